@@ -1,0 +1,71 @@
+/* backend.h: the seam between the runtime and what runs kernels. One constant be_backend per backend; nothing above asks
+ * which one it is. */
+#ifndef BACKEND_BACKEND_H
+#define BACKEND_BACKEND_H
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/trap.h"
+#include "ir/kernel.h"
+
+typedef struct be_device be_device; /* each backend's own struct */
+typedef struct be_exec be_exec;
+
+typedef struct {
+    base_alloc *alloc; /* borrowed for the device's life */
+    const base_log *log;
+    int32_t threads;     /* 0: what affinity and cgroup allow */
+    const sn_pool *pool; /* NULL: the library's own */
+} be_options;
+
+typedef struct {
+    void *at; /* base_malloc'ed by the backend with the device's allocator */
+    size_t n;
+} be_blob;
+
+/* c[m,n] = op(a) op(b), row-major and dense; trans_a: a is stored [k,m]; trans_b: b is stored [n,k]. f32 or f64. */
+typedef struct {
+    sn_dtype dtype;
+    int64_t m, n, k;
+    int trans_a, trans_b;
+    const void *a, *b;
+    void *c;
+} be_gemm;
+
+/* Functions that return sn_status put a sentence into err on failure. All may be called from several threads at once. */
+typedef struct {
+    const char *name;
+    sn_status (*open)(const be_options *options, be_device **out, base_trap *err);
+    void (*close)(be_device *dev); /* NULL is fine */
+
+    /* Text that, with a kernel's bytes, decides the code: architecture level, code generator version. No compiler needed. */
+    const char *(*target)(const be_device *dev);
+    /* Bytes of a kernel (kn_encode) to a blob that can be loaded, now or by another process with the same target. */
+    sn_status (*compile)(be_device *dev, const void *kernel, size_t n, be_blob *out, base_trap *err);
+    /* Generated code as text; what: "llvm", "asm". Appends to out. */
+    sn_status (*text)(be_device *dev, const void *kernel, size_t n, const char *what, base_strbuf *out, base_trap *err);
+    /* kernel must outlive the exec. name is for debuggers and profilers. */
+    sn_status (*load)(be_device *dev, const kn_kernel *kernel, const void *blob, size_t n, const char *name, be_exec **out,
+                      base_trap *err);
+    void (*unload)(be_device *dev, be_exec *exec); /* NULL is fine */
+
+    /* What a launch or gemm may need beyond the call's own memory (scratch of each thread, BLAS opened): after this they
+     * cannot fail for lack of it. */
+    sn_status (*reserve)(be_device *dev, size_t scratch_bytes, base_trap *err);
+    sn_status (*reserve_gemm)(be_device *dev, base_trap *err);
+    /* Runs all chunks of all parts; done when it returns. n_chunks[part] as kn_chunks gives. ns: estimated time on one
+     * thread, to decide whether threads pay. */
+    void (*launch)(be_device *dev, be_exec *exec, const kn_launch *launch, const int64_t *n_chunks, size_t scratch_bytes,
+                   double ns);
+    void (*gemm)(be_device *dev, const be_gemm *gemm);
+
+    /* Memory that launches can reach, 64-byte aligned. */
+    void *(*alloc)(be_device *dev, size_t bytes);
+    void (*free)(be_device *dev, void *p, size_t bytes);
+} be_backend;
+
+extern const be_backend be_interp; /* the kernel interpreter: an oracle, and where no compiler can be had */
+extern const be_backend be_null;   /* compiles and loads nothing, runs nothing: for tests of what lies above */
+extern const be_backend be_cpu;    /* LLVM, own loader, BLAS, threads (src/jit_cpu) */
+
+#endif

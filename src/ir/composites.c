@@ -1,0 +1,265 @@
+/* Composite operators: means, arg-reductions, softmax and losses, written in the primitives of ops.def.
+ *
+ * They are numerically stable as written: exponentials are taken after the largest element was subtracted, through
+ * which no gradient flows, because the result does not depend on it. Picking one element per row by class id is
+ * comparing with an index (iota == id), which fuses and differentiates like any element-wise operator. */
+#include "ir/builder.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "ir/infer.h"
+
+/* ---- small words ------------------------------------------------------------------------------------------------- */
+
+static ir_id add(ir_build *b, ir_id x, ir_id y) { return ir_binary(b->g, IR_ADD, x, y); }
+static ir_id sub(ir_build *b, ir_id x, ir_id y) { return ir_binary(b->g, IR_SUB, x, y); }
+static ir_id mul(ir_build *b, ir_id x, ir_id y) { return ir_binary(b->g, IR_MUL, x, y); }
+static ir_id divide(ir_build *b, ir_id x, ir_id y) { return ir_binary(b->g, IR_DIV, x, y); }
+static ir_id expo(ir_build *b, ir_id x) { return ir_unary(b->g, IR_EXP, x); }
+static ir_id logarithm(ir_build *b, ir_id x) { return ir_unary(b->g, IR_LOG, x); }
+static ir_id number(ir_build *b, double value) { return ir_const_weak(b->g, value); }
+static sn_dtype dtype_of(const ir_build *b, ir_id x) { return (sn_dtype)ir_at(b->g, x)->dtype; }
+
+/* ids of a type that the operators take: u8 is widened. */
+static ir_id class_ids(ir_build *b, ir_id ids) {
+    if (dtype_of(b, ids) == SN_U8) ids = ir_cast(b->g, ids, SN_I32);
+    if (dtype_of(b, ids) != SN_I64 && dtype_of(b, ids) != SN_I32)
+        base_fail(&b->g->trap, SN_ERR_DTYPE, "%s: ids must be i64, i32 or u8: %s; convert with sn_cast", b->name,
+                  ir_describe(b->g, ids).text);
+    return ids;
+}
+
+/* The bools "index along a new last axis == id". */
+static ir_id hits(ir_build *b, ir_id ids, ir_dim classes) {
+    const ir_node *n = ir_at(b->g, ids);
+    if (n->rank == SN_MAX_RANK)
+        base_fail(&b->g->trap, SN_ERR_SHAPE, "%s: no room for another axis: %s", b->name, ir_describe(b->g, ids).text);
+    ir_dim dims[SN_MAX_RANK];
+    uint8_t map[SN_MAX_RANK];
+    for (uint32_t i = 0; i < n->rank; i++) {
+        dims[i] = n->dim[i];
+        map[i] = (uint8_t)i;
+    }
+    dims[n->rank] = classes;
+    ir_id index = ir_iota(b->g, (sn_dtype)n->dtype, classes);
+    return ir_binary(b->g, IR_EQ, index, ir_broadcast(b->g, ids, n->rank + 1u, dims, map));
+}
+
+/* ---- means ------------------------------------------------------------------------------------------------------- */
+
+/* 1 / number of elements in the axes, as a scalar of dtype. */
+static ir_id inverse_count(ir_build *b, ir_id x, uint32_t axes) {
+    ir_dim count = ir_dim_const(b->g, 1);
+    for (uint32_t i = 0; i < ir_at(b->g, x)->rank; i++)
+        if (axes >> i & 1) count = ir_dim_mul(b->g, count, ir_at(b->g, x)->dim[i]);
+    ir_id n = ir_cast(b->g, ir_dim_node(b->g, count), dtype_of(b, x));
+    return ir_unary(b->g, IR_RECIPROCAL, n);
+}
+
+static ir_id mean_over(ir_build *b, ir_id x, uint32_t axes, int keep) {
+    return mul(b, ir_reduce(b->g, IR_SUM, x, axes, keep), inverse_count(b, x, axes));
+}
+
+static uint32_t all_axes(const ir_build *b, ir_id x) { return ((uint32_t)1 << ir_at(b->g, x)->rank) - 1; }
+
+static void mean(ir_build *b) {
+    b->a = ir_build_float(b, b->a);
+    b->out = mean_over(b, b->a, ir_build_axes(b, b->a), b->keep);
+}
+sn_expr sn_mean_at(sn_expr a, sn_axes axes, int keep, const char *file, int line) {
+    return ir_build_run(&(ir_build){.name = "mean", .in = &a, .n_in = 1, .axes = axes, .keep = keep}, mean, file, line);
+}
+
+static void mean_all(ir_build *b) {
+    b->a = ir_build_float(b, b->a);
+    b->out = mean_over(b, b->a, all_axes(b, b->a), 0);
+}
+sn_expr sn_mean_all_at(sn_expr a, const char *file, int line) {
+    return ir_build_run(&(ir_build){.name = "mean_all", .in = &a, .n_in = 1}, mean_all, file, line);
+}
+
+static void variance(ir_build *b) {
+    b->a = ir_build_float(b, b->a);
+    uint32_t axes = ir_build_axes(b, b->a);
+    ir_id distance = sub(b, b->a, mean_over(b, b->a, axes, 1));
+    b->out = mean_over(b, ir_unary(b->g, IR_SQUARE, distance), axes, b->keep);
+}
+sn_expr sn_variance_at(sn_expr a, sn_axes axes, int keep, const char *file, int line) {
+    ir_build call = {.name = "variance", .in = &a, .n_in = 1, .axes = axes, .keep = keep};
+    return ir_build_run(&call, variance, file, line);
+}
+
+/* Losses do not broadcast anything but scalars: [N] against [N,1] would silently compare all pairs. */
+static void same_shapes(ir_build *b, ir_id x, ir_id y) {
+    const ir_node *n = ir_at(b->g, x), *m = ir_at(b->g, y);
+    if (!n->rank || !m->rank) return;
+    char what[BASE_TEXT_MAX / 2];
+    snprintf(what, sizeof what, "%s: shapes differ: %s, %s", b->name, ir_describe(b->g, x).text,
+             ir_describe(b->g, y).text);
+    if (n->rank != m->rank) base_fail(&b->g->trap, SN_ERR_SHAPE, "%s", what);
+    for (uint32_t i = 0; i < n->rank; i++) ir_dim_same(b->g, n->dim[i], m->dim[i], what);
+}
+
+static void mse(ir_build *b) {
+    b->a = ir_build_float(b, ir_strong(b->g, b->name, b->a, dtype_of(b, b->b)));
+    same_shapes(b, b->a, b->b);
+    ir_id squares = ir_unary(b->g, IR_SQUARE, sub(b, b->a, b->b));
+    b->out = mean_over(b, squares, all_axes(b, squares), 0);
+}
+sn_expr sn_mse_at(sn_expr a, sn_expr b, const char *file, int line) {
+    return ir_build_run(&(ir_build){.name = "mse", .in = (sn_expr[]){a, b}, .n_in = 2}, mse, file, line);
+}
+
+/* ---- index of the largest ---------------------------------------------------------------------------------------- */
+
+/* The least index where x equals the extreme of its row, or is NaN: the first wins, and a NaN wins over all. */
+static void arg_extreme(ir_build *b) {
+    ir_graph *g = b->g;
+    ir_id x = ir_typed(g, b->a);
+    uint32_t axis = ir_build_axis(b, x, b->axis);
+    if (!ir_type_in(ir_ops[b->op].types, dtype_of(b, x)))
+        base_fail(&g->trap, SN_ERR_DTYPE, "%s: not for bool: %s; convert with sn_cast", b->name,
+                  ir_describe(g, x).text);
+    const ir_node *n = ir_at(g, x);
+    ir_dim size = n->dim[axis];
+    char what[BASE_TEXT_MAX / 2];
+    snprintf(what, sizeof what, "%s: axis %u must not be empty: %s", b->name, axis, ir_describe(g, x).text);
+    ir_dim_at_most(g, ir_dim_const(g, 1), size, what);
+
+    ir_id extreme = ir_reduce(g, b->op, x, (uint32_t)1 << axis, 1);
+    ir_id hit = ir_binary(g, IR_EQ, x, extreme);
+    if (ir_type_in(IR_T_F, dtype_of(b, x))) hit = ir_binary(g, IR_OR, hit, ir_binary(g, IR_NE, x, x));
+    const uint8_t map = (uint8_t)axis;
+    ir_id index = ir_broadcast(g, ir_iota(g, SN_I64, size), n->rank, n->dim, &map);
+    ir_id candidates = ir_select(g, hit, index, ir_dim_node(g, size));
+    b->out = ir_reduce(g, IR_RMIN, candidates, (uint32_t)1 << axis, b->keep);
+}
+sn_expr sn_argmax_at(sn_expr a, int32_t axis, int keep, const char *file, int line) {
+    ir_build call = {.name = "argmax", .op = IR_RMAX, .in = &a, .n_in = 1, .axis = axis, .keep = keep};
+    return ir_build_run(&call, arg_extreme, file, line);
+}
+sn_expr sn_argmin_at(sn_expr a, int32_t axis, int keep, const char *file, int line) {
+    ir_build call = {.name = "argmin", .op = IR_RMIN, .in = &a, .n_in = 1, .axis = axis, .keep = keep};
+    return ir_build_run(&call, arg_extreme, file, line);
+}
+
+/* ---- softmax ----------------------------------------------------------------------------------------------------- */
+
+static ir_id largest(ir_build *b, ir_id x, uint32_t axes) {
+    return ir_stop_gradient(b->g, ir_reduce(b->g, IR_RMAX, x, axes, 1));
+}
+
+static void softmax(ir_build *b) {
+    ir_id x = ir_build_float(b, b->a);
+    uint32_t axes = (uint32_t)1 << ir_build_axis(b, x, b->axis);
+    ir_id e = expo(b, sub(b, x, largest(b, x, axes)));
+    b->out = divide(b, e, ir_reduce(b->g, IR_SUM, e, axes, 1));
+}
+sn_expr sn_softmax_at(sn_expr a, int32_t axis, const char *file, int line) {
+    return ir_build_run(&(ir_build){.name = "softmax", .in = &a, .n_in = 1, .axis = axis}, softmax, file, line);
+}
+
+static ir_id log_softmax_over(ir_build *b, ir_id x, uint32_t axes) {
+    ir_id z = sub(b, x, largest(b, x, axes));
+    return sub(b, z, logarithm(b, ir_reduce(b->g, IR_SUM, expo(b, z), axes, 1)));
+}
+
+static void log_softmax(ir_build *b) {
+    ir_id x = ir_build_float(b, b->a);
+    b->out = log_softmax_over(b, x, (uint32_t)1 << ir_build_axis(b, x, b->axis));
+}
+sn_expr sn_log_softmax_at(sn_expr a, int32_t axis, const char *file, int line) {
+    return ir_build_run(&(ir_build){.name = "log_softmax", .in = &a, .n_in = 1, .axis = axis}, log_softmax, file, line);
+}
+
+/* x with an axis of size 1 put in. */
+static ir_id with_axis(ir_build *b, ir_id x, uint32_t axis) {
+    const ir_node *n = ir_at(b->g, x);
+    ir_dim dims[SN_MAX_RANK];
+    uint8_t map[SN_MAX_RANK];
+    for (uint32_t i = 0; i < n->rank; i++) {
+        map[i] = (uint8_t)(i < axis ? i : i + 1);
+        dims[map[i]] = n->dim[i];
+    }
+    dims[axis] = ir_dim_const(b->g, 1);
+    return ir_broadcast(b->g, x, n->rank + 1u, dims, map);
+}
+
+static void logsumexp(ir_build *b) {
+    ir_graph *g = b->g;
+    ir_id x = ir_build_float(b, b->a);
+    uint32_t axis = ir_build_axis(b, x, b->axis), axes = (uint32_t)1 << axis;
+    /* Infinite rows: nothing may be subtracted, since infinity - infinity is NaN where the result is infinite. */
+    ir_id m = ir_reduce(g, IR_RMAX, x, axes, 0);
+    ir_id finite = ir_binary(g, IR_LT, ir_unary(g, IR_ABS, m), number(b, INFINITY));
+    m = ir_stop_gradient(g, ir_select(g, finite, m, number(b, 0)));
+    ir_id sum = ir_reduce(g, IR_SUM, expo(b, sub(b, x, with_axis(b, m, axis))), axes, 0);
+    b->out = add(b, logarithm(b, sum), m);
+    if (b->keep) b->out = with_axis(b, b->out, axis);
+}
+sn_expr sn_logsumexp_at(sn_expr a, int32_t axis, int keep, const char *file, int line) {
+    ir_build call = {.name = "logsumexp", .in = &a, .n_in = 1, .axis = axis, .keep = keep};
+    return ir_build_run(&call, logsumexp, file, line);
+}
+
+/* ---- losses ------------------------------------------------------------------------------------------------------ */
+
+/* log(sum(exp(z))) - z[id] with z = logits - max; NaN where there is no such class. */
+static void cross_entropy(ir_build *b) {
+    ir_graph *g = b->g;
+    ir_id x = ir_build_float(b, b->a), ids = class_ids(b, b->b);
+    const ir_node *n = ir_at(g, x);
+    char what[BASE_TEXT_MAX / 2];
+    snprintf(what, sizeof what, "cross_entropy: ids must have the logits' axes but the last: %s, %s",
+             ir_describe(g, x).text, ir_describe(g, ids).text);
+    if (n->rank != ir_at(g, ids)->rank + 1) base_fail(&g->trap, SN_ERR_SHAPE, "%s", what);
+    uint32_t last = n->rank - 1u, axes = (uint32_t)1 << last;
+    ir_dim rows[SN_MAX_RANK];
+    for (uint32_t i = 0; i < last; i++) rows[i] = ir_dim_same(g, n->dim[i], ir_at(g, ids)->dim[i], what);
+    ids = ir_broadcast_to(g, ids, last, rows);
+    rows[last] = n->dim[last];
+    x = ir_broadcast_to(g, x, n->rank, rows);
+
+    ir_id z = sub(b, x, largest(b, x, axes));
+    ir_id norm = logarithm(b, ir_reduce(g, IR_SUM, expo(b, z), axes, 0));
+    ir_id picked = ir_reduce(g, IR_SUM, ir_select(g, hits(b, ids, rows[last]), z, number(b, 0)), axes, 0);
+    ir_id classes = ir_cast(g, ir_dim_node(g, rows[last]), dtype_of(b, ids));
+    ir_id valid = ir_binary(g, IR_AND, ir_binary(g, IR_GE, ids, number(b, 0)), ir_binary(g, IR_LT, ids, classes));
+    b->out = ir_select(g, valid, sub(b, norm, picked), number(b, NAN));
+}
+sn_expr sn_cross_entropy_at(sn_expr logits, sn_expr ids, const char *file, int line) {
+    ir_build call = {.name = "cross_entropy", .in = (sn_expr[]){logits, ids}, .n_in = 2};
+    return ir_build_run(&call, cross_entropy, file, line);
+}
+
+static void cross_entropy_probs(ir_build *b) {
+    ir_graph *g = b->g;
+    ir_id x = ir_build_float(b, b->a), p = ir_build_float(b, b->b);
+    const ir_node *n = ir_at(g, x);
+    if (!n->rank || !ir_at(g, p)->rank)
+        base_fail(&g->trap, SN_ERR_SHAPE, "cross_entropy_probs: a scalar has no classes: %s, %s",
+                  ir_describe(g, x).text, ir_describe(g, p).text);
+    same_shapes(b, x, p);
+    uint32_t axes = (uint32_t)1 << (n->rank - 1);
+    b->out = ir_unary(g, IR_NEG, ir_reduce(g, IR_SUM, mul(b, p, log_softmax_over(b, x, axes)), axes, 0));
+}
+sn_expr sn_cross_entropy_probs_at(sn_expr logits, sn_expr probs, const char *file, int line) {
+    ir_build call = {.name = "cross_entropy_probs", .in = (sn_expr[]){logits, probs}, .n_in = 2};
+    return ir_build_run(&call, cross_entropy_probs, file, line);
+}
+
+static void one_hot(ir_build *b) {
+    ir_id hit = hits(b, class_ids(b, b->a), ir_build_dim(b, b->dim));
+    b->out = ir_cast(b->g, hit, b->dtype);
+}
+sn_expr sn_one_hot_at(sn_expr ids, sn_dim classes, sn_dtype dtype, const char *file, int line) {
+    ir_build call = {.name = "one_hot", .in = &ids, .n_in = 1, .dim = classes, .dtype = dtype};
+    return ir_build_run(&call, one_hot, file, line);
+}
+
+static void linear(ir_build *b) { b->out = add(b, ir_matmul(b->g, b->a, b->b), b->c); }
+sn_expr sn_linear_at(sn_expr x, sn_expr weight, sn_expr bias, const char *file, int line) {
+    return ir_build_run(&(ir_build){.name = "linear", .in = (sn_expr[]){x, weight, bias}, .n_in = 3}, linear, file,
+                        line);
+}

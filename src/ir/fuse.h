@@ -1,0 +1,186 @@
+/* fuse.h: from an optimised graph to groups of nodes, one kernel part each.
+ *
+ * Axis classes. Each node has slots: its result's axes, then the axes it folds. A union-find over slots makes classes: an
+ * axis of meaning (the examples, the hidden units), so that equal extents never fuse by accident. Axes of constant
+ * extent 1 have no class.
+ *
+ * Kinds. LEAF values lie in memory before the call. INLINE nodes cost nothing to repeat (constants, loads at other places,
+ * broadcasts, transposes, and small constant-size arithmetic done in registers): they are computed wherever they are read.
+ * ALIAS nodes are the memory of their operand under another shape. The others are HOME nodes: each belongs to one group.
+ *
+ * Groups. A group has point classes: its kernel's parallel axes. What a node has besides them becomes a loop or is
+ * unrolled. A node whose fold runs over all points is an exit: it leaves one partial value per chunk, and readers, in
+ * later groups, combine them. */
+#ifndef IR_FUSE_H
+#define IR_FUSE_H
+
+#include "ir/graph.h"
+#include "ir/kernel.h"
+
+/* ---- thresholds, all of them ------------------------------------------------------------------------------------- */
+
+enum {
+    FU_SMALL_ELEMENTS = 32,      /* constant-size nodes up to here are computed in registers at chunk entry */
+    FU_SMALL_TOTAL = 2000,       /* .. unless all of them together cost more primitives than this */
+    FU_UNROLL_EXTENT = 32,       /* longest axis expanded in registers */
+    FU_UNROLL_PRODUCT = 64,      /* most copies of one instruction by unrolling */
+    FU_BLAS_EXTENT = 32,         /* all of m, n, k must exceed this for a BLAS call .. */
+    FU_BLAS_INTENSITY = 8,       /* .. and flops per byte of the operands this */
+    FU_NOMINAL = 1024,           /* stands for a symbolic extent in estimates */
+    FU_MIN_POINTS = 64,          /* a demotion must leave this many points (or a symbolic extent) */
+    FU_FOLD_POINTS = 4096,       /* a fold with few results and more elements than this is spread over chunks */
+    FU_ROW_BYTES = 32768,        /* row scratch of one point */
+    FU_ACC_BYTES = 262144,       /* partials of one chunk */
+    FU_MAX_MEMS = 24,            /* memories of one group */
+    FU_MAX_INSTS = 3000,         /* primitives of one group after unrolling */
+    FU_LAUNCH_BYTES = 4096,      /* what a launch costs, as memory traffic */
+    FU_MAX_PARTS = 16            /* parts that share a launch */
+};
+
+typedef uint32_t fu_class; /* representative slot; 0: extent 1, no axis */
+
+typedef enum { FU_LEAF, FU_INLINE, FU_ALIAS, FU_HOME } fu_kind;
+
+enum { FU_MAX_SLOTS = 2 * SN_MAX_RANK };
+
+/* How an operand is indexed by its reader: operand axis a is the reader's slot map[a] (-1: extent 1). */
+typedef struct {
+    int8_t map[SN_MAX_RANK];
+    uint8_t pointwise; /* every operand axis has the class of the slot: the same point */
+} fu_edge;
+
+typedef struct {
+    uint8_t kind;    /* fu_kind */
+    uint8_t small;   /* INLINE arithmetic of constant size, at most FU_SMALL_ELEMENTS with its folds */
+    uint8_t resident; /* small, and folds or combines partials: computed once at chunk entry, its axes unrolled */
+    uint8_t in_memory; /* some reader needs it in memory whatever the groups: output, BLAS operand, shifted read .. */
+    uint8_t gemm;    /* a MATMUL left to BLAS */
+    uint8_t n_axis, n_slot;
+    uint32_t slot;     /* its first slot */
+    uint32_t uses;     /* edges from needed nodes and roots */
+    const fu_edge *edge; /* one per operand */
+    int32_t group;     /* HOME: its group, else -1 */
+    uint8_t is_exit;   /* leaves partials in group */
+    int32_t combine;   /* exits that are not small: the group that combines the partials, else -1 */
+    uint8_t stored;    /* HOME: written to memory */
+    uint8_t needed;
+} fu_node;
+
+/* Writes a value, read at its own classes, to a variable or to memory of its own (outputs that are not HOME nodes). They
+ * come after all nodes. */
+typedef struct {
+    ir_id value;
+    uint8_t is_var;
+    uint32_t var; /* index in g->var */
+    int32_t group;
+    uint8_t shadow; /* cannot be done in place: through a temporary, copied at the end */
+} fu_assign;
+
+typedef struct {
+    uint8_t gemm;  /* one MATMUL, run by BLAS */
+    uint8_t alone; /* nothing may join: gemm, SCATTER_ADD */
+    uint8_t n_point;
+    fu_class point[KN_MAX_NEST]; /* outermost first */
+    BASE_VEC(ir_id) member;      /* HOME nodes, exits among them, in id order */
+    BASE_VEC(uint32_t) assign;   /* indices of fu_assign */
+    BASE_VEC(ir_id) combined;    /* exits of earlier groups whose partials this group combines and stores or uses */
+    uint64_t *before;            /* set of groups that must run earlier (transitively) */
+    uint32_t n_inst;             /* estimate */
+} fu_group;
+
+typedef enum {
+#define FU_REASONS(X)                                                                                                   \
+    X(CYCLE, "cycle: needs a value that is complete only after this kernel")                                            \
+    X(SHIFTED, "shifted: reads another point of a value made here")                                                     \
+    X(POINTS, "points: its index space does not cover this kernel's points")                                            \
+    X(FEW_POINTS, "few points: folding here would leave too little to do in parallel")                                  \
+    X(NEST, "nest: a folded loop inside another loop of the same sweep")                                                \
+    X(ROW, "row: scratch per point too large")                                                                          \
+    X(ACCUMULATORS, "accumulators: partial results per chunk too large or of symbolic size")                            \
+    X(BUDGET, "budget: too many memories or instructions in one kernel")                                                \
+    X(IN_PLACE, "in place: the old value is still read elsewhere")                                                      \
+    X(PROFIT, "profit: nothing is saved")
+#define FU_REASON_ITEM(name, text) FU_##name,
+    FU_OK,
+    FU_REASONS(FU_REASON_ITEM)
+#undef FU_REASON_ITEM
+} fu_reason;
+
+typedef struct {
+    ir_graph *g;
+    const ir_roots *roots;
+    base_arena *arena;
+    int fuse; /* 0: no joining */
+    fu_node *node;     /* per graph node */
+    uint32_t *parent;  /* union-find over slots */
+    uint32_t *owner;   /* node of a slot */
+    ir_dim *extent;    /* of a slot; of a class: its representative's */
+    uint32_t n_slot;
+    uint32_t *next_in_class, *class_size; /* members of a class as a ring */
+    BASE_VEC(fu_group) group;
+    BASE_VEC(fu_assign) assign;
+    uint32_t words; /* of a set of groups */
+    uint32_t *stamp, now; /* marks of fu_sources */
+    base_strbuf why;
+} fu_state;
+
+/* ---- fuse_axes.c ------------------------------------------------------------------------------------------------- */
+/* Fills node, slots and classes for what roots need. */
+void fu_axes(fu_state *s);
+fu_class fu_find(const fu_state *s, uint32_t slot);
+/* Class of a node's slot i (result axes first, then folded axes); 0: no axis. */
+fu_class fu_class_of(const fu_state *s, ir_id v, uint32_t i);
+/* Extent of a class: constant, or FU_NOMINAL and *symbolic set (symbolic may be NULL). */
+int64_t fu_extent(const fu_state *s, fu_class c, int *symbolic);
+/* Estimated bytes of a node's value. */
+double fu_bytes(const fu_state *s, ir_id v);
+
+/* ---- fuse.c, fuse_join.c ------------------------------------------------------------------------------------------ */
+/* Assigns every HOME node and every assign to a group. */
+void fu_fuse(fu_state *s);
+/* Calls visit for each value in memory, home node or exit on which a value depends, through INLINE nodes and aliases.
+ * pointwise: read at the reader's own point all the way. fu_sources: of v's operands; fu_value_sources: of v itself. */
+typedef void (*fu_visit)(void *arg, ir_id source, int pointwise);
+void fu_sources(fu_state *s, ir_id v, fu_visit visit, void *arg);
+void fu_value_sources(fu_state *s, ir_id v, fu_visit visit, void *arg);
+/* The classes that operands of v (value: v itself) held in registers force to be unrolled. Returns their number. */
+uint32_t fu_forced(fu_state *s, ir_id v, int value, fu_class *out);
+/* The group after which v's value can be read from memory, or its partials combined; -1 for LEAF values. */
+int32_t fu_provider(const fu_state *s, ir_id v);
+/* An exit whose partials readers combine themselves. */
+int fu_is_small_exit(const fu_state *s, ir_id v);
+int fu_before(const fu_state *s, int32_t earlier, int32_t later);
+
+/* Notes that one group must run before another, and what follows from it. */
+void fu_add_before(fu_state *s, int32_t earlier, int32_t later);
+/* Tests a group as it stands: points, nests, budgets. */
+fu_reason fu_test_group(fu_state *s, int32_t gi);
+
+/* Would v fit into group gi? On FU_OK, join tells the group's new points, whether v is an exit, and the bytes saved. */
+typedef struct {
+    uint8_t n_point, is_exit;
+    fu_class point[KN_MAX_NEST];
+    double saved;
+} fu_join;
+fu_reason fu_try_join(fu_state *s, ir_id v, int32_t gi, int sibling, fu_join *join);
+fu_reason fu_try_assign(fu_state *s, const fu_assign *a, int32_t gi);
+/* Points of a new group for v. */
+void fu_new_points(fu_state *s, ir_id v, fu_join *join);
+const char *fu_reason_text(fu_reason reason);
+
+/* ---- fuse_merge.c --------------------------------------------------------------------------------------------------- */
+/* Groups that can become one do. */
+void fu_merge(fu_state *s);
+
+/* Roles of the classes of a group that are not points. */
+typedef struct {
+    uint32_t n;
+    fu_class cls[KN_MAX_AXES];
+    uint8_t role[KN_MAX_AXES]; /* kn_role */
+} fu_roles;
+/* FU_OK, FU_NEST or FU_BUDGET. point: the points to assume; extra: one more member, or 0. */
+fu_reason fu_find_roles(fu_state *s, const fu_group *group, uint32_t n_point, const fu_class *point, ir_id extra,
+                        fu_roles *roles);
+kn_role fu_role(const fu_roles *roles, fu_class c); /* of a class that is no point */
+
+#endif

@@ -1,0 +1,485 @@
+/* A group becomes a part: items, axes, levels and nests, phases; then the instructions, phase by phase. See lower.h. */
+#include "ir/lower.h"
+
+#include <string.h>
+
+static const ir_node *at(const lw_part *p, ir_id v) { return ir_at(p->s->g, v); }
+static const fu_node *fu(const lw_part *p, ir_id v) { return &p->s->node[v]; }
+
+/* ---- items ----------------------------------------------------------------------------------------------------------- */
+
+static void find_wanted(lw_part *p) {
+    const fu_group *g = p->group;
+    for (uint32_t i = 0; i < g->member.n; i++) p->item[g->member.at[i]].wanted = 1;
+    for (uint32_t i = 0; i < g->combined.n; i++) p->item[g->combined.at[i]].wanted = 1;
+    for (uint32_t i = 0; i < g->assign.n; i++) p->item[p->s->assign.at[g->assign.at[i]].value].wanted = 1;
+    for (ir_id v = p->s->g->node.n; v-- > 1;) {
+        if (!p->item[v].wanted) continue;
+        lw_source source = lw_source_of(p, v);
+        if (source == LW_MEMORY || source == LW_PARTIALS) continue;
+        for (uint32_t k = 0; k < at(p, v)->n_in; k++)
+            if (fu(p, v)->edge[k].pointwise) p->item[at(p, v)->in[k]].wanted = 1;
+    }
+}
+
+static int is_float(sn_dtype t) { return t == SN_F32 || t == SN_F64; }
+
+/* A float product whose only reader here adds it, subtracts it or sums it becomes part of an FMA. */
+static void find_absorbed(lw_part *p) {
+    for (ir_id v = 1; v < p->s->g->node.n; v++) {
+        const ir_node *n = at(p, v);
+        if (!p->item[v].wanted || (n->op != IR_ADD && n->op != IR_SUB && n->op != IR_SUM) || !is_float((sn_dtype)n->dtype))
+            continue;
+        lw_source source = lw_source_of(p, v);
+        if (source != LW_MEMBER && source != LW_INLINE) continue;
+        for (uint32_t k = 0; k < n->n_in; k++) {
+            ir_id m = n->in[k];
+            const fu_node *f = fu(p, m);
+            if ((at(p, m)->op != IR_MUL && at(p, m)->op != IR_SQUARE) || f->uses != 1 || f->stored || f->in_memory) continue;
+            if (!fu(p, v)->edge[k].pointwise) continue;
+            lw_source from = lw_source_of(p, m);
+            int small_reader = source == LW_INLINE;
+            if ((from == LW_MEMBER && !small_reader) || (from == LW_INLINE && f->resident == fu(p, v)->resident))
+                p->item[m].absorbed = 1;
+        }
+    }
+}
+
+/* ---- axes -------------------------------------------------------------------------------------------------------------- */
+
+/* May point class inner take outer into itself? Only if wherever one indexes memory the other stands just before it. */
+static int can_collapse(const lw_part *p, fu_class outer, fu_class inner) {
+    const fu_state *s = p->s;
+    for (ir_id v = 1; v < s->g->node.n; v++) {
+        if (!p->item[v].wanted) continue;
+        const ir_node *n = at(p, v);
+        lw_source source = lw_source_of(p, v);
+        int moves = source != LW_MEMORY && (n->op == IR_SLICE || n->op == IR_PAD || n->op == IR_CONCAT || n->op == IR_GATHER ||
+                                            n->op == IR_IOTA);
+        for (int operand = -1; operand < (int)n->n_in; operand++) { /* -1: its own axes */
+            fu_class previous = 0;
+            int before = 0, has_outer = 0, has_inner = 0;
+            const fu_edge *e = operand < 0 ? NULL : &s->node[v].edge[operand];
+            if (e && (e->pointwise || source == LW_MEMORY || source == LW_PARTIALS)) continue;
+            uint32_t rank = e ? at(p, n->in[operand])->rank : n->rank;
+            for (uint32_t a = 0; a < rank; a++) {
+                fu_class c = e ? (e->map[a] < 0 ? 0 : fu_class_of(s, v, (uint32_t)e->map[a])) : fu_class_of(s, v, a);
+                if (!c) continue;
+                has_outer |= c == outer;
+                has_inner |= c == inner;
+                before |= c == inner && previous == outer;
+                previous = c;
+            }
+            if ((has_outer || has_inner) && (moves || !before)) return 0;
+        }
+        for (uint32_t i = s->node[v].n_axis; i < s->node[v].n_slot; i++) {
+            fu_class c = fu_class_of(s, v, i);
+            if ((c == outer || c == inner) && source != LW_MEMORY && !s->node[v].is_exit) return 0;
+        }
+    }
+    return 1;
+}
+
+static void add_axis(lw_part *p, fu_class c, kn_role role, ir_dim extent) {
+    if (p->n_axis == KN_MAX_AXES) base_fail(&p->s->g->trap, SN_ERR_UNSUPPORTED, "kernel with more than %d axes", KN_MAX_AXES);
+    kn_id axis = kn_add_axis(&p->launch->b, role, lw_size(p, extent));
+    p->axis[p->n_axis++] = (lw_axis){c, axis, role, extent};
+    uint32_t *set = role == KN_POINT ? &p->point_axes : role == KN_LOOP ? &p->loop_axes : &p->unroll_axes;
+    *set |= 1u << axis;
+}
+
+static void make_axes(lw_part *p) {
+    fu_state *s = p->s;
+    const fu_group *g = p->group;
+    fu_roles roles;
+    fu_reason reason = fu_find_roles(s, g, g->n_point, g->point, 0, &roles);
+    if (reason && !p->group->alone && s->fuse && reason != FU_NEST)
+        base_fail(&s->g->trap, SN_ERR_INTERNAL, "lower: group %d does not hold together: %s", (int)p->gi, fu_reason_text(reason));
+    for (uint32_t i = 0; i < g->n_point; i++) {
+        ir_dim extent = s->extent[g->point[i]];
+        while (i + 1 < g->n_point && can_collapse(p, g->point[i], g->point[i + 1])) {
+            p->axis[p->n_axis++] = (lw_axis){g->point[i], KN_NONE, KN_POINT, extent};
+            extent = ir_dim_mul(s->g, extent, s->extent[g->point[++i]]);
+        }
+        add_axis(p, g->point[i], KN_POINT, extent);
+    }
+    for (uint32_t i = 0; i < roles.n; i++) add_axis(p, roles.cls[i], (kn_role)roles.role[i], s->extent[roles.cls[i]]);
+}
+
+/* ---- levels and nests ---------------------------------------------------------------------------------------------------- */
+
+static uint32_t folded_axes(const lw_part *p, ir_id v) {
+    uint32_t set = 0;
+    for (uint32_t i = fu(p, v)->n_axis; i < fu(p, v)->n_slot; i++) {
+        fu_class c = fu_class_of(p->s, v, i);
+        kn_id axis = c ? lw_axis_of(p, c, v) : KN_NONE;
+        if (axis != KN_NONE) set |= 1u << axis;
+    }
+    return set;
+}
+
+/* After this phase the item's value can be used; levels count only what is in the same half (entry or tile). */
+static void raise_level(const lw_part *p, lw_item *item, const lw_item *operand) {
+    (void)p;
+    if (operand->entry && !item->entry) return;
+    uint32_t level = operand->level + operand->loop_fold;
+    if (level > item->level) item->level = level;
+}
+
+static void analyse(lw_part *p, ir_id v) {
+    lw_item *item = &p->item[v];
+    const ir_node *n = at(p, v);
+    lw_source source = lw_source_of(p, v);
+    int member = source == LW_MEMBER && !item->absorbed;
+    if (source == LW_MEMORY) {
+        item->over = item->reads = lw_own_axes(p, v);
+    } else if (source == LW_PARTIALS) {
+        kn_id q = lw_chunk_axis(p, p->place[v].step, p->place[v].part);
+        item->over = lw_own_axes(p, v);
+        item->reads = item->over | 1u << q;
+        item->loop_fold = 1;
+    } else {
+        uint32_t folded = ir_ops[n->op].cls == IR_CLASS_REDUCE || n->op == IR_MATMUL ? folded_axes(p, v) : 0;
+        int moved = n->op == IR_SLICE || n->op == IR_PAD || n->op == IR_CONCAT || n->op == IR_GATHER || n->op == IR_IOTA;
+        if (moved) item->reads = lw_own_axes(p, v);
+        for (uint32_t k = 0; k < n->n_in; k++)
+            item->reads |= fu(p, v)->edge[k].pointwise ? p->item[n->in[k]].over : lw_map_axes(p, v, k);
+        item->reads |= folded;
+        item->over = item->reads & ~folded;
+        item->loop_fold = (folded & p->loop_axes) != 0;
+        if (fu(p, v)->is_exit) item->loop_fold = 0;
+    }
+    item->entry = !(item->reads & p->point_axes) && !(item->over & p->loop_axes) && !(member && p->point_axes);
+    if (!p->point_axes) item->entry = 1;
+    item->scheduled = !item->absorbed && (member || source == LW_PARTIALS || fu(p, v)->resident ||
+                                          (item->entry && !(item->over & p->loop_axes)));
+    if (source != LW_MEMORY && source != LW_PARTIALS)
+        for (uint32_t k = 0; k < n->n_in; k++)
+            if (fu(p, v)->edge[k].pointwise) raise_level(p, item, &p->item[n->in[k]]);
+}
+
+static uint32_t nest_of(const lw_part *p, ir_id v) {
+    uint32_t axes = p->item[v].reads;
+    if (lw_source_of(p, v) == LW_MEMBER) axes |= lw_own_axes(p, v);
+    return axes & p->loop_axes;
+}
+
+static int phase_less(const lw_phase *a, const lw_phase *b) {
+    if (a->entry != b->entry) return a->entry;
+    if (a->level != b->level) return a->level < b->level;
+    int na = __builtin_popcount(a->nest), nb = __builtin_popcount(b->nest);
+    return na != nb ? na < nb : a->nest < b->nest;
+}
+
+static void add_phase(lw_part *p, int entry, uint32_t level, uint32_t nest) {
+    lw_phase phase = {.entry = (uint8_t)entry, .level = level, .nest = nest, .lanes = KN_NONE, .width = 1, .ilp = 1};
+    for (uint32_t i = 0; i < p->phase.n; i++)
+        if (!phase_less(&p->phase.at[i], &phase) && !phase_less(&phase, &p->phase.at[i])) return;
+    uint32_t i = p->phase.n;
+    *base_vec_push(&p->phase, p->s->arena) = phase;
+    for (; i > 0 && phase_less(&phase, &p->phase.at[i - 1]); i--) p->phase.at[i] = p->phase.at[i - 1];
+    p->phase.at[i] = phase;
+}
+
+static uint32_t find_phase(const lw_part *p, int entry, uint32_t level, uint32_t nest) {
+    lw_phase phase = {.entry = (uint8_t)entry, .level = level, .nest = nest};
+    uint32_t i = 0;
+    while (phase_less(&p->phase.at[i], &phase)) i++;
+    return i;
+}
+
+/* Does evaluating v in its phase read variable memory directly? Follows what is written where it is read. */
+static int reads_var(const lw_part *p, ir_id v, ir_id var, int top) {
+    if (v == var) return 1;
+    lw_source source = lw_source_of(p, v);
+    if (source == LW_MEMORY || source == LW_PARTIALS || (!top && p->item[v].scheduled)) return 0;
+    for (uint32_t k = 0; k < at(p, v)->n_in; k++)
+        if (reads_var(p, at(p, v)->in[k], var, 0)) return 1;
+    return 0;
+}
+
+/* A variable is stored after the last phase that reads it. */
+static void assign_key(const lw_part *p, const fu_assign *a, int *entry, uint32_t *level, uint32_t *nest) {
+    const lw_item *value = &p->item[a->value];
+    *entry = !p->point_axes;
+    *nest = (value->over | lw_own_axes(p, a->value)) & p->loop_axes;
+    *level = value->entry && !*entry ? 0 : value->level + value->loop_fold;
+    ir_id var = a->is_var ? p->s->g->var.at[a->var].node : 0;
+    for (ir_id v = 1; var && v < p->s->g->node.n; v++) {
+        const lw_item *item = &p->item[v];
+        if (!item->wanted || !item->scheduled || item->entry != *entry || !reads_var(p, v, var, 1)) continue;
+        uint32_t least = item->level + (nest_of(p, v) != *nest || item->loop_fold);
+        if (least > *level) *level = least;
+    }
+}
+
+static void make_phases(lw_part *p) {
+    for (ir_id v = 1; v < p->s->g->node.n; v++) {
+        lw_item *item = &p->item[v];
+        item->value = item->row_mem = KN_NONE;
+        if (!item->wanted) continue;
+        analyse(p, v);
+        if (item->scheduled) add_phase(p, item->entry, item->level, nest_of(p, v));
+    }
+    p->assign_phase = ARENA_ARRAY(p->s->arena, uint32_t, p->group->assign.n);
+    for (int pass = 0; pass < 2; pass++)
+        for (uint32_t i = 0; i < p->group->assign.n; i++) {
+            int entry;
+            uint32_t level, nest;
+            assign_key(p, &p->s->assign.at[p->group->assign.at[i]], &entry, &level, &nest);
+            if (pass == 0) add_phase(p, entry, level, nest);
+            else p->assign_phase[i] = find_phase(p, entry, level, nest);
+        }
+    for (ir_id v = 1; v < p->s->g->node.n; v++)
+        if (p->item[v].wanted && p->item[v].scheduled)
+            p->item[v].phase = find_phase(p, p->item[v].entry, p->item[v].level, nest_of(p, v));
+}
+
+/* ---- values that loops of different phases share --------------------------------------------------------------------------- */
+
+static int is_scheduled_in_loop(const lw_part *p, ir_id v) { return p->item[v].scheduled && (p->item[v].over & p->loop_axes); }
+
+/* Cheap on operands that are loaded anyway: worth doing again. */
+static int is_repeatable(const lw_part *p, ir_id v, int depth) {
+    const ir_node *n = at(p, v);
+    if (depth > 4) return 0;
+    if (lw_source_of(p, v) == LW_MEMBER && (ir_ops[n->op].cls != IR_CLASS_EWISE || ir_ops[n->op].cost > 2)) return 0;
+    if (lw_source_of(p, v) == LW_MEMORY) return 1;
+    for (uint32_t k = 0; k < n->n_in; k++) {
+        if (!fu(p, v)->edge[k].pointwise) continue;
+        if (is_scheduled_in_loop(p, n->in[k]) || !is_repeatable(p, n->in[k], depth + 1)) return 0;
+    }
+    return 1;
+}
+
+static void cross_into(lw_part *p, ir_id reader, uint32_t phase, int top) {
+    if (!top) {
+        if (is_scheduled_in_loop(p, reader)) {
+            lw_item *item = &p->item[reader];
+            if (item->phase != phase && !is_repeatable(p, reader, 0)) item->row = 1;
+            return;
+        }
+        if (p->item[reader].scheduled) return;
+    }
+    lw_source source = lw_source_of(p, reader);
+    if (source == LW_MEMORY || source == LW_PARTIALS) return;
+    for (uint32_t k = 0; k < at(p, reader)->n_in; k++)
+        if (fu(p, reader)->edge[k].pointwise) cross_into(p, at(p, reader)->in[k], phase, 0);
+}
+
+static void find_rows(lw_part *p) {
+    for (ir_id v = 1; v < p->s->g->node.n; v++)
+        if (p->item[v].wanted && p->item[v].scheduled) cross_into(p, v, p->item[v].phase, 1);
+    for (uint32_t i = 0; i < p->group->assign.n; i++)
+        cross_into(p, p->s->assign.at[p->group->assign.at[i]].value, p->assign_phase[i], 0);
+}
+
+/* Address in a row memory: [tile][elements] where the points are copies, [elements][tile] where they are lanes. */
+static kn_access row_access(lw_part *p, ir_id v) {
+    lw_item *item = &p->item[v];
+    ir_graph *g = p->s->g;
+    ir_dim count = ir_dim_const(g, 1), step[KN_MAX_AXES];
+    int lanes = p->phase.at[item->phase].lanes != KN_NONE && (p->point_axes >> p->phase.at[item->phase].lanes & 1);
+    kn_id tile_axis = KN_NONE;
+    for (uint32_t i = 0; i < p->n_axis; i++)
+        if (p->axis[i].role == KN_POINT && p->axis[i].axis != KN_NONE) tile_axis = p->axis[i].axis;
+    int tiled = p->tile > 1 && (item->over >> tile_axis & 1);
+    ir_dim points = ir_dim_const(g, tiled ? p->tile : 1);
+    if (lanes) count = points;
+    for (uint32_t i = p->n_axis; i-- > 0;) {
+        const lw_axis *a = &p->axis[i];
+        if (a->role == KN_POINT || a->axis == KN_NONE || !(item->over >> a->axis & 1)) continue;
+        step[i] = count;
+        count = ir_dim_mul(g, count, a->extent);
+    }
+    ir_dim all = lanes ? count : ir_dim_mul(g, count, points);
+    if (item->row_mem == KN_NONE)
+        item->row_mem = lw_mem(p, (pg_ref){PG_NONE, 0}, KN_ROW, (sn_dtype)at(p, v)->dtype, all, -1, 0,
+                               base_arena_printf(p->s->arena, "row%u", v));
+    kn_access access = kn_access_of(item->row_mem);
+    if (tiled) kn_access_step(&access, tile_axis, lanes ? KN_C(1) : lw_size(p, count));
+    for (uint32_t i = 0; i < p->n_axis; i++)
+        if (p->axis[i].role != KN_POINT && p->axis[i].axis != KN_NONE && (item->over >> p->axis[i].axis & 1))
+            kn_access_step(&access, p->axis[i].axis, lw_size(p, step[i]));
+    return access;
+}
+
+/* ---- instructions ---------------------------------------------------------------------------------------------------------- */
+
+static kn_id operand(lw_part *p, ir_id v, uint32_t k) {
+    return fu(p, v)->edge[k].pointwise ? lw_value(p, at(p, v)->in[k]) : lw_load_operand(p, v, k);
+}
+
+static kn_id fold(lw_part *p, ir_id v) {
+    const ir_node *n = at(p, v);
+    kn_build *b = &p->launch->b;
+    sn_dtype type = (sn_dtype)n->dtype;
+    kn_prim prim = lw_fold_prim((ir_op)n->op);
+    uint32_t axes = folded_axes(p, v), inside = axes & ~p->point_axes;
+    kn_id x, y = KN_NONE;
+    if (n->op == IR_MATMUL) {
+        x = operand(p, v, 0);
+        y = operand(p, v, 1);
+        prim = KP_FMA;
+    } else if (n->op == IR_SUM && p->item[n->in[0]].absorbed && fu(p, v)->edge[0].pointwise) {
+        ir_id m = n->in[0];
+        x = operand(p, m, 0);
+        y = at(p, m)->op == IR_SQUARE ? x : operand(p, m, 1);
+        prim = KP_FMA;
+    } else {
+        x = operand(p, v, 0);
+    }
+    if (inside) {
+        x = kn_fold(b, prim, type, inside, x, y);
+        if (prim == KP_FMA) prim = KP_ADD;
+        y = KN_NONE;
+    }
+    if (fu(p, v)->is_exit) return kn_fold_points(b, prim, type, p->point_axes, x, y, lw_accumulator(p, v));
+    return inside || y == KN_NONE ? x : kn_prim2(b, KP_MUL, type, x, y);
+}
+
+static kn_id compute(lw_part *p, ir_id v) {
+    const ir_node *n = at(p, v);
+    kn_build *b = &p->launch->b;
+    sn_dtype type = (sn_dtype)n->dtype;
+    lw_source source = lw_source_of(p, v);
+    if (source == LW_MEMORY) return lw_load_own(p, v);
+    if (source == LW_PARTIALS) return lw_load_partials(p, v);
+    switch (n->op) {
+        case IR_CONST: return lw_constant(p, type, (uint64_t)n->attr[0]);
+        case IR_IOTA: {
+            fu_class c = fu_class_of(p->s, v, 0);
+            kn_id index = c ? kn_index(b, lw_axis_of(p, c, v)) : kn_const_i(b, SN_I64, 0);
+            return type == SN_I64 ? index : kn_prim1(b, KP_CAST, type, index);
+        }
+        case IR_DIM_VALUE: {
+            kn_size size = lw_size(p, (ir_dim)n->attr[0]);
+            return size.dim == KN_NONE ? kn_const_i(b, SN_I64, size.k) : kn_dim_value(b, size.dim);
+        }
+        case IR_BROADCAST:
+        case IR_TRANSPOSE:
+        case IR_RESHAPE:
+        case IR_STOP_GRADIENT: return operand(p, v, 0);
+        case IR_SLICE:
+        case IR_PAD:
+        case IR_CONCAT:
+        case IR_GATHER: return lw_moved(p, v);
+        case IR_SUM:
+        case IR_RMAX:
+        case IR_RMIN:
+        case IR_MATMUL: return fold(p, v);
+        default: return lw_ewise(p, v);
+    }
+}
+
+kn_id lw_value(lw_part *p, ir_id u) {
+    lw_item *item = &p->item[u];
+    int anywhere = !(item->over & p->loop_axes); /* point-level values cross phases */
+    if (item->value != KN_NONE && (item->value_phase == p->now || anywhere)) return item->value;
+    kn_id value;
+    if (item->row && item->phase < p->now) value = kn_load(&p->launch->b, (sn_dtype)at(p, u)->dtype, row_access(p, u));
+    else value = compute(p, u);
+    item->value = value;
+    item->value_phase = p->now;
+    return value;
+}
+
+static void write_item(lw_part *p, ir_id v) {
+    const fu_node *f = fu(p, v);
+    kn_id value = lw_value(p, v);
+    lw_source source = lw_source_of(p, v);
+    if (p->item[v].row) kn_store(&p->launch->b, row_access(p, v), value);
+    if (source == LW_MEMBER && !f->is_exit && f->stored) lw_store_own(p, v, p->place[v].ref, KN_OUT, value);
+    if (source == LW_PARTIALS && f->combine == p->gi && f->stored) lw_store_own(p, v, p->place[v].stored, KN_OUT, value);
+}
+
+static void write_phase(lw_part *p, uint32_t index) {
+    const lw_phase *phase = &p->phase.at[index];
+    p->now = index;
+    kn_phase_begin(&p->launch->b, phase->entry, phase->n_loop, phase->loop, phase->lanes, phase->width, phase->ilp);
+    for (ir_id v = 1; v < p->s->g->node.n; v++)
+        if (p->item[v].wanted && p->item[v].scheduled && p->item[v].phase == index) write_item(p, v);
+    for (uint32_t i = 0; i < p->group->assign.n; i++) {
+        const fu_assign *a = &p->s->assign.at[p->group->assign.at[i]];
+        if (p->assign_phase[i] == index)
+            lw_store_own(p, a->value, p->assign_ref[p->group->assign.at[i]], KN_OUT, lw_value(p, a->value));
+    }
+    kn_phase_end(&p->launch->b);
+}
+
+/* Zeros, to whose rows values are added one after the other: points are the elements of a row, so that each is its own
+ * sequence and the order is fixed. */
+static void lower_scatter(lw_part *p) {
+    ir_graph *g = p->s->g;
+    kn_build *b = &p->launch->b;
+    ir_id v = p->group->member.at[0];
+    const ir_node *n = at(p, v);
+    sn_dtype type = (sn_dtype)n->dtype;
+    ir_dim row = ir_dim_const(g, 1);
+    for (uint32_t a = 1; a < n->rank; a++) row = ir_dim_mul(g, row, n->dim[a]);
+    ir_dim ids_count = lw_count(p, n->in[0]);
+    int64_t one;
+    uint32_t points = !(ir_dim_is_const(g, row, &one) && one == 1);
+    kn_id d = points ? kn_add_axis(b, KN_POINT, lw_size(p, row)) : KN_NONE;
+    kn_id r = kn_add_axis(b, KN_LOOP, lw_size(p, n->dim[0])), i = kn_add_axis(b, KN_LOOP, lw_size(p, ids_count));
+    kn_id out = lw_mem(p, p->place[v].ref, KN_INOUT, type, lw_count(p, v), -1, 0, "rows");
+    ir_id base[2];
+    kn_id mem[2];
+    for (uint32_t k = 0; k < 2; k++) {
+        base[k] = n->in[k];
+        while (fu(p, base[k])->kind == FU_ALIAS) base[k] = at(p, base[k])->in[0];
+        pg_ref ref = fu(p, base[k])->is_exit ? p->place[base[k]].stored : p->place[base[k]].ref;
+        mem[k] = lw_mem(p, ref, KN_IN, (sn_dtype)at(p, base[k])->dtype, lw_count(p, base[k]), -1, 0, k ? "values" : "ids");
+    }
+    uint32_t tile = points ? 16 : 1;
+    kn_part_begin(b, points, &d, tile, 1, 256);
+    kn_phase_begin(b, !points, 1, &r, d, tile, 1);
+    kn_access zero = kn_access_of(out);
+    kn_access_step(&zero, r, lw_size(p, row));
+    if (points) kn_access_step(&zero, d, KN_C(1));
+    kn_store(b, zero, kn_const_bits(b, type, 0));
+    kn_phase_end(b);
+    kn_phase_begin(b, !points, 1, &i, d, tile, 1);
+    kn_access id_at = kn_access_of(mem[0]), value_at = kn_access_of(mem[1]), to = kn_access_of(out);
+    kn_access_step(&id_at, i, KN_C(1));
+    kn_access_step(&value_at, i, lw_size(p, row));
+    if (points) {
+        kn_access_step(&value_at, d, KN_C(1));
+        kn_access_step(&to, d, KN_C(1));
+    }
+    sn_dtype id_type = (sn_dtype)at(p, base[0])->dtype;
+    kn_id id = kn_load(b, id_type, id_at);
+    if (id_type != SN_I64) id = kn_prim1(b, KP_CAST, SN_I64, id);
+    kn_size rows = lw_size(p, n->dim[0]);
+    kn_id n_rows = rows.dim == KN_NONE ? kn_const_i(b, SN_I64, rows.k) : kn_dim_value(b, rows.dim);
+    kn_id last = kn_prim2(b, KP_ADD, SN_I64, n_rows, kn_const_i(b, SN_I64, -1));
+    id = kn_prim2(b, KP_MAX, SN_I64, kn_prim2(b, KP_MIN, SN_I64, id, last), kn_const_i(b, SN_I64, 0));
+    to.ix = id;
+    to.ix_step = lw_size(p, row);
+    to.guard = kn_prim2(b, KP_LT, SN_BOOL, kn_const_i(b, SN_I64, 0), n_rows);
+    kn_id sum = kn_prim2(b, KP_ADD, type, kn_load(b, type, to), kn_load(b, type, value_at));
+    kn_store(b, to, sum);
+    kn_phase_end(b);
+    kn_part_end(b);
+}
+
+void lw_lower(lw_part *p) {
+    if (p->group->alone) {
+        lower_scatter(p);
+        return;
+    }
+    p->item = ARENA_ARRAY(p->s->arena, lw_item, p->s->g->node.n);
+    find_wanted(p);
+    find_absorbed(p);
+    make_axes(p);
+    make_phases(p);
+    lw_schedule(p);
+    find_rows(p);
+    kn_id point[KN_MAX_NEST];
+    uint32_t n_point = 0;
+    for (uint32_t i = 0; i < p->n_axis; i++)
+        if (p->axis[i].role == KN_POINT && p->axis[i].axis != KN_NONE) point[n_point++] = p->axis[i].axis;
+    kn_part_begin(&p->launch->b, n_point, point, p->tile, p->grain, p->max_chunks);
+    for (uint32_t i = 0; i < p->phase.n; i++) write_phase(p, i);
+    kn_part_end(&p->launch->b);
+}

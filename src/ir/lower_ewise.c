@@ -1,0 +1,135 @@
+/* One lowering rule per element-wise operator, in scalar primitives. A row of ops.def without its rule does not compile. */
+#include <string.h>
+
+#include "ir/lower.h"
+
+typedef struct {
+    lw_part *p;
+    kn_build *b;
+    ir_id node;
+    sn_dtype type; /* of the operands */
+    kn_id x[3];
+} rule;
+
+#define LOWER(op) static kn_id lower_##op(const rule *r)
+
+static kn_id one(const rule *r, kn_prim prim) { return kn_prim1(r->b, prim, r->type, r->x[0]); }
+static kn_id two(const rule *r, kn_prim prim) { return kn_prim2(r->b, prim, r->type, r->x[0], r->x[1]); }
+static kn_id test(const rule *r, kn_prim prim, kn_id x, kn_id y) { return kn_prim2(r->b, prim, SN_BOOL, x, y); }
+static kn_id number(const rule *r, double value) { return kn_const_bits(r->b, r->type, kn_bits_of(r->type, value)); }
+static int is_float(sn_dtype t) { return t == SN_F32 || t == SN_F64; }
+
+LOWER(neg) { return one(r, KP_NEG); }
+LOWER(abs) { return one(r, KP_ABS); }
+LOWER(floor) { return one(r, KP_FLOOR); }
+LOWER(square) { return kn_prim2(r->b, KP_MUL, r->type, r->x[0], r->x[0]); }
+LOWER(reciprocal) { return kn_prim2(r->b, KP_DIV, r->type, number(r, 1), r->x[0]); }
+LOWER(sqrt) { return one(r, KP_SQRT); }
+LOWER(rsqrt) { return kn_prim2(r->b, KP_DIV, r->type, number(r, 1), one(r, KP_SQRT)); }
+LOWER(exp) { return one(r, KP_EXP); }
+LOWER(expm1) { return one(r, KP_EXPM1); }
+LOWER(log) { return one(r, KP_LOG); }
+LOWER(log1p) { return one(r, KP_LOG1P); }
+LOWER(sin) { return one(r, KP_SIN); }
+LOWER(cos) { return one(r, KP_COS); }
+LOWER(tanh) { return one(r, KP_TANH); }
+LOWER(sigmoid) { return one(r, KP_SIGMOID); }
+LOWER(relu) { return kn_prim2(r->b, KP_MAX, r->type, r->x[0], number(r, 0)); }
+
+/* -1, 0 or 1 by comparisons; a NaN is neither above nor below and passes through. */
+LOWER(sign) {
+    kn_id zero = number(r, 0), x = r->x[0];
+    kn_id above = kn_prim3(r->b, KP_SELECT, r->type, test(r, KP_LT, zero, x), number(r, 1), x);
+    if (r->type == SN_U8) return above;
+    return kn_prim3(r->b, KP_SELECT, r->type, test(r, KP_LT, x, zero), number(r, -1), above);
+}
+
+/* max(a, 0) + log1p(exp(-|a|)): no overflow for any a. */
+LOWER(softplus) {
+    kn_id away = kn_prim1(r->b, KP_EXP, r->type, kn_prim1(r->b, KP_NEG, r->type, one(r, KP_ABS)));
+    kn_id tail = kn_prim1(r->b, KP_LOG1P, r->type, away);
+    return kn_prim2(r->b, KP_ADD, r->type, kn_prim2(r->b, KP_MAX, r->type, r->x[0], number(r, 0)), tail);
+}
+
+LOWER(not) { return one(r, KP_NOT); }
+LOWER(add) { return two(r, KP_ADD); }
+LOWER(sub) { return two(r, KP_SUB); }
+LOWER(mul) { return two(r, KP_MUL); }
+LOWER(div) { return two(r, KP_DIV); }
+LOWER(pow) { return two(r, KP_POW); }
+LOWER(min) { return two(r, KP_MIN); }
+LOWER(max) { return two(r, KP_MAX); }
+LOWER(lt) { return test(r, KP_LT, r->x[0], r->x[1]); }
+LOWER(le) { return test(r, KP_LE, r->x[0], r->x[1]); }
+LOWER(gt) { return test(r, KP_LT, r->x[1], r->x[0]); }
+LOWER(ge) { return test(r, KP_LE, r->x[1], r->x[0]); }
+LOWER(eq) { return test(r, KP_EQ, r->x[0], r->x[1]); }
+LOWER(ne) { return test(r, KP_NE, r->x[0], r->x[1]); }
+LOWER(and) { return two(r, KP_AND); }
+LOWER(or) { return two(r, KP_OR); }
+LOWER(xor) { return two(r, KP_XOR); }
+
+static kn_id (*const rules[IR_OP_COUNT])(const rule *) = {
+#define IR_EWISE(UC, lc, operands, types, result, cost, domain, ulp, flags, doc) [IR_##UC] = lower_##lc,
+#define IR_OP(UC, lc, doc)
+#include "ir/ops.def"
+};
+
+kn_prim lw_fold_prim(ir_op op) {
+    if (op == IR_RMAX) return KP_MAX;
+    if (op == IR_RMIN) return KP_MIN;
+    return KP_ADD; /* SUM, MATMUL */
+}
+
+/* Floating constants of the user's are launch scalars, so that a changed learning rate is no other kernel; the few that
+ * rules and gradients bring along are part of the code. */
+kn_id lw_constant(lw_part *p, sn_dtype dtype, uint64_t bits) {
+    static const double baked[] = {0, 1, -1, 2, 0.5};
+    kn_build *b = &p->launch->b;
+    int bake = !is_float(dtype);
+    for (size_t i = 0; i < sizeof baked / sizeof *baked; i++) bake |= bits == kn_bits_of(dtype, baked[i]);
+    if (bake) return kn_const_bits(b, dtype, bits);
+    lw_launch *l = p->launch;
+    uint32_t slot = 0;
+    while (slot < l->scalar.n && l->scalar.at[slot] != bits) slot++;
+    if (slot == l->scalar.n) *base_vec_push(&l->scalar, p->s->arena) = bits;
+    b->n_scalar = (uint16_t)l->scalar.n;
+    return kn_scalar(b, dtype, slot);
+}
+
+static kn_id operand(lw_part *p, ir_id v, uint32_t k) {
+    if (!p->s->node[v].edge[k].pointwise) return lw_load_operand(p, v, k);
+    return lw_value(p, ir_at(p->s->g, v)->in[k]);
+}
+
+/* a product taken into an FMA: x * y + z with one rounding. sign: of the product. */
+static kn_id fused(lw_part *p, ir_id product, kn_id z, int negate) {
+    kn_build *b = &p->launch->b;
+    const ir_node *n = ir_at(p->s->g, product);
+    sn_dtype type = (sn_dtype)n->dtype;
+    kn_id x = operand(p, product, 0), y = n->op == IR_SQUARE ? x : operand(p, product, 1);
+    if (negate) x = kn_prim1(b, KP_NEG, type, x);
+    return kn_prim3(b, KP_FMA, type, x, y, z);
+}
+
+kn_id lw_ewise(lw_part *p, ir_id v) {
+    const ir_node *n = ir_at(p->s->g, v);
+    kn_build *b = &p->launch->b;
+    sn_dtype type = (sn_dtype)n->dtype;
+    if (n->op == IR_ADD || n->op == IR_SUB) {
+        int right = p->item[n->in[1]].absorbed && p->s->node[v].edge[1].pointwise;
+        int left = !right && p->item[n->in[0]].absorbed && p->s->node[v].edge[0].pointwise;
+        if (right) return fused(p, n->in[1], operand(p, v, 0), n->op == IR_SUB);
+        if (left) {
+            kn_id z = operand(p, v, 1);
+            if (n->op == IR_SUB) z = kn_prim1(b, KP_NEG, type, z);
+            return fused(p, n->in[0], z, 0);
+        }
+    }
+    rule r = {.p = p, .b = b, .node = v};
+    for (uint32_t k = 0; k < n->n_in; k++) r.x[k] = operand(p, v, k);
+    r.type = (sn_dtype)ir_at(p->s->g, n->in[0])->dtype;
+    if (n->op == IR_CAST) return r.type == type ? r.x[0] : kn_prim1(b, KP_CAST, type, r.x[0]);
+    if (n->op == IR_SELECT) return kn_prim3(b, KP_SELECT, type, r.x[0], r.x[1], r.x[2]);
+    return rules[n->op](&r);
+}

@@ -1,0 +1,404 @@
+/* The pipeline behind the passes: classes, groups, launches, kernels, steps. Groups that do not depend on each other share a
+ * launch as its parts; each step comes after all whose results it needs. */
+#include "ir/program.h"
+
+#include <string.h>
+
+#include "ir/lower.h"
+
+typedef struct {
+    fu_state *s;
+    pg_program *p;
+    int32_t *step_of_group;
+    uint32_t *part_of_group;
+    lw_place *place;    /* per graph node */
+    pg_ref *assign_ref; /* per fu_assign */
+    BASE_VEC(pg_temp) temp;
+    BASE_VEC(pg_step) step;
+    BASE_VEC(uint32_t) parts; /* per step */
+    BASE_VEC(uint32_t) axes;  /* per step: kernel axes, at most */
+} builder;
+
+/* ---- launches --------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const fu_state *s;
+    uint32_t n;
+    int32_t seen[KN_MAX_AXES];
+} chunk_count;
+
+static void count_chunks(void *arg, ir_id u, int pointwise) {
+    chunk_count *c = arg;
+    (void)pointwise;
+    if (!c->s->node[u].is_exit) return;
+    for (uint32_t i = 0; i < c->n; i++)
+        if (c->seen[i] == c->s->node[u].group) return;
+    if (c->n < KN_MAX_AXES) c->seen[c->n++] = c->s->node[u].group;
+}
+
+static uint32_t axes_needed(fu_state *s, int32_t gi) {
+    const fu_group *g = &s->group.at[gi];
+    if (g->alone) return 3;
+    fu_roles roles;
+    fu_find_roles(s, g, g->n_point, g->point, 0, &roles);
+    chunk_count c = {.s = s};
+    for (uint32_t i = 0; i < g->member.n; i++) fu_sources(s, g->member.at[i], count_chunks, &c);
+    for (uint32_t i = 0; i < g->assign.n; i++) fu_value_sources(s, s->assign.at[g->assign.at[i]].value, count_chunks, &c);
+    for (uint32_t i = 0; i < g->combined.n; i++) count_chunks(&c, g->combined.at[i], 1);
+    return g->n_point + roles.n + c.n;
+}
+
+/* Puts a group into the earliest step that may take it, else into a new one. All groups before it have their steps. */
+static void place_group(builder *b, int32_t gi) {
+    fu_state *s = b->s;
+    const fu_group *g = &s->group.at[gi];
+    int32_t first = 0;
+    for (int32_t e = 0; e < (int32_t)s->group.n; e++)
+        if (fu_before(s, e, gi) && b->step_of_group[e] >= first) first = b->step_of_group[e] + 1;
+    uint32_t need = g->gemm ? 0 : axes_needed(s, gi);
+    uint32_t at = (uint32_t)first;
+    for (; at < b->step.n; at++)
+        if (s->fuse && !g->gemm && b->step.at[at].kind == PG_LAUNCH && b->parts.at[at] < FU_MAX_PARTS &&
+            b->axes.at[at] + need <= KN_MAX_AXES)
+            break;
+    if (at == b->step.n) {
+        *base_vec_push(&b->step, s->arena) = (pg_step){.kind = g->gemm ? PG_GEMM : PG_LAUNCH};
+        *base_vec_push(&b->parts, s->arena) = 0;
+        *base_vec_push(&b->axes, s->arena) = 0;
+    }
+    b->step_of_group[gi] = (int32_t)at;
+    b->part_of_group[gi] = b->parts.at[at]++;
+    b->axes.at[at] += need;
+}
+
+static void place_groups(builder *b) {
+    fu_state *s = b->s;
+    for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++) b->step_of_group[gi] = -1;
+    uint32_t empty = 0;
+    for (uint32_t i = 0; i < s->group.n; i++)
+        empty += !s->group.at[i].member.n && !s->group.at[i].combined.n && !s->group.at[i].assign.n;
+    for (uint32_t placed = empty; placed < s->group.n;) {
+        uint32_t start = placed;
+        for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++) {
+            const fu_group *g = &s->group.at[gi];
+            if (b->step_of_group[gi] >= 0 || (!g->member.n && !g->combined.n && !g->assign.n)) continue; /* or merged away */
+            int ready = 1;
+            for (int32_t e = 0; e < (int32_t)s->group.n && ready; e++) ready = !fu_before(s, e, gi) || b->step_of_group[e] >= 0;
+            if (!ready) continue;
+            place_group(b, gi);
+            placed++;
+        }
+        if (placed == start) base_fail(&s->g->trap, SN_ERR_INTERNAL, "fusion: groups depend on each other in a circle");
+    }
+}
+
+/* ---- memories ----------------------------------------------------------------------------------------------------------- */
+
+static pg_ref new_temp(builder *b, ir_id v, int32_t step, uint32_t part, const char *suffix) {
+    ir_graph *g = b->s->g;
+    const ir_node *n = ir_at(g, v);
+    ir_dim count = ir_dim_const(g, 1);
+    for (uint32_t a = 0; a < n->rank; a++) count = ir_dim_mul(g, count, n->dim[a]);
+    const char *label = g->label.at[v];
+    *base_vec_push(&b->temp, b->s->arena) = (pg_temp){
+        .dtype = (sn_dtype)n->dtype,
+        .count = {count, step, part},
+        .first = UINT32_MAX,
+        .name = label ? base_arena_printf(b->s->arena, "%s%s", label, suffix) : base_arena_printf(b->s->arena, "t%u%s", v, suffix)};
+    return (pg_ref){PG_TEMP, b->temp.n - 1};
+}
+
+static int32_t output_of(const builder *b, ir_id v) {
+    for (uint32_t i = 0; i < b->s->roots->n_out; i++)
+        if (b->s->roots->out[i] == v) return (int32_t)i;
+    return -1;
+}
+
+static pg_ref memory_for(builder *b, ir_id v) {
+    int32_t out = output_of(b, v);
+    return out >= 0 ? (pg_ref){PG_OUTPUT, (uint32_t)out} : new_temp(b, v, -1, 0, "");
+}
+
+static void place_values(builder *b) {
+    fu_state *s = b->s;
+    for (ir_id v = 1; v < s->g->node.n; v++) {
+        const fu_node *f = &s->node[v];
+        const ir_node *n = ir_at(s->g, v);
+        lw_place *place = &b->place[v];
+        place->step = -1;
+        if (!f->needed) continue;
+        if (n->op == IR_INPUT) place->ref = (pg_ref){PG_INPUT, (uint32_t)n->attr[0]};
+        if (n->op == IR_VAR) place->ref = (pg_ref){PG_VAR, (uint32_t)n->attr[0]};
+        if (f->kind != FU_HOME) continue;
+        if (f->is_exit) {
+            place->step = b->step_of_group[f->group];
+            place->part = b->part_of_group[f->group];
+            place->ref = new_temp(b, v, place->step, place->part, ".part");
+            if (f->stored) place->stored = memory_for(b, v);
+        } else if (f->stored) {
+            place->ref = memory_for(b, v);
+        }
+    }
+    b->assign_ref = ARENA_ARRAY(s->arena, pg_ref, s->assign.n);
+    for (uint32_t i = 0; i < s->assign.n; i++) {
+        const fu_assign *a = &s->assign.at[i];
+        if (!a->is_var) b->assign_ref[i] = (pg_ref){PG_OUTPUT, (uint32_t)output_of(b, a->value)};
+        else if (a->shadow) b->assign_ref[i] = new_temp(b, a->value, -1, 0, ".new");
+        else b->assign_ref[i] = (pg_ref){PG_VAR, a->var};
+    }
+}
+
+/* ---- steps ---------------------------------------------------------------------------------------------------------------- */
+
+static void name_step(builder *b, lw_launch *l, int32_t step) {
+    fu_state *s = b->s;
+    base_strbuf_printf(l->name, "%s.%d", s->g->name ? s->g->name : "graph", (int)step);
+    uint32_t n = 0;
+    for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++) {
+        if (b->step_of_group[gi] != step) continue;
+        const fu_group *g = &s->group.at[gi];
+        for (uint32_t i = 0; i < g->member.n; i++) {
+            ir_op op = (ir_op)ir_at(s->g, g->member.at[i])->op;
+            int repeated = 0;
+            for (uint32_t k = 0; k < i; k++) repeated |= ir_at(s->g, g->member.at[k])->op == op;
+            if (repeated || n++ >= 8) continue;
+            base_strbuf_printf(l->name, " %s", ir_ops[op].name);
+        }
+        if (g->assign.n && n++ < 8) base_strbuf_puts(l->name, " update");
+    }
+}
+
+static void make_launch(builder *b, int32_t step) {
+    fu_state *s = b->s;
+    base_alloc *alloc = s->arena->alloc;
+    base_strbuf name;
+    base_strbuf_init(&name, alloc);
+    lw_launch *l = ARENA_NEW(s->arena, lw_launch);
+    kn_build_init(&l->b, s->arena);
+    l->name = &name;
+    l->flops = ir_dim_const(s->g, 0);
+    name_step(b, l, step);
+    const char *text = name.at ? base_arena_strdup(s->arena, name.at) : "kernel";
+    base_strbuf_free(&name);
+    for (uint32_t part = 0; part < b->parts.at[step]; part++)
+        for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++) {
+            if (b->step_of_group[gi] != step || b->part_of_group[gi] != part) continue;
+            lw_part *p = ARENA_NEW(s->arena, lw_part);
+            *p = (lw_part){.s = s, .launch = l, .place = b->place, .assign_ref = b->assign_ref, .group = &s->group.at[gi], .gi = gi};
+            lw_lower(p);
+        }
+    pg_step *out = &b->step.at[step];
+    out->name = text;
+    out->kernel = kn_build_finish(&l->b);
+    out->mem = l->ref.at;
+    out->dim = l->dim.at;
+    out->scalar = l->scalar.at;
+    out->n_traffic = l->traffic.n;
+    out->traffic = l->traffic.at;
+    out->traffic_size = l->traffic_size.at;
+    out->flops = (pg_dim){l->flops, -1, 0};
+    char why[256];
+    const char *wrong = kn_verify(out->kernel, why);
+    if (wrong) base_fail(&s->g->trap, SN_ERR_INTERNAL, "lowering of %s broke a rule of the kernel IR: %s", text, wrong);
+}
+
+static pg_ref ref_of(const builder *b, ir_id v) {
+    while (b->s->node[v].kind == FU_ALIAS) v = ir_at(b->s->g, v)->in[0];
+    return b->s->node[v].is_exit ? b->place[v].stored : b->place[v].ref;
+}
+
+static void make_gemm(builder *b, int32_t step) {
+    fu_state *s = b->s;
+    ir_id v = 0;
+    for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++)
+        if (b->step_of_group[gi] == step) v = s->group.at[gi].member.at[0];
+    const ir_node *n = ir_at(s->g, v);
+    const ir_dim *extent = s->extent + s->node[v].slot;
+    ir_graph *g = s->g;
+    ir_dim flops = ir_dim_mul(g, ir_dim_const(g, 2), ir_dim_mul(g, extent[0], ir_dim_mul(g, extent[1], extent[2])));
+    pg_step *out = &b->step.at[step];
+    *out = (pg_step){.kind = PG_GEMM,
+                     .name = base_arena_printf(s->arena, "%s.%d matmul", g->name ? g->name : "graph", (int)step),
+                     .dtype = (sn_dtype)n->dtype,
+                     .m = {extent[0], -1, 0},
+                     .n = {extent[1], -1, 0},
+                     .k = {extent[2], -1, 0},
+                     .trans_a = (uint8_t)(n->attr[0] & 1),
+                     .trans_b = (uint8_t)(n->attr[0] >> 1 & 1),
+                     .a = ref_of(b, n->in[0]),
+                     .b = ref_of(b, n->in[1]),
+                     .c = b->place[v].ref,
+                     .flops = {flops, -1, 0}};
+    pg_dim *traffic = ARENA_ARRAY(s->arena, pg_dim, 3);
+    uint8_t *size = ARENA_ARRAY(s->arena, uint8_t, 3);
+    for (uint32_t i = 0; i < 3; i++) { /* m k, k n, m n */
+        traffic[i] = (pg_dim){ir_dim_mul(g, extent[i == 1 ? 2 : 0], extent[i == 0 ? 2 : 1]), -1, 0};
+        size[i] = (uint8_t)sn_dtype_size((sn_dtype)n->dtype);
+    }
+    out->n_traffic = 3;
+    out->traffic = traffic;
+    out->traffic_size = size;
+}
+
+static void add_copy(builder *b, ir_id v, pg_ref from, pg_ref to) {
+    ir_graph *g = b->s->g;
+    const ir_node *n = ir_at(g, v);
+    ir_dim count = ir_dim_const(g, 1);
+    for (uint32_t a = 0; a < n->rank; a++) count = ir_dim_mul(g, count, n->dim[a]);
+    pg_dim *traffic = ARENA_ARRAY(b->s->arena, pg_dim, 2);
+    uint8_t *size = ARENA_ARRAY(b->s->arena, uint8_t, 2);
+    traffic[0] = traffic[1] = (pg_dim){count, -1, 0};
+    size[0] = size[1] = (uint8_t)sn_dtype_size((sn_dtype)n->dtype);
+    *base_vec_push(&b->step, b->s->arena) = (pg_step){.kind = PG_COPY,
+                                                      .name = "copy",
+                                                      .dtype = (sn_dtype)n->dtype,
+                                                      .m = {count, -1, 0},
+                                                      .a = from,
+                                                      .c = to,
+                                                      .n_traffic = 2,
+                                                      .traffic = traffic,
+                                                      .traffic_size = size,
+                                                      .flops = {ir_dim_const(g, 0), -1, 0}};
+}
+
+static void add_copies(builder *b) {
+    const ir_roots *r = b->s->roots;
+    for (uint32_t i = 0; i < r->n_out; i++) {
+        int32_t first = output_of(b, r->out[i]);
+        if ((uint32_t)first != i) add_copy(b, r->out[i], (pg_ref){PG_OUTPUT, (uint32_t)first}, (pg_ref){PG_OUTPUT, i});
+    }
+    for (uint32_t i = 0; i < b->s->assign.n; i++) {
+        const fu_assign *a = &b->s->assign.at[i];
+        if (a->shadow) add_copy(b, a->value, b->assign_ref[i], (pg_ref){PG_VAR, a->var});
+    }
+}
+
+static void use_temp(builder *b, pg_ref ref, uint32_t step) {
+    if (ref.space != PG_TEMP) return;
+    pg_temp *t = &b->temp.at[ref.index];
+    if (t->first == UINT32_MAX) t->first = step;
+    t->last = step;
+}
+
+static void find_lifetimes(builder *b) {
+    for (uint32_t i = 0; i < b->step.n; i++) {
+        const pg_step *step = &b->step.at[i];
+        if (step->kind == PG_LAUNCH) {
+            for (uint32_t k = 0; k < step->kernel->n_mem; k++) use_temp(b, step->mem[k], i);
+            continue;
+        }
+        use_temp(b, step->a, i);
+        if (step->kind == PG_GEMM) use_temp(b, step->b, i);
+        use_temp(b, step->c, i);
+    }
+    for (uint32_t i = 0; i < b->temp.n; i++)
+        if (b->temp.at[i].first == UINT32_MAX) b->temp.at[i].first = b->temp.at[i].last = 0;
+}
+
+/* ---- text ------------------------------------------------------------------------------------------------------------------ */
+
+static void print_node(base_strbuf *out, const fu_state *s, ir_id v) {
+    base_strbuf_printf(out, "    %%%u %s ", v, ir_ops[ir_at(s->g, v)->op].name);
+    ir_print_type(s->g, v, out);
+    if (s->g->label.at[v]) base_strbuf_printf(out, " \"%s\"", s->g->label.at[v]);
+    if (s->node[v].is_exit) base_strbuf_puts(out, " (partial per chunk)");
+    if (s->node[v].stored) base_strbuf_puts(out, " stored");
+    base_strbuf_puts(out, "\n");
+}
+
+static void print_groups(builder *b, base_strbuf *out) {
+    fu_state *s = b->s;
+    for (uint32_t step = 0; step < b->step.n; step++) {
+        base_strbuf_printf(out, "%s\n", b->step.at[step].name);
+        for (uint32_t part = 0; step < b->parts.n && part < b->parts.at[step]; part++)
+            for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++) {
+                if (b->step_of_group[gi] != (int32_t)step || b->part_of_group[gi] != part) continue;
+                const fu_group *g = &s->group.at[gi];
+                base_strbuf_printf(out, "  part %u = g%d, points (", part, (int)gi);
+                for (uint32_t i = 0; i < g->n_point; i++) {
+                    base_strbuf_puts(out, i ? ", " : "");
+                    ir_print_dim(s->g, s->extent[g->point[i]], out);
+                }
+                base_strbuf_puts(out, ")\n");
+                for (uint32_t i = 0; i < g->combined.n; i++)
+                    base_strbuf_printf(out, "    %%%u combined from partials%s\n", g->combined.at[i],
+                                       s->node[g->combined.at[i]].stored ? ", stored" : "");
+                for (uint32_t i = 0; i < g->member.n; i++) print_node(out, s, g->member.at[i]);
+                for (uint32_t i = 0; i < g->assign.n; i++) {
+                    const fu_assign *a = &s->assign.at[g->assign.at[i]];
+                    if (a->is_var)
+                        base_strbuf_printf(out, "    @%s = %%%u%s\n", s->g->var.at[a->var].name, a->value,
+                                           a->shadow ? ", through a temporary" : ", in place");
+                    else base_strbuf_printf(out, "    output %d = %%%u\n", (int)output_of(b, a->value), a->value);
+                }
+            }
+    }
+}
+
+static const char *keep_text(fu_state *s, base_strbuf *text) {
+    const char *kept = text->at && !text->failed ? base_arena_strdup(s->arena, text->at) : "";
+    int failed = text->failed;
+    base_strbuf_free(text);
+    if (failed) base_fail(&s->g->trap, SN_ERR_NOMEM, "out of memory while explaining fusion");
+    return kept;
+}
+
+typedef struct {
+    ir_graph *g;
+    const ir_roots *roots;
+    int fuse;
+    fu_state *s;
+    pg_program *result;
+    base_strbuf *fuse_text;
+} compile_arg;
+
+static void compile(void *arg) {
+    compile_arg *a = arg;
+    fu_state *s = a->s;
+    builder *b = ARENA_NEW(s->arena, builder);
+    *b = (builder){.s = s};
+    fu_axes(s);
+    fu_fuse(s);
+    b->step_of_group = ARENA_ARRAY(s->arena, int32_t, s->group.n);
+    b->part_of_group = ARENA_ARRAY(s->arena, uint32_t, s->group.n);
+    b->place = ARENA_ARRAY(s->arena, lw_place, s->g->node.n);
+    place_groups(b);
+    place_values(b);
+    for (uint32_t i = 0; i < b->step.n; i++) {
+        if (b->step.at[i].kind == PG_GEMM) make_gemm(b, (int32_t)i);
+        else make_launch(b, (int32_t)i);
+    }
+    add_copies(b);
+    find_lifetimes(b);
+    int32_t *step_of = ARENA_ARRAY(s->arena, int32_t, s->g->node.n);
+    for (ir_id v = 0; v < s->g->node.n; v++) {
+        int32_t gi = v && s->node[v].kind == FU_HOME && s->node[v].needed ? s->node[v].group : -1;
+        step_of[v] = gi < 0 ? -1 : b->step_of_group[gi];
+    }
+    print_groups(b, a->fuse_text);
+    pg_program *p = ARENA_NEW(s->arena, pg_program);
+    *p = (pg_program){.graph = s->g, .roots = *s->roots, .n_step = b->step.n, .n_temp = b->temp.n, .step = b->step.at,
+                      .temp = b->temp.at, .step_of = step_of};
+    a->result = p;
+}
+
+pg_program *pg_compile(ir_graph *g, const ir_roots *roots, int fuse) {
+    fu_state *s = ARENA_NEW(&g->arena, fu_state);
+    *s = (fu_state){.g = g, .roots = roots, .arena = &g->arena, .fuse = fuse};
+    base_strbuf fuse_text;
+    base_strbuf_init(&s->why, g->arena.alloc);
+    base_strbuf_init(&fuse_text, g->arena.alloc);
+    compile_arg arg = {g, roots, fuse, s, NULL, &fuse_text};
+    sn_status status = base_protect(&g->trap, compile, &arg);
+    if (status) { /* the texts are not the arena's: free them, then fail outwards */
+        base_strbuf_free(&s->why);
+        base_strbuf_free(&fuse_text);
+        char text[BASE_TEXT_MAX];
+        memcpy(text, g->trap.text, sizeof text);
+        base_fail(&g->trap, status, "%s", text);
+    }
+    const char *kept = keep_text(s, &fuse_text);
+    arg.result->fuse_text = kept;
+    arg.result->why_text = keep_text(s, &s->why);
+    return arg.result;
+}

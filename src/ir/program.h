@@ -1,0 +1,71 @@
+/* program.h: what the pipeline makes of a function: kernels, and a list of steps over named memories. It knows no backend
+ * and no address; src/runtime runs it. */
+#ifndef IR_PROGRAM_H
+#define IR_PROGRAM_H
+
+#include "ir/graph.h"
+#include "ir/kernel.h"
+
+/* A size known at each call: poly * (step < 0 ? 1 : number of chunks of that part of that step's kernel). */
+typedef struct {
+    ir_dim poly; /* of the program's graph */
+    int32_t step;
+    uint32_t part;
+} pg_dim;
+
+typedef enum { PG_INPUT, PG_OUTPUT, PG_VAR, PG_TEMP, PG_NONE /* ROW memories */ } pg_space;
+typedef struct {
+    uint8_t space; /* pg_space */
+    uint32_t index;
+} pg_ref;
+
+/* A temporary of the call. Its size is the product of both factors in elements. */
+typedef struct {
+    sn_dtype dtype;
+    pg_dim count;
+    uint32_t first, last; /* steps that use it: lifetimes for the memory plan */
+    const char *name;
+} pg_temp;
+
+typedef enum { PG_LAUNCH, PG_GEMM, PG_COPY } pg_kind;
+typedef struct {
+    uint8_t kind; /* pg_kind */
+    /* LAUNCH */
+    kn_kernel *kernel;
+    const char *name;       /* "moons.1 tanh sum": for people */
+    const pg_ref *mem;      /* one per kernel->mem */
+    const pg_dim *dim;      /* one per kernel dim */
+    const uint64_t *scalar; /* one per kernel scalar */
+    pg_dim bytes;           /* memory traffic is the sum of traffic[0 .. n_traffic): each an element count .. */
+    uint32_t n_traffic;
+    const pg_dim *traffic;
+    const uint8_t *traffic_size; /* .. times these bytes */
+    pg_dim flops;                /* estimate */
+    /* GEMM: c[m,n] = op(a) op(b), row-major, f32 or f64 */
+    sn_dtype dtype;
+    pg_dim m, n, k;
+    uint8_t trans_a, trans_b; /* stored [k,m], [n,k] */
+    /* GEMM and COPY (b unused; m: elements) */
+    pg_ref a, b, c;
+} pg_step;
+
+typedef struct {
+    ir_graph *graph; /* the optimised graph: types of inputs, outputs, variables; dims; checks */
+    ir_roots roots;  /* ids in graph */
+    uint32_t n_step, n_temp;
+    pg_step *step;
+    pg_temp *temp;
+    /* For each node of graph: the step that computes it (the one that stores it, where several do), or -1. */
+    const int32_t *step_of;
+    const char *fuse_text; /* which nodes went where */
+    const char *why_text;  /* every fusion decision */
+} pg_program;
+
+/* Fuses, lowers and orders an optimised graph. Everything is in g's arena. Under g's trap. fuse 0: a kernel per node. */
+pg_program *pg_compile(ir_graph *g, const ir_roots *roots, int fuse);
+
+/* memplan.c: offsets of temporaries in one arena for the dims of a call, by lifetime; returns the arena's bytes. sizes:
+ * bytes of each. Offsets are multiples of 64. Deterministic. scratch: at least 4 * n_temp uint32_t. */
+size_t pg_plan(const pg_program *p, const size_t *sizes, size_t *offsets, uint32_t *scratch);
+
+#endif

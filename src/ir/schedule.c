@@ -1,0 +1,185 @@
+/* How a part runs: the order of the loops of each phase, its vector axis, width and accumulators; the tile and the grain of
+ * the part. A function of the graph alone: estimates take FU_NOMINAL for symbolic extents. */
+#include "ir/lower.h"
+
+enum {
+    LOOP_WIDTH = 16,     /* elements of a vector along a loop */
+    POINT_WIDTH = 16,    /* points of a tile that are one vector */
+    ROW_TILE = 2,        /* points whose copies share loads and accumulators of the loops */
+    LIGHT_BODY = 6,      /* primitives: below, four accumulators hide the latency of a fold .. */
+    MEDIUM_BODY = 30,    /* .. below, two .. */
+    CHUNK_NS = 20000,    /* work of a chunk */
+    MAX_CHUNKS = 256,    /* where chunks leave nothing behind .. */
+    MAX_PARTIAL_CHUNKS = 32 /* .. where each leaves partials that somebody combines */
+};
+static const double NS_PER_PRIM = 0.03; /* one primitive on one element, vectorised */
+
+typedef struct {
+    lw_part *p;
+    uint32_t phase;
+    double bytes[KN_MAX_AXES]; /* per kernel axis: of accesses for which it is the contiguous one */
+    double prims;              /* per innermost iteration */
+    uint8_t *seen;
+} traffic;
+
+static void count_contiguous(traffic *t, ir_id tensor, const fu_edge *map, ir_id reader) {
+    lw_part *p = t->p;
+    const ir_node *n = ir_at(p->s->g, tensor);
+    for (uint32_t a = n->rank; a-- > 0;) {
+        fu_class c = !map ? fu_class_of(p->s, tensor, a) : map->map[a] < 0 ? 0 : fu_class_of(p->s, reader, (uint32_t)map->map[a]);
+        if (!c) {
+            int64_t one;
+            if (ir_dim_is_const(p->s->g, n->dim[a], &one) && one == 1) continue;
+            return; /* the contiguous axis is not walked */
+        }
+        const lw_axis *axis = lw_axis_info(p, c);
+        if (axis && axis->axis != KN_NONE) t->bytes[axis->axis] += fu_bytes(p->s, tensor);
+        if (!axis || axis->role != KN_UNROLL) return; /* unrolled: the next axis out is nearly contiguous */
+    }
+}
+
+static void walk(traffic *t, ir_id v, int top) {
+    lw_part *p = t->p;
+    if (t->seen[v] || (!top && p->item[v].scheduled && p->item[v].phase != t->phase)) return;
+    t->seen[v] = 1;
+    lw_source source = lw_source_of(p, v);
+    if (source == LW_MEMORY || source == LW_PARTIALS) {
+        count_contiguous(t, v, NULL, v);
+        return;
+    }
+    const ir_node *n = ir_at(p->s->g, v);
+    double copies = 1;
+    for (uint32_t i = 0; i < p->s->node[v].n_slot; i++) {
+        const lw_axis *axis = lw_axis_info(p, fu_class_of(p->s, v, i));
+        if (axis && axis->role == KN_UNROLL) copies *= (double)fu_extent(p->s, axis->cls, NULL);
+    }
+    t->prims += copies * (ir_ops[n->op].cost + (ir_ops[n->op].cls == IR_CLASS_OTHER ? 1 : 0));
+    for (uint32_t k = 0; k < n->n_in; k++) {
+        if (p->s->node[v].edge[k].pointwise) walk(t, n->in[k], 0);
+        else count_contiguous(t, n->in[k], &p->s->node[v].edge[k], v);
+    }
+    if (p->s->node[v].stored && source == LW_MEMBER) count_contiguous(t, v, NULL, v);
+}
+
+static void measure(traffic *t, lw_part *p, uint32_t phase) {
+    *t = (traffic){.p = p, .phase = phase, .seen = ARENA_ARRAY(p->s->arena, uint8_t, p->s->g->node.n)};
+    for (ir_id v = 1; v < p->s->g->node.n; v++)
+        if (p->item[v].wanted && p->item[v].scheduled && p->item[v].phase == phase) walk(t, v, 1);
+    for (uint32_t i = 0; i < p->group->assign.n; i++)
+        if (p->assign_phase[i] == phase) {
+            ir_id v = p->s->assign.at[p->group->assign.at[i]].value;
+            walk(t, v, 0);
+            count_contiguous(t, v, NULL, v);
+        }
+}
+
+/* Nominal extent of a kernel axis. */
+static double extent_of(const lw_part *p, kn_id axis) {
+    for (uint32_t i = 0; i < p->n_axis; i++)
+        if (p->axis[i].axis == axis) {
+            int64_t n;
+            return ir_dim_is_const(p->s->g, p->axis[i].extent, &n) ? (double)n : FU_NOMINAL;
+        }
+    return MAX_PARTIAL_CHUNKS; /* an axis over chunks */
+}
+
+static int has_fold(const lw_part *p, uint32_t phase) {
+    for (ir_id v = 1; v < p->s->g->node.n; v++)
+        if (p->item[v].wanted && p->item[v].scheduled && p->item[v].phase == phase && p->item[v].loop_fold) return 1;
+    return 0;
+}
+
+static kn_id last_point(const lw_part *p) {
+    kn_id axis = KN_NONE;
+    for (uint32_t i = 0; i < p->n_axis; i++)
+        if (p->axis[i].role == KN_POINT && p->axis[i].axis != KN_NONE) axis = p->axis[i].axis;
+    return axis;
+}
+
+/* Loops with the most contiguous one innermost. */
+static void order_loops(lw_phase *phase, const traffic *t) {
+    for (kn_id axis = 0; axis < KN_MAX_AXES; axis++)
+        if ((phase->nest >> axis & 1) && phase->n_loop < KN_MAX_NEST) phase->loop[phase->n_loop++] = axis;
+    for (uint32_t i = 1; i < phase->n_loop; i++)
+        for (uint32_t k = i; k > 0 && t->bytes[phase->loop[k - 1]] > t->bytes[phase->loop[k]]; k--) {
+            kn_id swap = phase->loop[k];
+            phase->loop[k] = phase->loop[k - 1];
+            phase->loop[k - 1] = swap;
+        }
+}
+
+static uint32_t accumulators(double prims) { return prims <= LIGHT_BODY ? 4 : prims <= MEDIUM_BODY ? 2 : 1; }
+
+static int has_exit(const lw_part *p) {
+    for (uint32_t i = 0; i < p->group->member.n; i++)
+        if (p->s->node[p->group->member.at[i]].is_exit) return 1;
+    return 0;
+}
+
+/* Partials are combined in chunk order: one accumulator, no lanes along the chunks. */
+static int over_chunks(const lw_part *p, const lw_phase *phase) {
+    for (uint32_t k = 0; k < p->n_chunks; k++)
+        if (phase->nest >> p->chunks[k].axis & 1) return 1;
+    return 0;
+}
+
+/* Sum of primitives over the nominal index space, as a dim: for profiles. */
+static void add_flops(lw_part *p) {
+    ir_graph *g = p->s->g;
+    for (ir_id v = 1; v < g->node.n; v++) {
+        const ir_op_info *info = &ir_ops[ir_at(g, v)->op];
+        lw_source source = lw_source_of(p, v);
+        if (!p->item[v].wanted || source != LW_MEMBER) continue;
+        int64_t cost = ir_at(g, v)->op == IR_MATMUL ? 2 : info->cls == IR_CLASS_REDUCE ? 1 : info->cost;
+        ir_dim n = ir_dim_const(g, cost);
+        for (uint32_t i = 0; i < p->s->node[v].n_slot; i++) n = ir_dim_mul(g, n, p->s->extent[p->s->node[v].slot + i]);
+        p->launch->flops = ir_dim_add(g, p->launch->flops, n);
+    }
+}
+
+void lw_schedule(lw_part *p) {
+    kn_id point = last_point(p);
+    traffic *t = ARENA_ARRAY(p->s->arena, traffic, p->phase.n);
+    int loop_lanes = 0, tile_phases = 0;
+    double ns = 0;
+    for (uint32_t i = 0; i < p->phase.n; i++) {
+        lw_phase *phase = &p->phase.at[i];
+        measure(&t[i], p, i);
+        order_loops(phase, &t[i]);
+        double work = t[i].prims + 1;
+        for (uint32_t k = 0; k < phase->n_loop; k++) work *= extent_of(p, phase->loop[k]);
+        if (!phase->entry) ns += work * NS_PER_PRIM;
+        tile_phases += !phase->entry;
+        kn_id inner = phase->n_loop ? phase->loop[phase->n_loop - 1] : KN_NONE;
+        int long_loop = inner != KN_NONE && extent_of(p, inner) >= LOOP_WIDTH && !over_chunks(p, phase);
+        int prefer_loop = long_loop && (phase->entry || t[i].bytes[inner] >= t[i].bytes[point]);
+        if (prefer_loop) phase->lanes = inner;
+        if (prefer_loop && !phase->entry) loop_lanes = 1;
+    }
+    p->tile = 1;
+    if (point != KN_NONE && tile_phases) {
+        double extent = extent_of(p, point);
+        if (!loop_lanes) p->tile = POINT_WIDTH;
+        else if (extent >= 64) p->tile = ROW_TILE;
+    }
+    for (uint32_t i = 0; i < p->phase.n; i++) {
+        lw_phase *phase = &p->phase.at[i];
+        kn_id inner = phase->n_loop ? phase->loop[phase->n_loop - 1] : KN_NONE;
+        int chunks = over_chunks(p, phase);
+        if (phase->lanes != KN_NONE) phase->width = LOOP_WIDTH;
+        else if (!phase->entry && loop_lanes && inner != KN_NONE && extent_of(p, inner) >= LOOP_WIDTH && !chunks) {
+            phase->lanes = inner; /* mixed parts: vectors along loops, the few points as copies */
+            phase->width = LOOP_WIDTH;
+        } else if (!phase->entry && p->tile > 1) {
+            phase->lanes = point;
+            phase->width = p->tile;
+        }
+        if (has_fold(p, i) && !chunks) phase->ilp = accumulators(t[i].prims);
+    }
+    double per_tile = ns * p->tile;
+    double grain = per_tile > 0 ? CHUNK_NS / per_tile : CHUNK_NS;
+    p->grain = grain < 1 ? 1 : grain > 1 << 20 ? 1 << 20 : (uint32_t)grain;
+    p->max_chunks = has_exit(p) ? MAX_PARTIAL_CHUNKS : MAX_CHUNKS;
+    if (!p->point_axes) p->max_chunks = 1;
+    add_flops(p);
+}

@@ -1,0 +1,256 @@
+/* The CPU backend: kernels become objects through the compiler plug-in, objects become code through our loader, launches
+ * run on our threads (or the host's), products on a CBLAS library.
+ *
+ * A launch is cut into ranges of chunks. Which thread runs which range decides no bit of the result: chunks are
+ * independent and their number is a function of extents alone. */
+#define _GNU_SOURCE
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/backend.h"
+#include "base/env.h"
+#include "base/hash.h"
+#include "jit_cpu/blas.h"
+#include "jit_cpu/compiler.h"
+#include "jit_cpu/cores.h"
+#include "jit_cpu/cpuid.h"
+#include "jit_cpu/debug.h"
+#include "jit_cpu/loader.h"
+#include "jit_cpu/pool.h"
+#include "jit_cpu/scratch.h"
+
+/* Waking threads costs 10 to 50 us each: less work than this is faster on the thread that has it. */
+static const double split_ns = 150e3;
+/* Ranges per thread: some threads start late, some chunks take longer. */
+enum { RANGES_PER_THREAD = 4 };
+
+struct be_device {
+    base_alloc *alloc;
+    const base_log *log;
+    cpu_level level;
+    int orc; /* code is linked by ORC and not by our loader */
+    char target[64];
+    cpu_pool *pool;
+    cpu_scratch *scratch;
+    cpu_blas *blas;
+    cpu_compiler compiler;
+};
+
+struct be_exec {
+    const kn_kernel *kernel; /* borrowed */
+    kn_code run;
+    cpu_code code;    /* our loader: owned */
+    cpu_debug *debug; /* may be NULL */
+    void *orc;        /* ORC: owned */
+    void (*orc_release)(void *);
+};
+
+/* ---- device ------------------------------------------------------------------------------------------------------ */
+
+static void cpu_close(be_device *dev) {
+    if (!dev) return;
+    cpu_compiler_free(&dev->compiler);
+    cpu_blas_free(dev->blas);
+    cpu_scratch_free(dev->scratch);
+    cpu_pool_free(dev->pool);
+    base_free(dev->alloc, dev, sizeof *dev);
+}
+
+static sn_status cpu_open(const be_options *options, be_device **out, base_trap *err) {
+    *out = NULL;
+    cpu_id id = cpu_id_read();
+    cpu_level level;
+    const char *loader = base_env(BASE_ENV_SINTER_LOADER);
+    if (cpu_level_choose(cpu_id_level(&id), base_env(BASE_ENV_SINTER_CPU), &level, err)) return err->status;
+    if (loader && strcmp(loader, "own") && strcmp(loader, "orc"))
+        return base_set_error(err, SN_ERR_ARGUMENT, "SINTER_LOADER is '%s', expected own or orc", loader);
+    be_device *dev = base_calloc(options->alloc, sizeof *dev);
+    if (!dev) return base_set_error(err, SN_ERR_NOMEM, "out of memory: device");
+    dev->alloc = options->alloc;
+    dev->log = options->log;
+    dev->level = level;
+    dev->orc = loader && !strcmp(loader, "orc");
+    snprintf(dev->target, sizeof dev->target, "x86-64-v%d;sinter-llvm %d", (int)level, SINTER_LLVM_ABI);
+    cpu_compiler_init(&dev->compiler, options->log);
+    int cores = cpu_cores(), threads = options->threads > 0 ? options->threads : cores;
+    /* Host threads that launch at the same time each need scratch besides the pool's; more of them than processors wait. */
+    if (cpu_pool_new(dev->alloc, threads, options->pool, &dev->pool, err) ||
+        cpu_scratch_new(dev->alloc, cpu_pool_threads(dev->pool) + cores, &dev->scratch, err) ||
+        cpu_blas_new(dev->alloc, dev->log, dev->pool, level, &dev->blas, err)) {
+        cpu_close(dev);
+        return err->status;
+    }
+    *out = dev;
+    return SN_OK;
+}
+
+static const char *cpu_target(const be_device *dev) { return dev->target; }
+
+static void *cpu_alloc(be_device *dev, size_t bytes) { return base_malloc(dev->alloc, bytes); }
+
+static void cpu_free(be_device *dev, void *p, size_t bytes) { base_free(dev->alloc, p, bytes); }
+
+/* ---- compiling --------------------------------------------------------------------------------------------------- */
+
+static void *counted_realloc(void *user, void *p, size_t old_size, size_t new_size) {
+    return base_realloc(user, p, old_size, new_size);
+}
+
+/* Asks the plug-in. Symbol names come from content: two kernels never share one by accident. */
+static sn_status ask(be_device *dev, const void *kernel, size_t n, sinter_llvm_want want, int keep,
+                     sinter_llvm_result *result, base_trap *err) {
+    sinter_llvm_compile_fn *compile;
+    if (cpu_compiler_open(&dev->compiler, &compile, err)) return err->status;
+    char symbol[40] = "sk_", level[8];
+    base_hash_text(base_hash_bytes(kernel, n), symbol + 3);
+    snprintf(level, sizeof level, "v%d", (int)dev->level);
+    sinter_llvm_request request = {
+        .struct_size = sizeof request,
+        .abi = SINTER_LLVM_ABI,
+        .want = (uint32_t)want,
+        .keep = (uint32_t)keep,
+        .kernel = kernel,
+        .kernel_size = n,
+        .symbol = symbol,
+        .level = level,
+        .allocator = {counted_realloc, dev->alloc},
+    };
+    sn_status status = compile(&request, result);
+    return status ? base_set_error(err, status, "%s", result->text) : SN_OK;
+}
+
+static sn_status cpu_compile(be_device *dev, const void *kernel, size_t n, be_blob *out, base_trap *err) {
+    sinter_llvm_result result;
+    *out = (be_blob){0};
+    if (ask(dev, kernel, n, SINTER_LLVM_OBJECT, 0, &result, err)) return err->status;
+    *out = (be_blob){result.bytes, result.n};
+    return SN_OK;
+}
+
+static sn_status cpu_text(be_device *dev, const void *kernel, size_t n, const char *what, base_strbuf *out, base_trap *err) {
+    int is_asm = !strcmp(what, "asm");
+    if (!is_asm && strcmp(what, "llvm"))
+        return base_set_error(err, SN_ERR_ARGUMENT, "no text '%s' of kernels: llvm and asm exist", what);
+    sinter_llvm_result result;
+    if (ask(dev, kernel, n, is_asm ? SINTER_LLVM_ASM : SINTER_LLVM_IR, 0, &result, err)) return err->status;
+    base_strbuf_add(out, result.bytes, result.n ? result.n - 1 : 0);
+    base_free(dev->alloc, result.bytes, result.n);
+    return out->failed ? base_set_error(err, SN_ERR_NOMEM, "out of memory: text of a kernel") : SN_OK;
+}
+
+/* ---- loading ----------------------------------------------------------------------------------------------------- */
+
+static void cpu_unload(be_device *dev, be_exec *exec) {
+    if (!exec) return;
+    if (exec->orc) exec->orc_release(exec->orc);
+    cpu_debug_remove(dev->alloc, exec->debug);
+    cpu_unlink(&exec->code);
+    base_free(dev->alloc, exec, sizeof *exec);
+}
+
+static sn_status load_own(be_device *dev, be_exec *exec, const base_strbuf *key, const void *blob, size_t n,
+                          const char *name, base_trap *err) {
+    char symbol[40] = "sk_";
+    uint64_t where[BASE_ELF_MAX_SECTIONS];
+    base_hash_text(base_hash_bytes(key->at, key->n), symbol + 3);
+    if (cpu_link(blob, n, symbol, &exec->code, where, err)) return err->status;
+    memcpy(&exec->run, &exec->code.entry, sizeof exec->run);
+    exec->debug = cpu_debug_add(dev->alloc, blob, n, &exec->code, where, name);
+    return SN_OK;
+}
+
+/* ORC compiles anew, because it can only link what it has compiled itself; equal input gives the same object. */
+static sn_status load_orc(be_device *dev, be_exec *exec, const base_strbuf *key, base_trap *err) {
+    sinter_llvm_result result;
+    if (ask(dev, key->at, key->n, SINTER_LLVM_OBJECT, 1, &result, err)) return err->status;
+    base_free(dev->alloc, result.bytes, result.n);
+    memcpy(&exec->run, &result.address, sizeof exec->run);
+    exec->orc = result.handle;
+    exec->orc_release = result.release;
+    return SN_OK;
+}
+
+static sn_status cpu_load(be_device *dev, const kn_kernel *kernel, const void *blob, size_t n, const char *name,
+                          be_exec **out, base_trap *err) {
+    *out = NULL;
+    be_exec *exec = base_calloc(dev->alloc, sizeof *exec);
+    base_strbuf key;
+    base_strbuf_init(&key, dev->alloc);
+    kn_encode(kernel, &key);
+    sn_status status;
+    if (!exec || key.failed) status = base_set_error(err, SN_ERR_NOMEM, "out of memory: kernel %s", name);
+    else status = dev->orc ? load_orc(dev, exec, &key, err) : load_own(dev, exec, &key, blob, n, name, err);
+    base_strbuf_free(&key);
+    if (status) {
+        cpu_unload(dev, exec);
+        return status;
+    }
+    exec->kernel = kernel;
+    *out = exec;
+    return SN_OK;
+}
+
+/* ---- running ----------------------------------------------------------------------------------------------------- */
+
+static sn_status cpu_reserve(be_device *dev, size_t scratch_bytes, base_trap *err) {
+    return cpu_scratch_reserve(dev->scratch, scratch_bytes, err);
+}
+
+static sn_status cpu_reserve_gemm(be_device *dev, base_trap *err) { return cpu_blas_open(dev->blas, err); }
+
+typedef struct {
+    be_device *dev;
+    const be_exec *exec;
+    const kn_launch *launch;
+    const int64_t *n_chunks;
+    int64_t total, ranges; /* chunks of all parts, numbered one after the other, and what they are cut into */
+    int wants_scratch;
+} work;
+
+static void run_range(void *arg, int64_t i) {
+    const work *w = arg;
+    int64_t at = w->total * i / w->ranges, end = w->total * (i + 1) / w->ranges, part_start = 0;
+    int slot = 0;
+    void *scratch = w->wants_scratch ? cpu_scratch_take(w->dev->scratch, &slot) : NULL;
+    uint32_t fp = cpu_fp_enter();
+    for (uint32_t part = 0; part < w->exec->kernel->n_part && at < end; part++) {
+        int64_t part_end = part_start + w->n_chunks[part], stop = end < part_end ? end : part_end;
+        if (at < stop) {
+            w->exec->run(w->launch, part, at - part_start, stop - part_start, scratch);
+            at = stop;
+        }
+        part_start = part_end;
+    }
+    cpu_fp_leave(fp);
+    if (w->wants_scratch) cpu_scratch_give(w->dev->scratch, slot);
+}
+
+static void cpu_launch(be_device *dev, be_exec *exec, const kn_launch *launch, const int64_t *n_chunks,
+                       size_t scratch_bytes, double ns) {
+    work w = {dev, exec, launch, n_chunks, 0, 1, scratch_bytes != 0};
+    for (uint32_t part = 0; part < exec->kernel->n_part; part++) w.total += n_chunks[part];
+    int64_t most = (int64_t)cpu_pool_threads(dev->pool) * RANGES_PER_THREAD;
+    if (ns > split_ns) w.ranges = w.total < most ? w.total : most;
+    if (w.ranges > 1) cpu_pool_for(dev->pool, w.ranges, run_range, &w);
+    else if (w.total) run_range(&w, 0);
+}
+
+static void cpu_gemm(be_device *dev, const be_gemm *gemm) { cpu_blas_gemm(dev->blas, gemm); }
+
+const be_backend be_cpu = {
+    .name = "cpu",
+    .open = cpu_open,
+    .close = cpu_close,
+    .target = cpu_target,
+    .compile = cpu_compile,
+    .text = cpu_text,
+    .load = cpu_load,
+    .unload = cpu_unload,
+    .reserve = cpu_reserve,
+    .reserve_gemm = cpu_reserve_gemm,
+    .launch = cpu_launch,
+    .gemm = cpu_gemm,
+    .alloc = cpu_alloc,
+    .free = cpu_free,
+};

@@ -1,0 +1,199 @@
+/* llvm_emit.h: from a kernel to an LLVM module. Private to the plug-in.
+ *
+ * The shape of the code follows ir/kernel.h closely: a function per part; in it the chunk loop, the tile loop and one loop
+ * nest per phase. What the kernel leaves implicit becomes copies of instructions in the emitted code:
+ *
+ *     an instruction of the kernel  ->  one LLVM value per instance: (r, u, one index per UNROLL axis)
+ *         r   place in the tile, in phases whose lanes are not the points ("copies"); else always 0
+ *         u   which of the ilp iterations of the innermost loop that are done together
+ *
+ * and each instance is a scalar or, if it varies over the lane axis, a vector. An instruction has instances only along
+ * what it varies over, so a weight that is the same for all points of a tile is loaded once for all of them.
+ *
+ * Ragged ends, of a loop and of the last point axis, run the same body once more with masks. Lanes are masked: loads give
+ * 0, stores store nothing, folds keep their accumulator. Copies are clamped: an absent copy repeats the last one that is
+ * present, so that its loads need no mask; only its stores and folds are left out, by a uniform condition. */
+#ifndef JIT_CPU_LLVM_EMIT_H
+#define JIT_CPU_LLVM_EMIT_H
+
+#include <llvm-c/Core.h>
+
+#include "ir/kernel.h"
+
+typedef enum { EM_COPIES, EM_LOOP_LANES, EM_POINT_LANES } em_mode;
+
+/* An instance of an instruction. */
+typedef struct {
+    uint32_t slot; /* its number, counting r slowest and the UNROLL axis with the highest id fastest */
+    uint32_t r, u;
+    uint8_t x[KN_MAX_AXES]; /* index on each UNROLL axis */
+} em_at;
+
+/* The LLVM values of an instruction, by slot. */
+typedef struct {
+    LLVMValueRef *at;
+    uint32_t nr, nu; /* instances along r and u */
+    uint32_t lanes;  /* 1: scalars */
+} em_value;
+
+/* Pointers of an access with the axes of the enclosing loops added, one for each r (or one for all). */
+typedef struct {
+    LLVMValueRef *at;
+    uint32_t nr;
+} em_pointer;
+
+/* Where in its phase an instruction runs. */
+enum { EM_AT_CHUNK = -1, EM_AT_POINT = 0 }; /* else: inside so many loops */
+typedef struct {
+    uint32_t axes; /* it runs over these: what it and its access vary over */
+    int8_t level;
+    uint8_t at_entry;
+    uint8_t after; /* at the point, but after the loops: needs the result of a fold over them */
+} em_run;
+
+typedef struct {
+    kn_size size;
+    LLVMValueRef value;
+} em_size_entry;
+
+typedef struct {
+    base_arena *arena;
+    const kn_kernel *k;
+    int v4; /* AVX-512 */
+
+    LLVMContextRef context; /* these three belong to the caller */
+    LLVMModuleRef module;
+    LLVMBuilderRef b;
+    LLVMTypeRef void_type, ptr, i1, i8, i32, i64;
+
+    /* the part's function */
+    const kn_part *part;
+    uint32_t part_id;
+    LLVMValueRef fn;
+    LLVMValueRef entry_end; /* the entry block's terminator: what is put before it is computed once per call */
+    LLVMValueRef launch_dim, launch_scalar;
+    LLVMValueRef zero;      /* 8 bytes of 0, where loads go whose guard is false */
+    BASE_VEC(em_size_entry) sizes;
+    LLVMValueRef *mem;      /* start of each memory; PART: of the chunk's own elements */
+    em_run *run;            /* of each instruction */
+    em_value *value;        /* of each instruction */
+    LLVMValueRef **acc;     /* accumulators (allocas) of each FOLD */
+    em_pointer *pointer;    /* of each access */
+    uint32_t *aimed;        /* of each access: last round of em_aim_loop that moved it */
+    uint32_t aim_round;
+    kn_id last_point;       /* axis, or KN_NONE */
+    LLVMValueRef chunk;
+    LLVMValueRef index[KN_MAX_AXES]; /* of POINT and LOOP axes: where the enclosing loops are */
+
+    /* the tile: full, or ragged with these masks */
+    LLVMValueRef tile_n;                       /* points present; NULL: all */
+    LLVMValueRef tile_mask;                    /* lanes present; NULL: all */
+    LLVMValueRef tile_offset[KN_MAX_WIDTH];    /* r, clamped */
+    LLVMValueRef tile_present[KN_MAX_WIDTH];   /* NULL: yes */
+
+    /* the phase */
+    const kn_phase *phase;
+    em_mode mode;
+    uint32_t width, ilp, copies; /* lanes; iterations together; instances along r */
+    kn_id lane_axis, inner;      /* inner: the innermost LOOP axis, or KN_NONE */
+
+    /* the innermost loop: full, or its ragged end with these masks */
+    LLVMValueRef loop_mask[KN_MAX_ILP];    /* lanes present; NULL: all */
+    LLVMValueRef loop_offset[KN_MAX_ILP];  /* u in iterations, clamped; NULL: u itself */
+    LLVMValueRef loop_present[KN_MAX_ILP]; /* NULL: yes */
+} em;
+
+/* Emits the kernel, already expanded, as function `symbol` into the module. Under the arena's trap. */
+void em_kernel(em *e, const char *symbol);
+
+/* ---- llvm_emit.c: parts, chunks, tiles; small tools --------------------------------------------------------------- */
+
+typedef struct {
+    LLVMBasicBlockRef body, exit;
+    LLVMValueRef index, end, step;
+} em_loop;
+/* for (index = start; index < end; index += step). */
+em_loop em_loop_begin(em *e, const char *name, LLVMValueRef start, LLVMValueRef end, LLVMValueRef step);
+void em_loop_end(em *e, em_loop *loop);
+
+LLVMValueRef em_i64(em *e, int64_t value);
+LLVMValueRef em_i32(em *e, uint32_t value);
+/* The value of a size, computed once per call. */
+LLVMValueRef em_size(em *e, kn_size size);
+LLVMValueRef em_alloca(em *e, LLVMTypeRef type, const char *name);
+LLVMBasicBlockRef em_block(em *e, const char *name);
+/* if (condition) { what is emitted until em_end_if }: returns the block to give to em_end_if. condition NULL: always. */
+LLVMBasicBlockRef em_if(em *e, LLVMValueRef condition, const char *name);
+void em_end_if(em *e, LLVMBasicBlockRef join);
+/* a and b, where NULL stands for true. */
+LLVMValueRef em_and(em *e, LLVMValueRef a, LLVMValueRef b);
+/* `lane < n` for each lane. */
+LLVMValueRef em_lanes_below(em *e, uint32_t lanes, LLVMValueRef n);
+/* Calls an overloaded intrinsic. */
+LLVMValueRef em_intrinsic(em *e, const char *name, LLVMTypeRef *types, size_t n_types, LLVMValueRef *args, uint32_t n_args);
+
+/* ---- llvm_emit_phase.c: phases, their loops and instructions ------------------------------------------------------ */
+
+/* Decides the level of every instruction of the part. */
+void em_place_part(em *e);
+void em_emit_chunk_level(em *e); /* what the tile phases need that is the same for all tiles */
+void em_begin_phase(em *e, const kn_phase *phase); /* sets the fields that depend on the phase */
+void em_emit_phase(em *e, const kn_phase *phase);
+
+uint32_t em_bit(kn_id axis); /* the set of one axis; empty for KN_NONE */
+/* First and next instance over a set of axes in the current phase: for (em_at at = {0}; ..; em_next(..)). */
+uint32_t em_instances(const em *e, uint32_t axes);
+int em_next(const em *e, uint32_t axes, em_at *at);
+/* Next index on the UNROLL axes in the set, leaving the rest; 0 when it has wrapped to the first. */
+int em_next_unroll(const em *e, uint32_t axes, em_at *at);
+/* Makes room for the instances of an instruction. */
+em_value *em_new_value(em *e, kn_id inst, uint32_t axes, uint32_t lanes);
+/* The instance of inst that belongs to `at`, as `lanes` lanes. */
+LLVMValueRef em_get(em *e, kn_id inst, const em_at *at, uint32_t lanes);
+/* Lanes of something that varies over the set of axes. */
+uint32_t em_lanes(const em *e, uint32_t axes);
+/* Which lanes are present (NULL: all), and whether the copy is (NULL: yes). */
+LLVMValueRef em_lane_mask(em *e, const em_at *at);
+LLVMValueRef em_copy_present(em *e, const em_at *at);
+
+/* ---- llvm_emit_mem.c: accesses ------------------------------------------------------------------------------------ */
+
+/* Set of axes an access varies over, with its index and guard. */
+uint32_t em_access_axes(const em *e, kn_id access);
+/* Points the accesses of instructions [first, end) of at least this level at their memory, adding all POINT axes. */
+void em_aim(em *e, kn_id first, kn_id end, int level);
+/* Adds a LOOP axis; returns what em_aim_back takes to undo it. */
+em_pointer *em_aim_loop(em *e, kn_id axis, int level);
+void em_aim_back(em *e, const em_pointer *saved);
+
+/* Reads and writes `lanes` lanes through an access; the masks and guard of `at` apply. */
+LLVMValueRef em_load(em *e, kn_id access, const em_at *at, uint32_t lanes);
+void em_store(em *e, kn_id access, const em_at *at, uint32_t lanes, LLVMValueRef value);
+/* The STORE instruction. Interleaves neighbours on an UNROLL axis into one wide store where it can. */
+void em_emit_store(em *e, kn_id inst);
+
+/* ---- llvm_emit_fold.c --------------------------------------------------------------------------------------------- */
+
+int em_is_loop_fold(const em *e, const kn_inst *in);
+int em_is_point_fold(const kn_inst *in);
+void em_emit_unroll_fold(em *e, kn_id inst);
+void em_loop_fold_begin(em *e, kn_id inst); /* before the loops */
+void em_loop_fold_step(em *e, kn_id inst);  /* inside */
+void em_loop_fold_end(em *e, kn_id inst);   /* after */
+void em_point_fold_begin(em *e, kn_id inst); /* at the chunk's start */
+void em_point_fold_step(em *e, kn_id inst);
+void em_point_fold_end(em *e, kn_id inst);   /* at the chunk's end */
+
+/* ---- llvm_prims.c: scalar primitives, lane by lane ---------------------------------------------------------------- */
+
+LLVMTypeRef em_scalar_type(em *e, sn_dtype type); /* bool: i1 */
+LLVMTypeRef em_memory_type(em *e, sn_dtype type); /* bool: i8 */
+LLVMTypeRef em_vector(LLVMTypeRef type, uint32_t lanes); /* lanes 1: the scalar type */
+LLVMValueRef em_const(em *e, sn_dtype type, uint64_t bits);
+LLVMValueRef em_splat(em *e, LLVMValueRef scalar, uint32_t lanes);
+/* from: type of the operands (of b in SELECT); to: of the result. plain_b: b is a constant, neither NaN nor zero. */
+LLVMValueRef em_prim(em *e, kn_prim prim, sn_dtype from, sn_dtype to, const LLVMValueRef a[3], int plain_b);
+LLVMValueRef em_prim2(em *e, kn_prim prim, sn_dtype type, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef em_cast(em *e, sn_dtype from, sn_dtype to, LLVMValueRef a);
+
+#endif

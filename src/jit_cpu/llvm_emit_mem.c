@@ -1,0 +1,330 @@
+/* Accesses: pointers, loads and stores.
+ *
+ * The pointer of an access is kept current with the loops around it: em_aim starts from the memory and adds the point
+ * axes, em_aim_loop adds one loop axis; what differs between the instances in one round (UNROLL indices, u) are
+ * displacements, mostly constants that end up in the addressing mode. So no address is computed further inside than it
+ * varies.
+ *
+ * Along the lane axis an access is contiguous (a vector load), a small power of two apart with an UNROLL axis filling the
+ * gaps (wide load and shuffle), or anything else (gather). AVX-512 gathers and scatters natively what has 4 or 8 bytes;
+ * elsewhere lanes are loaded one by one, those that are masked from a zero on the stack: no branch, no call. */
+#include "jit_cpu/llvm_emit.h"
+
+#include <string.h>
+
+static kn_role role_of(const em *e, kn_id axis) { return (kn_role)e->k->axis[axis].role; }
+static const kn_mem *mem_of(const em *e, const kn_access *a) { return &e->k->mem[a->mem]; }
+static LLVMTypeRef type_of(em *e, const kn_access *a) { return em_memory_type(e, (sn_dtype)mem_of(e, a)->store); }
+static unsigned align_of(em *e, const kn_access *a) { return (unsigned)sn_dtype_size((sn_dtype)mem_of(e, a)->store); }
+
+uint32_t em_access_axes(const em *e, kn_id access) {
+    const kn_access *a = &e->k->access[access];
+    uint32_t axes = 0;
+    for (uint32_t i = 0; i < a->n; i++) axes |= em_bit(a->axis[i]);
+    if (a->ix != KN_NONE) axes |= e->k->inst[a->ix].over;
+    if (a->guard != KN_NONE) axes |= e->k->inst[a->guard].over;
+    return axes;
+}
+
+static LLVMValueRef advance(em *e, const kn_access *a, LLVMValueRef p, LLVMValueRef elements) {
+    if (LLVMIsAConstantInt(elements) && LLVMConstIntGetSExtValue(elements) == 0) return p;
+    return LLVMBuildGEP2(e->b, type_of(e, a), p, &elements, 1, "");
+}
+
+static LLVMValueRef times(em *e, kn_size step, LLVMValueRef index) {
+    if (LLVMIsAConstantInt(index)) return em_size(e, (kn_size){step.k * LLVMConstIntGetSExtValue(index), step.dim});
+    return LLVMBuildMul(e->b, em_size(e, step), index, "");
+}
+
+/* ---- pointers ------------------------------------------------------------------------------------------------------ */
+
+/* p, advanced by the access's steps on the POINT axes. A ROW memory has the place in the tile for index. */
+static LLVMValueRef add_points(em *e, const kn_access *a, LLVMValueRef p, uint32_t r) {
+    int is_row = mem_of(e, a)->space == KN_ROW;
+    for (uint32_t i = 0; i < a->n; i++) {
+        if (role_of(e, a->axis[i]) != KN_POINT) continue;
+        if (!is_row) p = advance(e, a, p, times(e, a->step[i], e->index[a->axis[i]]));
+        if (a->axis[i] == e->last_point && e->copies > 1) p = advance(e, a, p, times(e, a->step[i], e->tile_offset[r]));
+    }
+    return p;
+}
+
+void em_aim(em *e, kn_id first, kn_id end, int level) {
+    for (kn_id id = first; id < end; id++) {
+        kn_id acc = e->k->inst[id].acc;
+        if (acc == KN_NONE || (e->run[id].level == EM_AT_CHUNK) != (level == EM_AT_CHUNK)) continue;
+        const kn_access *a = &e->k->access[acc];
+        em_pointer *p = &e->pointer[acc];
+        p->nr = 1;
+        for (uint32_t i = 0; i < a->n; i++)
+            if (a->axis[i] == e->last_point) p->nr = e->copies;
+        p->at = ARENA_ARRAY(e->arena, LLVMValueRef, p->nr);
+        LLVMValueRef start = advance(e, a, e->mem[a->mem], em_size(e, a->base));
+        for (uint32_t r = 0; r < p->nr; r++) p->at[r] = add_points(e, a, start, r);
+    }
+}
+
+em_pointer *em_aim_loop(em *e, kn_id axis, int level) {
+    em_pointer *saved = ARENA_ARRAY(e->arena, em_pointer, e->k->n_access);
+    memcpy(saved, e->pointer, e->k->n_access * sizeof *saved);
+    e->aim_round++;
+    for (kn_id id = e->phase->first; id < e->phase->end; id++) {
+        kn_id acc = e->k->inst[id].acc;
+        if (acc == KN_NONE || e->run[id].level < level || e->aimed[acc] == e->aim_round) continue;
+        e->aimed[acc] = e->aim_round;
+        const kn_access *a = &e->k->access[acc];
+        em_pointer *p = &e->pointer[acc];
+        for (uint32_t i = 0; i < a->n; i++) {
+            if (a->axis[i] != axis) continue;
+            LLVMValueRef *old = p->at, elements = times(e, a->step[i], e->index[axis]);
+            p->at = ARENA_ARRAY(e->arena, LLVMValueRef, p->nr);
+            for (uint32_t r = 0; r < p->nr; r++) p->at[r] = advance(e, a, old[r], elements);
+        }
+    }
+    return saved;
+}
+
+void em_aim_back(em *e, const em_pointer *saved) { memcpy(e->pointer, saved, e->k->n_access * sizeof *saved); }
+
+/* Is ix or guard different from lane to lane? */
+static int varies(const em *e, kn_id inst, uint32_t lanes) {
+    return lanes > 1 && inst != KN_NONE && (e->k->inst[inst].over & em_bit(e->lane_axis));
+}
+
+/* Address of the instance; of its first lane. A vector ix is left out. */
+static LLVMValueRef place(em *e, kn_id acc, const em_at *at, uint32_t lanes) {
+    const kn_access *a = &e->k->access[acc];
+    const em_pointer *pointer = &e->pointer[acc];
+    LLVMValueRef p = pointer->at[pointer->nr > 1 ? at->r : 0];
+    int64_t constant = 0;
+    for (uint32_t i = 0; i < a->n; i++) {
+        LLVMValueRef n;
+        if (role_of(e, a->axis[i]) == KN_UNROLL)
+            n = em_i64(e, at->x[a->axis[i]]);
+        else if (a->axis[i] != e->inner)
+            continue;
+        else if (e->mode == EM_LOOP_LANES)
+            n = em_i64(e, (int64_t)at->u * e->width);
+        else
+            n = e->loop_offset[at->u] ? e->loop_offset[at->u] : em_i64(e, at->u);
+        if (a->step[i].dim == KN_NONE && LLVMIsAConstantInt(n))
+            constant += a->step[i].k * LLVMConstIntGetSExtValue(n);
+        else
+            p = advance(e, a, p, times(e, a->step[i], n));
+    }
+    if (a->ix != KN_NONE && !varies(e, a->ix, lanes)) p = advance(e, a, p, times(e, a->ix_step, em_get(e, a->ix, at, 1)));
+    return advance(e, a, p, em_i64(e, constant));
+}
+
+/* Elements from one lane to the next: 1 and the constant, or 0 if it takes a dim. */
+static int const_lane_step(const em *e, const kn_access *a, int64_t *step) {
+    *step = 0;
+    for (uint32_t i = 0; i < a->n; i++) {
+        if (a->axis[i] != e->lane_axis) continue;
+        if (a->step[i].dim != KN_NONE) return 0;
+        *step += a->step[i].k;
+    }
+    return 1;
+}
+
+static int is_contiguous(const em *e, const kn_access *a, uint32_t lanes) {
+    int64_t step;
+    return !varies(e, a->ix, lanes) && const_lane_step(e, a, &step) && step == 1;
+}
+
+/* If the lanes are 2 or 4 elements apart and an UNROLL axis of that extent fills the gaps, that axis. Then the lanes of
+ * all its indices together are one stretch of memory. */
+static kn_id filling_axis(const em *e, const kn_access *a) {
+    int64_t step;
+    if (a->ix != KN_NONE || a->guard != KN_NONE || !const_lane_step(e, a, &step) || (step != 2 && step != 4)) return KN_NONE;
+    for (uint32_t i = 0; i < a->n; i++) {
+        if (role_of(e, a->axis[i]) != KN_UNROLL || a->step[i].dim != KN_NONE || a->step[i].k != 1) continue;
+        if (e->k->axis[a->axis[i]].extent.k == step) return a->axis[i];
+    }
+    return KN_NONE;
+}
+
+/* Element offsets of the lanes from the address of the first. */
+static LLVMValueRef lane_offsets(em *e, const kn_access *a, const em_at *at, uint32_t lanes) {
+    LLVMValueRef lane[KN_MAX_WIDTH], offsets;
+    int64_t step;
+    if (const_lane_step(e, a, &step)) {
+        int narrow = a->ix == KN_NONE && step > INT32_MIN / KN_MAX_WIDTH && step < INT32_MAX / KN_MAX_WIDTH;
+        for (uint32_t l = 0; l < lanes; l++) /* 32 bits take half the registers in a gather */
+            lane[l] = LLVMConstInt(narrow ? e->i32 : e->i64, (uint64_t)(step * (int64_t)l), 1);
+        offsets = LLVMConstVector(lane, lanes);
+    } else {
+        for (uint32_t l = 0; l < lanes; l++) lane[l] = em_i64(e, l);
+        LLVMValueRef iota = LLVMConstVector(lane, lanes), each = em_i64(e, 0);
+        for (uint32_t i = 0; i < a->n; i++)
+            if (a->axis[i] == e->lane_axis) each = LLVMBuildAdd(e->b, each, em_size(e, a->step[i]), "");
+        offsets = LLVMBuildMul(e->b, em_splat(e, each, lanes), iota, "");
+    }
+    if (!varies(e, a->ix, lanes)) return offsets;
+    LLVMValueRef ix = em_get(e, a->ix, at, lanes);
+    ix = LLVMBuildMul(e->b, ix, em_splat(e, em_size(e, a->ix_step), lanes), "");
+    return LLVMBuildAdd(e->b, offsets, ix, "");
+}
+
+static LLVMValueRef all_lanes(em *e, uint32_t lanes) { return em_splat(e, LLVMConstInt(e->i1, 1, 0), lanes); }
+
+/* ---- loads --------------------------------------------------------------------------------------------------------- */
+
+static LLVMValueRef load_plain(em *e, const kn_access *a, LLVMTypeRef type, LLVMValueRef p) {
+    LLVMValueRef value = LLVMBuildLoad2(e->b, type, p, "");
+    LLVMSetAlignment(value, align_of(e, a));
+    return value;
+}
+
+static LLVMValueRef load_wide(em *e, kn_id acc, const em_at *at, uint32_t lanes, kn_id filling) {
+    const kn_access *a = &e->k->access[acc];
+    uint32_t step = (uint32_t)e->k->axis[filling].extent.k;
+    em_at first = *at;
+    first.x[filling] = 0;
+    LLVMTypeRef wide = em_vector(type_of(e, a), lanes * step);
+    LLVMValueRef all = load_plain(e, a, wide, place(e, acc, &first, lanes)), pick[KN_MAX_WIDTH];
+    for (uint32_t l = 0; l < lanes; l++) pick[l] = em_i32(e, l * step + at->x[filling]);
+    return LLVMBuildShuffleVector(e->b, all, LLVMGetPoison(wide), LLVMConstVector(pick, lanes), "");
+}
+
+static LLVMValueRef load_masked(em *e, const kn_access *a, LLVMTypeRef type, LLVMValueRef p, LLVMValueRef mask) {
+    LLVMTypeRef types[2] = {type, e->ptr};
+    LLVMValueRef args[4] = {p, em_i32(e, align_of(e, a)), mask, LLVMConstNull(type)};
+    return em_intrinsic(e, "llvm.masked.load", types, 2, args, 4);
+}
+
+/* mask NULL: all lanes. */
+static LLVMValueRef load_lanes(em *e, const kn_access *a, LLVMValueRef p, LLVMValueRef offsets, LLVMValueRef mask,
+                               uint32_t lanes) {
+    LLVMTypeRef type = em_vector(type_of(e, a), lanes), ptrs = em_vector(e->ptr, lanes);
+    LLVMValueRef at = LLVMBuildGEP2(e->b, type_of(e, a), p, &offsets, 1, "");
+    if (e->v4 && align_of(e, a) >= 4) {
+        LLVMTypeRef types[2] = {type, ptrs};
+        LLVMValueRef every = mask ? mask : all_lanes(e, lanes);
+        LLVMValueRef args[4] = {at, em_i32(e, align_of(e, a)), every, LLVMConstNull(type)};
+        return em_intrinsic(e, "llvm.masked.gather", types, 2, args, 4);
+    }
+    if (mask) at = LLVMBuildSelect(e->b, mask, at, em_splat(e, e->zero, lanes), "");
+    LLVMValueRef value = LLVMGetPoison(type);
+    for (uint32_t l = 0; l < lanes; l++) {
+        LLVMValueRef one = load_plain(e, a, type_of(e, a), LLVMBuildExtractElement(e->b, at, em_i32(e, l), ""));
+        value = LLVMBuildInsertElement(e->b, value, one, em_i32(e, l), "");
+    }
+    return value;
+}
+
+static LLVMValueRef load_raw(em *e, kn_id acc, const em_at *at, uint32_t lanes) {
+    const kn_access *a = &e->k->access[acc];
+    LLVMTypeRef type = em_vector(type_of(e, a), lanes);
+    if (lanes == 1) { /* absent copies are clamped: always a valid address */
+        LLVMValueRef p = place(e, acc, at, 1);
+        if (a->guard != KN_NONE) p = LLVMBuildSelect(e->b, em_get(e, a->guard, at, 1), p, e->zero, "");
+        return load_plain(e, a, type, p);
+    }
+    LLVMValueRef mask = em_lane_mask(e, at);
+    kn_id filling = mask ? (kn_id)KN_NONE : filling_axis(e, a);
+    if (filling != KN_NONE) return load_wide(e, acc, at, lanes, filling);
+    if (a->guard != KN_NONE) mask = em_and(e, mask, em_get(e, a->guard, at, lanes));
+    LLVMValueRef p = place(e, acc, at, lanes);
+    if (is_contiguous(e, a, lanes)) {
+        if (!mask) return load_plain(e, a, type, p);
+        if (e->v4 || align_of(e, a) >= 4) return load_masked(e, a, type, p, mask);
+    }
+    return load_lanes(e, a, p, lane_offsets(e, a, at, lanes), mask, lanes);
+}
+
+LLVMValueRef em_load(em *e, kn_id access, const em_at *at, uint32_t lanes) {
+    LLVMValueRef value = load_raw(e, access, at, lanes);
+    if (mem_of(e, &e->k->access[access])->store != SN_BOOL) return value;
+    return LLVMBuildICmp(e->b, LLVMIntNE, value, LLVMConstNull(LLVMTypeOf(value)), "");
+}
+
+/* ---- stores -------------------------------------------------------------------------------------------------------- */
+
+static void store_plain(em *e, const kn_access *a, LLVMValueRef p, LLVMValueRef value) {
+    LLVMSetAlignment(LLVMBuildStore(e->b, value, p), align_of(e, a));
+}
+
+/* Where lanes meet in one element, the last one stays, as in the interpreter. */
+static void store_lanes(em *e, const kn_access *a, LLVMValueRef p, LLVMValueRef offsets, LLVMValueRef mask,
+                        LLVMValueRef value, uint32_t lanes) {
+    LLVMValueRef at = LLVMBuildGEP2(e->b, type_of(e, a), p, &offsets, 1, "");
+    if (mask || (e->v4 && align_of(e, a) >= 4)) {
+        LLVMTypeRef types[2] = {LLVMTypeOf(value), em_vector(e->ptr, lanes)};
+        LLVMValueRef args[4] = {value, at, em_i32(e, align_of(e, a)), mask ? mask : all_lanes(e, lanes)};
+        em_intrinsic(e, "llvm.masked.scatter", types, 2, args, 4);
+        return;
+    }
+    for (uint32_t l = 0; l < lanes; l++)
+        store_plain(e, a, LLVMBuildExtractElement(e->b, at, em_i32(e, l), ""),
+                    LLVMBuildExtractElement(e->b, value, em_i32(e, l), ""));
+}
+
+/* NULL: always. Entry phases run in every chunk, but what they store outside of scratch is stored by the first alone. */
+static LLVMValueRef store_condition(em *e, const kn_access *a, const em_at *at, uint32_t lanes) {
+    LLVMValueRef yes = em_copy_present(e, at);
+    if (e->phase->at_entry && mem_of(e, a)->space != KN_ROW)
+        yes = em_and(e, yes, LLVMBuildICmp(e->b, LLVMIntEQ, e->chunk, em_i64(e, 0), ""));
+    if (a->guard != KN_NONE && !varies(e, a->guard, lanes)) yes = em_and(e, yes, em_get(e, a->guard, at, 1));
+    return yes;
+}
+
+static LLVMValueRef to_memory(em *e, const kn_access *a, LLVMValueRef value, uint32_t lanes) {
+    return mem_of(e, a)->store == SN_BOOL ? LLVMBuildZExt(e->b, value, em_vector(e->i8, lanes), "") : value;
+}
+
+void em_store(em *e, kn_id access, const em_at *at, uint32_t lanes, LLVMValueRef value) {
+    const kn_access *a = &e->k->access[access];
+    value = to_memory(e, a, value, lanes);
+    LLVMBasicBlockRef join = em_if(e, store_condition(e, a, at, lanes), "store");
+    LLVMValueRef p = place(e, access, at, lanes);
+    if (lanes == 1) {
+        store_plain(e, a, p, value);
+    } else {
+        LLVMValueRef mask = em_lane_mask(e, at);
+        if (varies(e, a->guard, lanes)) mask = em_and(e, mask, em_get(e, a->guard, at, lanes));
+        if (!is_contiguous(e, a, lanes)) {
+            store_lanes(e, a, p, lane_offsets(e, a, at, lanes), mask, value, lanes);
+        } else if (mask) {
+            LLVMTypeRef types[2] = {LLVMTypeOf(value), e->ptr};
+            LLVMValueRef args[4] = {value, p, em_i32(e, align_of(e, a)), mask};
+            em_intrinsic(e, "llvm.masked.store", types, 2, args, 4);
+        } else {
+            store_plain(e, a, p, value);
+        }
+    }
+    em_end_if(e, join);
+}
+
+/* x0 y0 x1 y1 .. of two vectors. */
+static LLVMValueRef interleave(em *e, LLVMValueRef x, LLVMValueRef y) {
+    LLVMValueRef pick[4 * KN_MAX_WIDTH];
+    uint32_t n = LLVMGetVectorSize(LLVMTypeOf(x));
+    for (uint32_t i = 0; i < 2 * n; i++) pick[i] = em_i32(e, i / 2 + (i % 2 ? n : 0));
+    return LLVMBuildShuffleVector(e->b, x, y, LLVMConstVector(pick, 2 * n), "");
+}
+
+void em_emit_store(em *e, kn_id inst) {
+    const kn_inst *in = &e->k->inst[inst];
+    const kn_access *a = &e->k->access[in->acc];
+    uint32_t lanes = em_lanes(e, in->over);
+    em_at at = {0};
+    kn_id filling = lanes > 1 ? filling_axis(e, a) : (kn_id)KN_NONE;
+    do {
+        if (filling == KN_NONE || em_lane_mask(e, &at) || store_condition(e, a, &at, lanes)) {
+            em_store(e, in->acc, &at, lanes, em_get(e, in->a[0], &at, lanes));
+            continue;
+        }
+        if (at.x[filling]) continue; /* stored with the first */
+        LLVMValueRef v[4];
+        em_at one = at;
+        uint32_t n = (uint32_t)e->k->axis[filling].extent.k;
+        for (uint32_t i = 0; i < n; i++) {
+            one.x[filling] = (uint8_t)i;
+            v[i] = to_memory(e, a, em_get(e, in->a[0], &one, lanes), lanes);
+        }
+        LLVMValueRef all = n == 2 ? interleave(e, v[0], v[1])
+                                  : interleave(e, interleave(e, v[0], v[2]), interleave(e, v[1], v[3]));
+        store_plain(e, a, place(e, in->acc, &at, lanes), all);
+    } while (em_next(e, in->over, &at));
+}

@@ -1,0 +1,158 @@
+/* Scalar primitives of ir/prims.def as LLVM instructions, on scalars or lane by lane on vectors.
+ *
+ * In: LLVM values of the operands. Out: one value. Nothing here carries fast-math flags, and nothing becomes a call: only
+ * operations are used that x86-64-v3 has or that LLVM expands in place. LLVM's folding of constants rounds like the
+ * machine; only the sign and payload of NaNs may differ. */
+#include "jit_cpu/llvm_emit.h"
+
+LLVMTypeRef em_scalar_type(em *e, sn_dtype type) {
+    switch (type) {
+    case SN_F64: return LLVMDoubleTypeInContext(e->context);
+    case SN_F32: return LLVMFloatTypeInContext(e->context);
+    case SN_I64: return e->i64;
+    case SN_I32: return e->i32;
+    case SN_U8: return e->i8;
+    case SN_BOOL: return e->i1;
+    default: base_fail(e->arena->trap, SN_ERR_UNSUPPORTED, "the code generator has no element type %d", (int)type);
+    }
+}
+
+LLVMTypeRef em_memory_type(em *e, sn_dtype type) { return type == SN_BOOL ? e->i8 : em_scalar_type(e, type); }
+
+LLVMTypeRef em_vector(LLVMTypeRef type, uint32_t lanes) { return lanes > 1 ? LLVMVectorType(type, lanes) : type; }
+
+LLVMValueRef em_const(em *e, sn_dtype type, uint64_t bits) {
+    LLVMTypeRef to = em_scalar_type(e, type);
+    switch (type) {
+    case SN_F64: return LLVMConstBitCast(LLVMConstInt(e->i64, bits, 0), to);
+    case SN_F32: return LLVMConstBitCast(LLVMConstInt(e->i32, (uint32_t)bits, 0), to);
+    case SN_BOOL: return LLVMConstInt(to, (bits & 0xff) != 0, 0);
+    default: return LLVMConstInt(to, bits, 0);
+    }
+}
+
+LLVMValueRef em_splat(em *e, LLVMValueRef scalar, uint32_t lanes) {
+    if (lanes == 1) return scalar;
+    LLVMValueRef at[KN_MAX_WIDTH];
+    if (LLVMIsConstant(scalar)) {
+        for (uint32_t i = 0; i < lanes; i++) at[i] = scalar;
+        return LLVMConstVector(at, lanes);
+    }
+    LLVMValueRef poison = LLVMGetPoison(LLVMVectorType(LLVMTypeOf(scalar), lanes));
+    LLVMValueRef one = LLVMBuildInsertElement(e->b, poison, scalar, em_i32(e, 0), "");
+    return LLVMBuildShuffleVector(e->b, one, poison, LLVMConstNull(LLVMVectorType(e->i32, lanes)), "splat");
+}
+
+static int is_float(sn_dtype type) { return type == SN_F64 || type == SN_F32; }
+static int is_unsigned(sn_dtype type) { return type == SN_U8 || type == SN_BOOL; }
+static uint32_t bits_of(sn_dtype type) { return (uint32_t)(type == SN_BOOL ? 1 : 8 * sn_dtype_size(type)); }
+static uint32_t lanes_of(LLVMValueRef v) {
+    LLVMTypeRef type = LLVMTypeOf(v);
+    return LLVMGetTypeKind(type) == LLVMVectorTypeKind ? LLVMGetVectorSize(type) : 1;
+}
+
+static LLVMValueRef call1(em *e, const char *name, LLVMValueRef a) {
+    LLVMTypeRef type = LLVMTypeOf(a);
+    return em_intrinsic(e, name, &type, 1, &a, 1);
+}
+
+static LLVMValueRef compare(em *e, kn_prim prim, sn_dtype type, LLVMValueRef a, LLVMValueRef b) {
+    if (is_float(type)) {
+        LLVMRealPredicate p = prim == KP_LT   ? LLVMRealOLT
+                              : prim == KP_LE ? LLVMRealOLE
+                              : prim == KP_EQ ? LLVMRealOEQ
+                                              : LLVMRealUNE;
+        return LLVMBuildFCmp(e->b, p, a, b, "");
+    }
+    int u = is_unsigned(type);
+    LLVMIntPredicate p = prim == KP_LT   ? (u ? LLVMIntULT : LLVMIntSLT)
+                         : prim == KP_LE ? (u ? LLVMIntULE : LLVMIntSLE)
+                         : prim == KP_EQ ? LLVMIntEQ
+                                         : LLVMIntNE;
+    return LLVMBuildICmp(e->b, p, a, b, "");
+}
+
+/* (a < b or a is NaN) ? a : b, and likewise for max. The machine's minps x,y is x < y ? x : y, thus y with a NaN. */
+static LLVMValueRef min_max(em *e, int is_min, sn_dtype type, LLVMValueRef a, LLVMValueRef b, int plain_b) {
+    if (!is_float(type)) {
+        int u = is_unsigned(type);
+        LLVMIntPredicate p = is_min ? (u ? LLVMIntULT : LLVMIntSLT) : (u ? LLVMIntUGT : LLVMIntSGT);
+        return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, p, a, b, ""), a, b, "");
+    }
+    LLVMRealPredicate less = is_min ? LLVMRealOLT : LLVMRealOGT;
+    if (plain_b) /* equal operands have equal bits and b is no NaN: one instruction with the operands swapped */
+        return LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, less, b, a, ""), b, a, "");
+    LLVMValueRef least = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, less, a, b, ""), a, b, "");
+    return LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealUNO, a, a, ""), a, least, "");
+}
+
+LLVMValueRef em_cast(em *e, sn_dtype from, sn_dtype to, LLVMValueRef a) {
+    if (from == to) return a;
+    LLVMTypeRef types[2] = {em_vector(em_scalar_type(e, to), lanes_of(a)), LLVMTypeOf(a)};
+    if (to == SN_BOOL) {
+        LLVMValueRef zero = LLVMConstNull(types[1]);
+        return is_float(from) ? LLVMBuildFCmp(e->b, LLVMRealUNE, a, zero, "") : LLVMBuildICmp(e->b, LLVMIntNE, a, zero, "");
+    }
+    if (is_float(from)) {
+        if (is_float(to)) return LLVMBuildFPCast(e->b, a, types[0], "");
+        return em_intrinsic(e, to == SN_U8 ? "llvm.fptoui.sat" : "llvm.fptosi.sat", types, 2, &a, 1);
+    }
+    if (is_float(to))
+        return is_unsigned(from) ? LLVMBuildUIToFP(e->b, a, types[0], "") : LLVMBuildSIToFP(e->b, a, types[0], "");
+    return LLVMBuildIntCast2(e->b, a, types[0], !is_unsigned(from), "");
+}
+
+LLVMValueRef em_prim(em *e, kn_prim prim, sn_dtype from, sn_dtype to, const LLVMValueRef v[3], int plain_b) {
+    LLVMBuilderRef b = e->b;
+    LLVMValueRef x = v[0], y = v[1], z = v[2];
+    int f = is_float(from);
+    switch (prim) {
+    case KP_ADD: return f ? LLVMBuildFAdd(b, x, y, "") : LLVMBuildAdd(b, x, y, "");
+    case KP_SUB: return f ? LLVMBuildFSub(b, x, y, "") : LLVMBuildSub(b, x, y, "");
+    case KP_MUL: return f ? LLVMBuildFMul(b, x, y, "") : LLVMBuildMul(b, x, y, "");
+    case KP_DIV: return LLVMBuildFDiv(b, x, y, "");
+    case KP_NEG: return f ? LLVMBuildFNeg(b, x, "") : LLVMBuildNeg(b, x, "");
+    case KP_ABS: {
+        if (f) return call1(e, "llvm.fabs", x);
+        if (is_unsigned(from)) return x;
+        LLVMTypeRef type = LLVMTypeOf(x);
+        LLVMValueRef args[2] = {x, LLVMConstInt(e->i1, 0, 0)}; /* 0: the least integer gives itself, not poison */
+        return em_intrinsic(e, "llvm.abs", &type, 1, args, 2);
+    }
+    case KP_FMA: {
+        LLVMTypeRef type = LLVMTypeOf(x);
+        LLVMValueRef args[3] = {x, y, z};
+        return em_intrinsic(e, "llvm.fma", &type, 1, args, 3);
+    }
+    case KP_SQRT: return call1(e, "llvm.sqrt", x);
+    case KP_FLOOR: return call1(e, "llvm.floor", x);
+    case KP_RINT: return call1(e, "llvm.roundeven", x);
+    case KP_MIN: return min_max(e, 1, from, x, y, plain_b);
+    case KP_MAX: return min_max(e, 0, from, x, y, plain_b);
+    case KP_LT:
+    case KP_LE:
+    case KP_EQ:
+    case KP_NE: return compare(e, prim, from, x, y);
+    case KP_AND: return LLVMBuildAnd(b, x, y, "");
+    case KP_OR: return LLVMBuildOr(b, x, y, "");
+    case KP_XOR: return LLVMBuildXor(b, x, y, "");
+    case KP_NOT: return LLVMBuildNot(b, x, "");
+    case KP_SHL:
+    case KP_SHR:
+    case KP_LSHR: {
+        LLVMValueRef last = em_splat(e, LLVMConstInt(em_scalar_type(e, from), bits_of(from) - 1, 0), lanes_of(y));
+        y = LLVMBuildAnd(b, y, last, "");
+        if (prim == KP_SHL) return LLVMBuildShl(b, x, y, "");
+        return prim == KP_LSHR || is_unsigned(from) ? LLVMBuildLShr(b, x, y, "") : LLVMBuildAShr(b, x, y, "");
+    }
+    case KP_SELECT: return LLVMBuildSelect(b, x, y, z, "");
+    case KP_CAST: return em_cast(e, from, to, x);
+    case KP_BITCAST: return LLVMBuildBitCast(b, x, em_vector(em_scalar_type(e, to), lanes_of(x)), "");
+    default: base_fail(e->arena->trap, SN_ERR_INTERNAL, "%s reached the code generator unexpanded", kn_prims[prim].name);
+    }
+}
+
+LLVMValueRef em_prim2(em *e, kn_prim prim, sn_dtype type, LLVMValueRef a, LLVMValueRef b) {
+    LLVMValueRef v[3] = {a, b, NULL};
+    return em_prim(e, prim, type, type, v, 0);
+}

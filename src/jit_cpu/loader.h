@@ -1,0 +1,22 @@
+/* loader.h: links a relocatable object into executable memory of this process. */
+#ifndef JIT_CPU_LOADER_H
+#define JIT_CPU_LOADER_H
+
+#include "base/elf.h"
+#include "base/trap.h"
+
+typedef struct cpu_code {
+    void *base; /* owned mapping: code, then constants, each in pages of its own */
+    size_t size;
+    void *entry;
+    size_t entry_size; /* bytes of the entry's code; 0 where the object does not tell */
+} cpu_code;
+
+/* Links the object, whose bytes are untrusted: it is loaded or refused (SN_ERR_PARSE). It may not have undefined symbols,
+ * writable or thread-local data. The entry is the global function `symbol`. where, unless NULL, gets the address of each
+ * section (0: not loaded). out is cleared on failure. Memory is never writable and executable at once. */
+sn_status cpu_link(const void *object, size_t n, const char *symbol, cpu_code *out, uint64_t where[BASE_ELF_MAX_SECTIONS],
+                   base_trap *err);
+void cpu_unlink(cpu_code *code); /* cleared code is fine */
+
+#endif

@@ -1,0 +1,343 @@
+/* Binding: the caller's tensors in; values of the named dims, or a sentence about what does not fit, out.
+ *
+ * rt_plan_dims orders, once per function, the input axes from which named dims follow: an axis whose dim is linear in
+ * exactly one name that is still open decides that name; plain names come first, so that sentences speak of those. Every
+ * other axis is a check. A call walks that list, then checks all axes, the operators' own checks, and that no dim of any
+ * node is negative or too large, so that no index arithmetic below can leave its memory. */
+#define _POSIX_C_SOURCE 200809L
+#include <stdio.h>
+#include <string.h>
+
+#include "ir/infer.h"
+#include "runtime/call.h"
+
+/* ---- once per function --------------------------------------------------------------------------------------------- */
+
+/* Is the poly linear in exactly one open name, *name? plain_only: is it nothing but that name? */
+static int decides(const ir_poly *poly, const uint8_t *known, int plain_only, uint16_t *name) {
+    int found = 0;
+    for (uint32_t t = 0; t < poly->n; t++) {
+        int open = 0;
+        for (uint32_t f = 0; f < poly->term[t].n; f++) {
+            uint16_t at = poly->term[t].name[f];
+            if (known[at]) continue;
+            if (open++ || (found && *name != at)) return 0;
+            *name = at;
+            found = 1;
+        }
+    }
+    if (plain_only) return found && poly->n == 1 && poly->term[0].n == 1 && poly->term[0].coef == 1;
+    return found;
+}
+
+/* Adds a step for every axis that now decides a name; 1 if there was one. */
+static int solve_more(sn_function *f, uint8_t *known, int plain_only) {
+    const ir_graph *g = &f->graph;
+    int progress = 0;
+    for (uint32_t i = 0; i < g->input.n; i++) {
+        const ir_node *node = ir_at(g, g->input.at[i]);
+        for (uint32_t axis = 0; axis < node->rank; axis++) {
+            uint16_t name = 0;
+            if (!decides(&g->dim.at[node->dim[axis]], known, plain_only, &name)) continue;
+            f->solve[f->n_solve++] = (rt_solve){name, i, axis};
+            known[name] = 1;
+            progress = 1;
+        }
+    }
+    return progress;
+}
+
+/* Fails if a name of the dim stays open. */
+static void need(sn_function *f, const uint8_t *known, ir_dim d) {
+    ir_graph *g = &f->graph;
+    const ir_poly *poly = &g->dim.at[d];
+    for (uint32_t t = 0; t < poly->n; t++)
+        for (uint32_t i = 0; i < poly->term[t].n; i++)
+            if (!known[poly->term[t].name[i]])
+                base_fail(&g->trap, SN_ERR_MISSING,
+                          "function \"%s\": dim %s is used, but no input tells its size: list an input whose shape has it",
+                          f->name, g->dim_name.at[poly->term[t].name[i]]);
+}
+
+static void need_all(sn_function *f, const uint8_t *known) {
+    const ir_graph *g = &f->graph;
+    for (ir_id id = 1; id < g->node.n; id++) {
+        const ir_node *node = ir_at(g, id);
+        for (uint32_t i = 0; i < node->rank; i++) need(f, known, node->dim[i]);
+        if (node->op == IR_DIM_VALUE) need(f, known, (ir_dim)node->attr[0]);
+        if (node->op == IR_SLICE || node->op == IR_PAD)
+            for (uint32_t i = 0; i < node->rank; i++)
+                need(f, known, (ir_dim)node->attr[(size_t)IR_SLICE_ATTRS * i + IR_SLICE_START]);
+    }
+    for (uint32_t i = 0; i < f->check.n; i++) {
+        need(f, known, f->check.at[i].a);
+        need(f, known, f->check.at[i].b);
+    }
+}
+
+void rt_plan_dims(sn_function *f) {
+    ir_graph *g = &f->graph;
+    uint8_t *known = ARENA_ARRAY(&g->arena, uint8_t, g->dim_name.n);
+    f->solve = ARENA_ARRAY(&g->arena, rt_solve, g->dim_name.n);
+    do
+        while (solve_more(f, known, 1)) {}
+    while (solve_more(f, known, 0));
+    need_all(f, known);
+}
+
+/* ---- words --------------------------------------------------------------------------------------------------------- */
+
+enum { TYPE_TEXT = 192 };
+
+static const char *given_text(const sn_tensor *t, char text[TYPE_TEXT]) {
+    int n = snprintf(text, TYPE_TEXT, "%s[", sn_dtype_name(t->dtype));
+    if (t->rank < 0 || t->rank > SN_MAX_RANK) {
+        snprintf(text, TYPE_TEXT, "%s of rank %d", sn_dtype_name(t->dtype), (int)t->rank);
+        return text;
+    }
+    for (int32_t i = 0; i < t->rank; i++)
+        n += snprintf(text + n, (size_t)(TYPE_TEXT - n), i ? ",%lld" : "%lld", (long long)t->size[i]);
+    snprintf(text + n, (size_t)(TYPE_TEXT - n), "]");
+    return text;
+}
+
+/* ` with N = 5, M = 3`, or nothing. */
+static const char *names_text(const sn_call *call, char text[TYPE_TEXT]) {
+    const sn_function *f = call->function;
+    int n = 0;
+    text[0] = 0;
+    for (uint32_t i = 0; i < f->n_solve && n < TYPE_TEXT; i++)
+        n += snprintf(text + n, (size_t)(TYPE_TEXT - n), "%s%s = %lld", i ? ", " : " with ",
+                      f->graph.dim_name.at[f->solve[i].name], (long long)call->names[f->solve[i].name]);
+    return text;
+}
+
+/* `input "X"` or `output 0`. */
+static const char *slot_text(const sn_function *f, uint32_t slot, char text[TYPE_TEXT]) {
+    if (slot < f->n_input) snprintf(text, TYPE_TEXT, "input \"%s\"", f->graph.input_name.at[slot]);
+    else snprintf(text, TYPE_TEXT, "output %u", (unsigned)(slot - f->n_input));
+    return text;
+}
+
+static ir_id slot_node(const sn_function *f, uint32_t slot) {
+    return slot < f->n_input ? f->graph.input.at[slot] : f->roots.out[slot - f->n_input];
+}
+
+/* `input "X": f32[5] given, f32[N,2] wanted with N = 5` */
+static sn_status mismatch(sn_call *call, uint32_t slot, const sn_tensor *t, sn_status status, int with_names) {
+    char slot_is[TYPE_TEXT], given[TYPE_TEXT], names[TYPE_TEXT] = "";
+    const sn_function *f = call->function;
+    if (with_names) names_text(call, names);
+    return base_set_error(&call->error, status, "%s: %s given, %s wanted%s", slot_text(f, slot, slot_is),
+                          given_text(t, given), ir_type_text(&f->graph, slot_node(f, slot)).text, names);
+}
+
+/* ---- one tensor ------------------------------------------------------------------------------------------------------ */
+
+sn_status rt_check_tensor(sn_call *call, uint32_t slot, const sn_tensor *t) {
+    const sn_function *f = call->function;
+    char text[TYPE_TEXT];
+    if (!t)
+        return base_set_error(&call->error, SN_ERR_ARGUMENT, "%s: the tensor is NULL", slot_text(f, slot, text));
+    const ir_node *node = ir_at(&f->graph, slot_node(f, slot));
+    if (t->dtype != (sn_dtype)node->dtype) return mismatch(call, slot, t, SN_ERR_DTYPE, 0);
+    if (t->rank != (int32_t)node->rank) return mismatch(call, slot, t, SN_ERR_SHAPE, 0);
+    for (uint32_t axis = 0; axis < node->rank; axis++) {
+        int64_t n;
+        if (t->size[axis] < 0 || (ir_dim_is_const(&f->graph, node->dim[axis], &n) && n != t->size[axis]))
+            return mismatch(call, slot, t, SN_ERR_SHAPE, 0);
+    }
+    size_t bytes = sn_tensor_bytes(t), item = sn_dtype_size(t->dtype);
+    if (bytes > PTRDIFF_MAX)
+        return base_set_error(&call->error, SN_ERR_SHAPE, "%s: its bytes do not fit 63 bits", slot_text(f, slot, text));
+    if (bytes && !t->data)
+        return base_set_error(&call->error, SN_ERR_ARGUMENT, "%s: data is NULL, %zu bytes wanted", slot_text(f, slot, text),
+                              bytes);
+    if (bytes && (uintptr_t)t->data % item)
+        return base_set_error(&call->error, SN_ERR_ARGUMENT, "%s: data at %p is not aligned to %zu bytes, as %s has to be",
+                              slot_text(f, slot, text), t->data, item, sn_dtype_name(t->dtype));
+    return SN_OK;
+}
+
+static int overlap(const sn_tensor *a, const sn_tensor *b) {
+    size_t a_bytes = sn_tensor_bytes(a), b_bytes = sn_tensor_bytes(b);
+    uintptr_t a_at = (uintptr_t)a->data, b_at = (uintptr_t)b->data;
+    return a_bytes && b_bytes && a_at < b_at + b_bytes && b_at < a_at + a_bytes;
+}
+
+sn_status rt_check_overlap(sn_call *call) {
+    const sn_function *f = call->function;
+    for (uint32_t out = f->n_input; out < f->n_input + f->roots.n_out; out++)
+        for (uint32_t other = 0; other < out; other++)
+            if (overlap(&call->tensor[out], &call->tensor[other])) {
+                char a[TYPE_TEXT], b[TYPE_TEXT];
+                return base_set_error(&call->error, SN_ERR_ARGUMENT, "%s shares memory with %s: what a call writes has to lie apart",
+                                      slot_text(f, out, a), slot_text(f, other, b));
+            }
+    return SN_OK;
+}
+
+/* ---- dims ------------------------------------------------------------------------------------------------------------ */
+
+/* value += coef * names .. of a term, leaving out one factor `but` (0x10000: none). 0 on overflow. */
+static int add_term(const ir_term *term, const int64_t *names, uint32_t but, int64_t *value) {
+    int64_t product = term->coef;
+    int skipped = 0;
+    for (uint32_t f = 0; f < term->n; f++) {
+        if (term->name[f] == but && !skipped) skipped = 1;
+        else if (__builtin_mul_overflow(product, names[term->name[f]], &product)) return 0;
+    }
+    return !__builtin_add_overflow(*value, product, value);
+}
+
+/* The open name's value from size == rest + factor * name. */
+static sn_status solve_one(sn_call *call, const rt_solve *solve) {
+    const sn_function *f = call->function;
+    const ir_graph *g = &f->graph;
+    const ir_poly *poly = &g->dim.at[ir_at(g, g->input.at[solve->input])->dim[solve->axis]];
+    const sn_tensor *t = &call->tensor[solve->input];
+    int64_t factor = 0, rest = 0, left;
+    int fits = 1;
+    for (uint32_t i = 0; i < poly->n; i++) {
+        int has = 0;
+        for (uint32_t k = 0; k < poly->term[i].n; k++) has |= poly->term[i].name[k] == solve->name;
+        fits &= add_term(&poly->term[i], call->names, has ? solve->name : 0x10000u, has ? &factor : &rest);
+    }
+    fits = fits && factor != 0 && !__builtin_sub_overflow(t->size[solve->axis], rest, &left);
+    fits = fits && !(factor == -1 && left == INT64_MIN) && left % factor == 0 && left / factor >= 0;
+    if (!fits) {
+        char given[TYPE_TEXT];
+        return base_set_error(&call->error, SN_ERR_SHAPE, "input \"%s\": %s given, %s wanted: no %s makes size %lld of axis %u",
+                              g->input_name.at[solve->input], given_text(t, given),
+                              ir_type_text(&f->graph, g->input.at[solve->input]).text, g->dim_name.at[solve->name],
+                              (long long)t->size[solve->axis], (unsigned)solve->axis);
+    }
+    call->names[solve->name] = left / factor;
+    call->from[solve->name] = solve->input;
+    return SN_OK;
+}
+
+static sn_status dim_overflow(sn_call *call, ir_dim d) {
+    char names[TYPE_TEXT];
+    return base_set_error(&call->error, SN_ERR_SHAPE, "dim %s does not fit 63 bits%s", ir_dim_text(&call->function->graph, d).text,
+                          names_text(call, names));
+}
+
+static sn_status check_axis(sn_call *call, uint32_t slot, uint32_t axis) {
+    const sn_function *f = call->function;
+    const ir_graph *g = &f->graph;
+    const sn_tensor *t = &call->tensor[slot];
+    ir_dim d = ir_at(g, slot_node(f, slot))->dim[axis];
+    int64_t want;
+    if (!ir_dim_value(g, d, call->names, &want)) return dim_overflow(call, d);
+    if (want == t->size[axis]) return SN_OK;
+    const ir_poly *poly = &g->dim.at[d];
+    if (slot < f->n_input && poly->n == 1 && poly->term[0].n == 1 && poly->term[0].coef == 1) {
+        uint16_t name = poly->term[0].name[0];
+        return base_set_error(&call->error, SN_ERR_SHAPE, "%s is %lld from \"%s\" and %lld from \"%s\"",
+                              g->dim_name.at[name], (long long)call->names[name], g->input_name.at[call->from[name]],
+                              (long long)t->size[axis], g->input_name.at[slot]);
+    }
+    return mismatch(call, slot, t, SN_ERR_SHAPE, 1);
+}
+
+/* `moons.c:41: `, or nothing. */
+static const char *place_text(const ir_graph *g, ir_id id, char text[TYPE_TEXT]) {
+    text[0] = 0;
+    if (id < g->place.n && g->place.at[id].file && g->place.at[id].file[0])
+        snprintf(text, TYPE_TEXT, "%s:%d: ", g->place.at[id].file, (int)g->place.at[id].line);
+    return text;
+}
+
+/* SLICE and PAD: size elements with a step from a start have to lie inside of full. */
+static sn_status check_range(sn_call *call, ir_id id, uint32_t axis, ir_dim size_dim, ir_dim full_dim) {
+    const ir_graph *g = &call->function->graph;
+    const ir_node *node = ir_at(g, id);
+    const int64_t *attr = node->attr + (size_t)IR_SLICE_ATTRS * axis;
+    int64_t size, full, start = 0, last;
+    if (!ir_dim_value(g, size_dim, call->names, &size)) return dim_overflow(call, size_dim);
+    if (!ir_dim_value(g, full_dim, call->names, &full)) return dim_overflow(call, full_dim);
+    ir_dim start_dim = (ir_dim)attr[IR_SLICE_START];
+    int runtime = attr[IR_SLICE_RUNTIME] != 0; /* clamped by the kernel to what fits */
+    if (!runtime && start_dim && !ir_dim_value(g, start_dim, call->names, &start)) return dim_overflow(call, start_dim);
+    if (size == 0) return SN_OK;
+    if (start >= 0 && !__builtin_mul_overflow(size - 1, attr[IR_SLICE_STEP], &last) &&
+        !__builtin_add_overflow(last, start, &last) && last < full)
+        return SN_OK;
+    char place[TYPE_TEXT], names[TYPE_TEXT];
+    return base_set_error(&call->error, SN_ERR_SHAPE, "%s%s: %lld elements with step %lld from %lld do not fit the %lld of axis %u%s",
+                          place_text(g, id, place), ir_ops[node->op].name, (long long)size,
+                          (long long)attr[IR_SLICE_STEP], (long long)start, (long long)full, (unsigned)axis,
+                          names_text(call, names));
+}
+
+/* Ids are clamped to the rows, so there has to be one. */
+static sn_status check_rows(sn_call *call, ir_id id, ir_dim rows, ir_id ids) {
+    const ir_graph *g = &call->function->graph;
+    int64_t n;
+    if (!ir_dim_value(g, rows, call->names, &n)) return dim_overflow(call, rows);
+    if (n > 0) return SN_OK;
+    const ir_node *node = ir_at(g, ids);
+    for (uint32_t i = 0; i < node->rank; i++)
+        if (ir_dim_value(g, node->dim[i], call->names, &n) && n == 0) return SN_OK;
+    char place[TYPE_TEXT], names[TYPE_TEXT];
+    return base_set_error(&call->error, SN_ERR_SHAPE, "%s%s: ids given, but there are 0 rows%s", place_text(g, id, place),
+                          ir_ops[ir_at(g, id)->op].name, names_text(call, names));
+}
+
+static sn_status check_node(sn_call *call, ir_id id) {
+    const ir_graph *g = &call->function->graph;
+    const ir_node *node = ir_at(g, id);
+    int64_t bytes = (int64_t)sizeof(double), n;
+    for (uint32_t i = 0; i < node->rank; i++) {
+        if (!ir_dim_value(g, node->dim[i], call->names, &n) || __builtin_mul_overflow(bytes, n > 1 ? n : 1, &bytes))
+            return dim_overflow(call, node->dim[i]);
+        if (n < 0) {
+            char place[TYPE_TEXT], names[TYPE_TEXT];
+            return base_set_error(&call->error, SN_ERR_SHAPE, "%s%s: size %s of axis %u is %lld%s", place_text(g, id, place),
+                                  ir_ops[node->op].name, ir_dim_text(&call->function->graph, node->dim[i]).text, (unsigned)i,
+                                  (long long)n, names_text(call, names));
+        }
+    }
+    sn_status status = SN_OK;
+    switch (node->op) {
+    case IR_SLICE:
+    case IR_PAD:
+        for (uint32_t i = 0; i < node->rank && !status; i++) {
+            ir_dim own = node->dim[i], operand = ir_at(g, node->in[0])->dim[i];
+            status = check_range(call, id, i, node->op == IR_SLICE ? own : operand, node->op == IR_SLICE ? operand : own);
+        }
+        return status;
+    case IR_GATHER: return check_rows(call, id, ir_at(g, node->in[0])->dim[0], node->in[1]);
+    case IR_SCATTER_ADD: return check_rows(call, id, node->dim[0], node->in[0]);
+    default: return SN_OK;
+    }
+}
+
+static sn_status check_dims(sn_call *call, const ir_check *check) {
+    const ir_graph *g = &call->function->graph;
+    int64_t a, b;
+    if (!ir_dim_value(g, check->a, call->names, &a)) return dim_overflow(call, check->a);
+    if (!ir_dim_value(g, check->b, call->names, &b)) return dim_overflow(call, check->b);
+    if (check->at_most ? a <= b : a == b) return SN_OK;
+    char names[TYPE_TEXT];
+    return base_set_error(&call->error, SN_ERR_SHAPE, "%s: %s is %lld, %s is %lld%s", check->text,
+                          ir_dim_text(g, check->a).text, (long long)a, ir_dim_text(g, check->b).text, (long long)b,
+                          names_text(call, names));
+}
+
+sn_status rt_solve_dims(sn_call *call) {
+    const sn_function *f = call->function;
+    const ir_graph *g = &f->graph;
+    sn_status status = SN_OK;
+    for (uint32_t i = 0; i < f->n_solve && !status; i++) status = solve_one(call, &f->solve[i]);
+    for (uint32_t slot = 0; slot < f->n_input && !status; slot++)
+        for (uint32_t axis = 0; axis < ir_at(g, slot_node(f, slot))->rank && !status; axis++)
+            status = check_axis(call, slot, axis);
+    for (uint32_t i = 0; i < f->check.n && !status; i++) status = check_dims(call, &f->check.at[i]);
+    for (ir_id id = 1; id < g->node.n && !status; id++) status = check_node(call, id);
+    for (uint32_t slot = f->n_input; slot < f->n_input + f->roots.n_out && !status; slot++)
+        for (uint32_t axis = 0; axis < ir_at(g, slot_node(f, slot))->rank && !status; axis++)
+            status = check_axis(call, slot, axis);
+    return status;
+}

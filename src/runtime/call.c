@@ -1,0 +1,302 @@
+/* Calls: bind tensors, run the steps.
+ *
+ * State machine: binding other memory makes a call RT_POINTERS, other sizes RT_SIZES; preparing makes it RT_READY, and a
+ * ready call runs without looking at anything again: no allocation, no check. A preparation that fails leaves the state
+ * as it was, so the next run prepares anew. */
+#define _POSIX_C_SOURCE 200809L
+#include "runtime/call.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* Every run is timed at first, then one in SAMPLE, since reading the clock costs as much as a small kernel. */
+enum { ALWAYS_TIMED = 64, SAMPLE = 16 };
+
+/* ---- making and freeing -------------------------------------------------------------------------------------------- */
+
+/* Carves arrays out of one block; with base NULL it only counts. */
+typedef struct {
+    char *base;
+    size_t used;
+} carver;
+
+static void *carve(carver *c, size_t n, size_t size) {
+    size_t at = c->used;
+    c->used += (n * size + 15) & ~(size_t)15; /* the counts are those of arrays that are in memory already */
+    return c->base ? c->base + at : NULL;
+}
+
+static void carve_all(sn_call *call, carver *c) {
+    const sn_function *f = call->function;
+    const pg_program *p = f->program;
+    size_t n_slot = (size_t)f->n_input + f->roots.n_out;
+    call->tensor = carve(c, n_slot, sizeof *call->tensor);
+    call->bound = carve(c, n_slot, 1);
+    call->names = carve(c, f->graph.dim_name.n, sizeof *call->names);
+    call->from = carve(c, f->graph.dim_name.n, sizeof *call->from);
+    call->step = carve(c, p->n_step, sizeof *call->step);
+    call->count = carve(c, p->n_step, sizeof *call->count);
+    call->temp_bytes = carve(c, p->n_temp, sizeof *call->temp_bytes);
+    call->temp_offset = carve(c, p->n_temp, sizeof *call->temp_offset);
+    call->plan_scratch = carve(c, 4 * (size_t)p->n_temp, sizeof *call->plan_scratch);
+    void **mem = carve(c, f->n_mem, sizeof *mem);
+    int64_t *dim = carve(c, f->n_dim, sizeof *dim);
+    int64_t *chunks = carve(c, f->n_part, sizeof *chunks);
+    if (!c->base) return;
+    for (uint32_t i = 0; i < p->n_step; i++) {
+        const pg_step *from = &p->step[i];
+        rt_step *step = &call->step[i];
+        step->kind = from->kind;
+        if (from->kind == PG_GEMM) {
+            step->gemm.dtype = from->dtype;
+            step->gemm.trans_a = from->trans_a;
+            step->gemm.trans_b = from->trans_b;
+        }
+        if (from->kind != PG_LAUNCH) continue;
+        step->exec = f->kernel[i]->exec;
+        step->mem = mem;
+        step->dim = dim;
+        step->n_chunks = chunks;
+        step->launch = (kn_launch){mem, dim, from->scalar};
+        mem += from->kernel->n_mem;
+        dim += from->kernel->n_dim;
+        chunks += from->kernel->n_part;
+    }
+}
+
+/* A call that does not keep its function alive. */
+static sn_status make(sn_function *f, sn_call **out) {
+    *out = NULL;
+    sn_call *call = base_calloc(&f->ctx->alloc, sizeof *call);
+    if (!call) return SN_ERR_NOMEM;
+    call->function = f;
+    carver c = {NULL, 0};
+    carve_all(call, &c);
+    call->block_bytes = c.used ? c.used : 1;
+    call->block = base_calloc(&f->ctx->alloc, call->block_bytes);
+    if (!call->block) {
+        base_free(&f->ctx->alloc, call, sizeof *call);
+        return SN_ERR_NOMEM;
+    }
+    c = (carver){call->block, 0};
+    carve_all(call, &c);
+    call->state = RT_SIZES;
+    pthread_mutex_lock(&f->lock);
+    call->next = f->calls;
+    if (call->next) call->next->link = &call->next;
+    call->link = &f->calls;
+    f->calls = call;
+    pthread_mutex_unlock(&f->lock);
+    *out = call;
+    return SN_OK;
+}
+
+sn_status sn_call_new(sn_function *f, sn_call **out) {
+    if (!out) return SN_ERR_ARGUMENT;
+    *out = NULL;
+    if (!f) return SN_ERR_ARGUMENT;
+    sn_status status = make(f, out);
+    if (!status) rt_function_retain(f);
+    return status;
+}
+
+void rt_call_destroy(sn_call *call) {
+    sn_function *f = call->function;
+    pthread_mutex_lock(&f->lock);
+    *call->link = call->next;
+    if (call->next) call->next->link = call->link;
+    f->retired_runs += atomic_load_explicit(&call->runs, memory_order_relaxed);
+    for (uint32_t i = 0; i < f->program->n_step; i++) {
+        atomic_fetch_add_explicit(&f->retired[i].samples, call->count[i].samples, memory_order_relaxed);
+        atomic_fetch_add_explicit(&f->retired[i].ns, call->count[i].ns, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&f->lock);
+    if (call->arena) f->ctx->backend->free(f->ctx->device, call->arena, call->arena_cap);
+    base_free(&f->ctx->alloc, call->block, call->block_bytes);
+    base_free(&f->ctx->alloc, call, sizeof *call);
+}
+
+void sn_call_free(sn_call *call) {
+    if (!call) return;
+    sn_function *f = call->function;
+    rt_call_destroy(call);
+    rt_function_release(f);
+}
+
+const char *sn_call_error(const sn_call *call) { return call ? call->error.text : "no call"; }
+
+/* ---- binding ----------------------------------------------------------------------------------------------------------- */
+
+static sn_status bind(sn_call *call, uint32_t slot, const sn_tensor *tensor) {
+    sn_status status = rt_check_tensor(call, slot, tensor);
+    if (status) {
+        call->bound[slot] = 0;
+        call->state = RT_SIZES;
+        return status;
+    }
+    sn_tensor *to = &call->tensor[slot];
+    rt_state need = RT_READY;
+    if (!call->bound[slot] || memcmp(to->size, tensor->size, (size_t)tensor->rank * sizeof *to->size)) need = RT_SIZES;
+    else if (to->data != tensor->data) need = RT_POINTERS;
+    *to = *tensor;
+    call->bound[slot] = 1;
+    if (need > call->state) call->state = need;
+    return SN_OK;
+}
+
+sn_status sn_call_bind_input(sn_call *call, size_t index, const sn_tensor *tensor) {
+    if (!call) return SN_ERR_ARGUMENT;
+    if (index >= call->function->n_input)
+        return base_set_error(&call->error, SN_ERR_ARGUMENT, "function \"%s\" has no input %zu: it has %u",
+                              call->function->name, index, (unsigned)call->function->n_input);
+    return bind(call, (uint32_t)index, tensor);
+}
+
+sn_status sn_call_bind_output(sn_call *call, size_t index, const sn_tensor *tensor) {
+    if (!call) return SN_ERR_ARGUMENT;
+    if (index >= call->function->roots.n_out)
+        return base_set_error(&call->error, SN_ERR_ARGUMENT, "function \"%s\" has no output %zu: it has %u",
+                              call->function->name, index, (unsigned)call->function->roots.n_out);
+    return bind(call, call->function->n_input + (uint32_t)index, tensor);
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------------------- */
+
+static sn_status prepare(sn_call *call) {
+    const sn_function *f = call->function;
+    for (uint32_t slot = 0; slot < f->n_input + f->roots.n_out; slot++) {
+        if (call->bound[slot]) continue;
+        if (slot < f->n_input)
+            return base_set_error(&call->error, SN_ERR_MISSING, "input \"%s\" is not bound", f->graph.input_name.at[slot]);
+        return base_set_error(&call->error, SN_ERR_MISSING, "output %u is not bound", (unsigned)(slot - f->n_input));
+    }
+    if (call->state == RT_SIZES) {
+        sn_status status = rt_solve_dims(call);
+        if (!status) status = rt_layout(call);
+        if (status) return status;
+        call->state = RT_POINTERS;
+    }
+    sn_status status = rt_check_overlap(call);
+    if (status) return status;
+    rt_point(call);
+    call->state = RT_READY;
+    return SN_OK;
+}
+
+/* In the order of addresses, as every call does, so that two calls never wait for each other. */
+static void lock_variables(const sn_function *f) {
+    for (uint32_t i = 0; i < f->n_held; i++) {
+        if (f->held[i].exclusive) pthread_rwlock_wrlock(&f->held[i].var->lock);
+        else pthread_rwlock_rdlock(&f->held[i].var->lock);
+    }
+}
+
+static void unlock_variables(const sn_function *f) {
+    for (uint32_t i = f->n_held; i-- > 0;) pthread_rwlock_unlock(&f->held[i].var->lock);
+}
+
+static void gemm(const sn_context *ctx, const be_gemm *g) {
+    if (!g->m || !g->n) return;
+    /* The sum of no products; BLAS libraries differ on it. */
+    if (!g->k) memset(g->c, 0, (size_t)g->m * (size_t)g->n * sn_dtype_size(g->dtype));
+    else ctx->backend->gemm(ctx->device, g);
+}
+
+static inline void run_step(const sn_context *ctx, const rt_step *s) {
+    switch ((pg_kind)s->kind) {
+    case PG_LAUNCH: ctx->backend->launch(ctx->device, s->exec, &s->launch, s->n_chunks, s->scratch, s->ns); break;
+    case PG_GEMM: gemm(ctx, &s->gemm); break;
+    case PG_COPY:
+        if (s->copy_bytes && s->from != s->to) memcpy(s->to, s->from, s->copy_bytes);
+        break;
+    }
+}
+
+static uint64_t clock_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Adds to a counter that only this thread writes and others may read. */
+static void count_up(_Atomic uint64_t *at, uint64_t by) {
+    atomic_store_explicit(at, atomic_load_explicit(at, memory_order_relaxed) + by, memory_order_relaxed);
+}
+
+static void run_timed(sn_call *call) {
+    const sn_function *f = call->function;
+    uint64_t before = clock_ns();
+    for (uint32_t i = 0; i < f->program->n_step; i++) {
+        run_step(f->ctx, &call->step[i]);
+        uint64_t after = clock_ns();
+        count_up(&call->count[i].samples, 1);
+        count_up(&call->count[i].ns, after - before);
+        before = after;
+    }
+}
+
+sn_status sn_call_run(sn_call *call) {
+    if (!call) return SN_ERR_ARGUMENT;
+    if (call->state != RT_READY) {
+        sn_status status = prepare(call);
+        if (status) return status;
+    }
+    const sn_function *f = call->function;
+    const sn_context *ctx = f->ctx;
+    uint64_t run = atomic_load_explicit(&call->runs, memory_order_relaxed);
+    if (f->n_held) lock_variables(f);
+    if (run < ALWAYS_TIMED || run % SAMPLE == 0) {
+        run_timed(call);
+    } else {
+        for (const rt_step *s = call->step, *end = s + f->program->n_step; s < end; s++) run_step(ctx, s);
+    }
+    if (f->n_held) unlock_variables(f);
+    atomic_store_explicit(&call->runs, run + 1, memory_order_relaxed);
+    return SN_OK;
+}
+
+/* ---- the convenience over it ------------------------------------------------------------------------------------------ */
+
+static sn_status fail_function(sn_function *f, const base_trap *error, sn_status status, const char *text) {
+    pthread_mutex_lock(&f->lock);
+    base_set_error(&f->error, status, "%s", error ? error->text : text);
+    pthread_mutex_unlock(&f->lock);
+    return status;
+}
+
+static sn_status take_call(sn_function *f, sn_call **out) {
+    pthread_mutex_lock(&f->lock);
+    *out = f->idle;
+    if (*out) f->idle = (*out)->next_idle;
+    pthread_mutex_unlock(&f->lock);
+    return *out ? SN_OK : make(f, out);
+}
+
+static void give_back_call(sn_function *f, sn_call *call) {
+    pthread_mutex_lock(&f->lock);
+    call->next_idle = f->idle;
+    f->idle = call;
+    pthread_mutex_unlock(&f->lock);
+}
+
+sn_status sn_function_call(sn_function *f, const sn_tensor *inputs, size_t n_inputs, const sn_tensor *outputs,
+                           size_t n_outputs) {
+    if (!f) return SN_ERR_ARGUMENT;
+    if (n_inputs != f->n_input || n_outputs != f->roots.n_out || (n_inputs && !inputs) || (n_outputs && !outputs)) {
+        char text[256];
+        snprintf(text, sizeof text, "function \"%.100s\": %zu inputs and %zu outputs given%s, %u and %u wanted", f->name,
+                 n_inputs, n_outputs, (n_inputs && !inputs) || (n_outputs && !outputs) ? " as NULL" : "",
+                 (unsigned)f->n_input, (unsigned)f->roots.n_out);
+        return fail_function(f, NULL, SN_ERR_ARGUMENT, text);
+    }
+    sn_call *call;
+    sn_status status = take_call(f, &call);
+    if (status) return fail_function(f, NULL, status, "out of memory for a call");
+    for (size_t i = 0; i < n_inputs && !status; i++) status = sn_call_bind_input(call, i, &inputs[i]);
+    for (size_t i = 0; i < n_outputs && !status; i++) status = sn_call_bind_output(call, i, &outputs[i]);
+    if (!status) status = sn_call_run(call);
+    if (status) fail_function(f, &call->error, status, NULL);
+    give_back_call(f, call);
+    return status;
+}

@@ -1,0 +1,68 @@
+/* call.h: a function with bound tensors and all that a run needs, laid out for the dims of the last run. */
+#ifndef RUNTIME_CALL_H
+#define RUNTIME_CALL_H
+
+#include "runtime/function.h"
+
+/* What has to be done before the next run. */
+typedef enum {
+    RT_READY,    /* nothing: same memory, same dims */
+    RT_POINTERS, /* memory was bound anew, sizes are those of the last run */
+    RT_SIZES     /* everything */
+} rt_state;
+
+/* A step with the dims of the call put in. */
+typedef struct {
+    uint8_t kind; /* pg_kind */
+    be_exec *exec;
+    kn_launch launch;
+    int64_t *n_chunks; /* of each part */
+    size_t scratch;
+    double ns; /* estimate */
+    be_gemm gemm;
+    const void *from; /* COPY */
+    void *to;
+    size_t copy_bytes;
+    void **mem; /* LAUNCH: what launch.mem points to */
+    int64_t *dim;
+    uint64_t traffic, flops;
+} rt_step;
+
+struct sn_call {
+    sn_function *function;
+    sn_call *next, **link; /* in function->calls; link is what points here */
+    sn_call *next_idle;
+    base_trap error;
+    rt_state state;
+    sn_tensor *tensor; /* inputs, then outputs */
+    uint8_t *bound;
+    int64_t *names; /* values of the named dims, and which of them .. */
+    uint32_t *from; /* .. input told it */
+    rt_step *step;
+    size_t *temp_bytes, *temp_offset;
+    uint32_t *plan_scratch;
+    void *arena; /* temporaries; the backend's memory */
+    size_t arena_cap, arena_used;
+    rt_count *count; /* of each step */
+    _Atomic uint64_t runs;
+    void *block; /* of all arrays above */
+    size_t block_bytes;
+};
+
+/* call.c: frees a call of the idle list; such calls hold no reference to their function. */
+void rt_call_destroy(sn_call *call);
+
+/* bind.c: can this tensor be this input or output, as far as can be told without the other ones? index counts inputs,
+ * then outputs. The sentence goes to call->error. */
+sn_status rt_check_tensor(sn_call *call, uint32_t slot, const sn_tensor *tensor);
+/* bind.c: dims from the sizes of the inputs, and every check on them and on the outputs' sizes. */
+sn_status rt_solve_dims(sn_call *call);
+/* bind.c: no output shares memory with an input or another output. */
+sn_status rt_check_overlap(sn_call *call);
+
+/* layout.c: from dims to launches: chunk counts, the plan of temporaries, scratch. */
+sn_status rt_layout(sn_call *call);
+/* layout.c: puts the addresses of bound tensors, variables and temporaries into the steps. */
+void rt_point(sn_call *call);
+
+#endif

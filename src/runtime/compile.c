@@ -1,0 +1,282 @@
+/* The pipeline, nearly line for line: a description over a graph in, a function out.
+ *
+ *     what the description needs, givens substituted -> passes -> fusion, lowering, order -> per kernel: bytes -> cache or
+ *     backend -> loaded code
+ *
+ * The function owns its graphs, so the user's may be freed afterwards. */
+#define _POSIX_C_SOURCE 200809L
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/env.h"
+#include "runtime/function.h"
+
+static double now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
+}
+
+static int verifying(void) {
+#ifndef NDEBUG
+    return 1;
+#else
+    return base_env_int(BASE_ENV_SINTER_VERIFY, 0) != 0;
+#endif
+}
+
+/* ---- graph -> program (under the trap of the function's graph) ---------------------------------------------------------- */
+
+/* The checks of the graph as given hold even where passes removed the operators that made them. */
+static void keep_checks(sn_function *f) {
+    ir_graph *g = &f->graph;
+    for (uint32_t i = 0; i < f->given.check.n; i++) {
+        const ir_check *check = &f->given.check.at[i];
+        ir_check copy = *check;
+        copy.a = ir_dim_copy(g, &f->given, check->a);
+        copy.b = ir_dim_copy(g, &f->given, check->b);
+        copy.text = base_arena_strdup(&g->arena, check->text);
+        *base_vec_push(&f->check, &g->arena) = copy;
+    }
+    for (uint32_t i = 0; i < g->check.n; i++) {
+        int known = 0;
+        for (uint32_t k = 0; k < f->check.n && !known; k++)
+            known = f->check.at[k].a == g->check.at[i].a && f->check.at[k].b == g->check.at[i].b &&
+                    f->check.at[k].at_most == g->check.at[i].at_most;
+        if (!known) *base_vec_push(&f->check, &g->arena) = g->check.at[i];
+    }
+}
+
+static void check_dim(sn_function *f, const pg_dim *dim, uint32_t before) {
+    if (dim->step < 0) return;
+    const pg_program *p = f->program;
+    uint32_t step = (uint32_t)dim->step;
+    if (step >= before || p->step[step].kind != PG_LAUNCH || dim->part >= p->step[step].kernel->n_part)
+        base_fail(&f->graph.trap, SN_ERR_INTERNAL, "program: a size refers to step %u, which is not before it",
+                  (unsigned)step);
+}
+
+static void check_ref(sn_function *f, pg_ref ref) {
+    const uint32_t n[] = {[PG_INPUT] = f->n_input,
+                          [PG_OUTPUT] = f->roots.n_out,
+                          [PG_VAR] = f->graph.var.n,
+                          [PG_TEMP] = f->program->n_temp,
+                          [PG_NONE] = UINT32_MAX};
+    if (ref.space > PG_NONE || ref.index >= n[ref.space])
+        base_fail(&f->graph.trap, SN_ERR_INTERNAL, "program: a memory that is not there: space %u index %u",
+                  (unsigned)ref.space, (unsigned)ref.index);
+}
+
+/* What a run relies on without looking; and the totals that a call has to keep. */
+static void check_program(sn_function *f) {
+    const pg_program *p = f->program;
+    for (uint32_t i = 0; i < p->n_step; i++) {
+        const pg_step *step = &p->step[i];
+        if (step->kind == PG_LAUNCH) {
+            for (uint32_t k = 0; k < step->kernel->n_dim; k++) check_dim(f, &step->dim[k], i);
+            for (uint32_t k = 0; k < step->kernel->n_mem; k++) check_ref(f, step->mem[k]);
+            for (uint32_t k = 0; k < step->n_traffic; k++) check_dim(f, &step->traffic[k], i + 1);
+            check_dim(f, &step->flops, i + 1);
+            f->n_mem += step->kernel->n_mem;
+            f->n_dim += step->kernel->n_dim;
+            f->n_part += step->kernel->n_part;
+            char text[256];
+            if (verifying() && kn_verify(step->kernel, text))
+                base_fail(&f->graph.trap, SN_ERR_INTERNAL, "kernel %s: %s", step->name, text);
+        } else {
+            check_dim(f, &step->m, i);
+            check_ref(f, step->a);
+            check_ref(f, step->c);
+            if (step->kind == PG_GEMM) {
+                check_dim(f, &step->n, i);
+                check_dim(f, &step->k, i);
+                check_ref(f, step->b);
+            }
+        }
+    }
+    for (uint32_t i = 0; i < p->n_temp; i++) check_dim(f, &p->temp[i].count, p->n_step);
+}
+
+/* Variables in the order of their addresses, those that are updated exclusively. */
+static void hold_variables(sn_function *f) {
+    const ir_graph *g = &f->graph;
+    f->held = ARENA_ARRAY(&f->graph.arena, rt_held, g->var.n);
+    for (uint32_t i = 0; i < g->var.n; i++) {
+        rt_held held = {g->var.at[i].var, 0};
+        for (uint32_t k = 0; k < f->roots.n_update; k++) held.exclusive |= f->roots.update_var[k] == i;
+        uint32_t at = f->n_held++;
+        for (; at && (uintptr_t)f->held[at - 1].var > (uintptr_t)held.var; at--) f->held[at] = f->held[at - 1];
+        f->held[at] = held;
+        rt_var_retain(held.var);
+    }
+}
+
+static void to_program(void *arg) {
+    sn_function *f = arg;
+    ir_graph *g = &f->graph;
+    base_arena *arena = &g->arena;
+    ir_optimise(g, &f->given, &f->given_roots, &f->roots);
+    if (g->input.n != f->given.input.n || f->roots.n_out != f->given_roots.n_out)
+        base_fail(&g->trap, SN_ERR_INTERNAL, "the passes changed the number of inputs or outputs");
+    f->n_input = g->input.n;
+    keep_checks(f);
+    f->program = pg_compile(g, &f->roots, base_env_int(BASE_ENV_SINTER_FUSE, 1) != 0);
+    check_program(f);
+    rt_plan_dims(f);
+
+    uint32_t n_step = f->program->n_step, n_temp = f->program->n_temp;
+    f->kernel = ARENA_ARRAY(arena, const cache_kernel *, n_step);
+    f->retired = ARENA_ARRAY(arena, rt_count, n_step);
+    f->last_names = ARENA_ARRAY(arena, int64_t, g->dim_name.n);
+    f->last_bytes = ARENA_ARRAY(arena, size_t, n_temp);
+    f->last_offset = ARENA_ARRAY(arena, size_t, n_temp);
+    f->last_traffic = ARENA_ARRAY(arena, uint64_t, n_step);
+    f->last_flops = ARENA_ARRAY(arena, uint64_t, n_step);
+    hold_variables(f);
+}
+
+/* ---- kernels -> code ------------------------------------------------------------------------------------------------------ */
+
+/* Steps are handed out in order to at most two threads. The failure of the first step that fails is reported: all before
+ * it were handed out and have been finished. */
+typedef struct {
+    sn_function *f;
+    pthread_mutex_t lock;
+    uint32_t next, failed_step; /* failed_step: UINT32_MAX for none */
+    base_trap *err;
+} load_job;
+
+static sn_status load_one(sn_function *f, uint32_t i, int *compiled, base_trap *err) {
+    const pg_step *step = &f->program->step[i];
+    base_strbuf bytes;
+    base_strbuf_init(&bytes, &f->ctx->alloc);
+    kn_encode(step->kernel, &bytes);
+    sn_status status = bytes.failed ? base_set_error(err, SN_ERR_NOMEM, "kernel %s: out of memory", step->name)
+                                    : cache_memory_get(f->ctx->cache, bytes.at, bytes.n, step->name, &f->kernel[i], compiled,
+                                                       err);
+    base_strbuf_free(&bytes);
+    return status;
+}
+
+static void *load_some(void *arg) {
+    load_job *job = arg;
+    const pg_program *p = job->f->program;
+    base_trap err = {.armed = 0};
+    for (;;) {
+        pthread_mutex_lock(&job->lock);
+        while (job->next < p->n_step && p->step[job->next].kind != PG_LAUNCH) job->next++;
+        uint32_t i = job->failed_step == UINT32_MAX ? job->next : p->n_step;
+        if (i < p->n_step) job->next++;
+        pthread_mutex_unlock(&job->lock);
+        if (i >= p->n_step) return NULL;
+
+        int compiled = 0;
+        sn_status status = load_one(job->f, i, &compiled, &err);
+        pthread_mutex_lock(&job->lock);
+        if (compiled) job->f->n_compiled++;
+        if (status && i < job->failed_step) {
+            job->failed_step = i;
+            base_set_error(job->err, status, "kernel %s: %s", p->step[i].name, err.text);
+        }
+        pthread_mutex_unlock(&job->lock);
+    }
+}
+
+/* A second thread that takes no signals of the host's. 0: there is none, the caller does all. */
+static int start_helper(load_job *job, pthread_t *thread) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(thread, NULL, load_some, job);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return !failed;
+}
+
+static sn_status load_kernels(sn_function *f, base_trap *err) {
+    uint32_t n_launch = 0, n_gemm = 0;
+    for (uint32_t i = 0; i < f->program->n_step; i++) {
+        n_launch += f->program->step[i].kind == PG_LAUNCH;
+        n_gemm += f->program->step[i].kind == PG_GEMM;
+    }
+    load_job job = {.f = f, .failed_step = UINT32_MAX, .err = err};
+    if (pthread_mutex_init(&job.lock, NULL)) return base_set_error(err, SN_ERR_NOMEM, "no lock could be made");
+    pthread_t helper;
+    int helped = n_launch > 1 && start_helper(&job, &helper);
+    load_some(&job);
+    if (helped) pthread_join(helper, NULL);
+    pthread_mutex_destroy(&job.lock);
+    if (job.failed_step != UINT32_MAX) return err->status;
+    return n_gemm ? f->ctx->backend->reserve_gemm(f->ctx->device, err) : SN_OK;
+}
+
+/* ---- looking inside --------------------------------------------------------------------------------------------------- */
+
+static void dump(sn_function *f) {
+    static const struct {
+        const char *word;
+        sn_show what;
+    } dumps[] = {{"graph", SN_SHOW_GRAPH}, {"fuse", SN_SHOW_FUSE},       {"fuse", SN_SHOW_WHY},
+                 {"kernel", SN_SHOW_KERNEL}, {"program", SN_SHOW_PROGRAM}};
+    static const char *const codes[] = {"llvm", "asm"};
+    for (size_t i = 0; i < sizeof dumps / sizeof *dumps + sizeof codes / sizeof *codes; i++) {
+        size_t code = i - sizeof dumps / sizeof *dumps;
+        const char *word = i < sizeof dumps / sizeof *dumps ? dumps[i].word : codes[code];
+        if (!base_env_has(BASE_ENV_SINTER_DUMP, word)) continue;
+        base_strbuf text;
+        base_strbuf_init(&text, &f->ctx->alloc);
+        base_trap err = {.armed = 0};
+        sn_status status = i < sizeof dumps / sizeof *dumps ? rt_show(f, dumps[i].what, &text, &err)
+                                                            : rt_show_code(f, codes[code], &text, &err);
+        char title[256];
+        snprintf(title, sizeof title, "%s of function \"%.100s\"%s%s", word, f->name, status ? ": " : "",
+                 status ? sn_status_name(status) : "");
+        base_log_text(&f->ctx->log, title, text.at && !text.failed ? text.at : err.text);
+        base_strbuf_free(&text);
+    }
+}
+
+/* ---- the pipeline ------------------------------------------------------------------------------------------------------- */
+
+static sn_status pipeline(sn_function *f, sn_graph *graph, const sn_function_desc *desc, base_trap *err) {
+    sn_context *ctx = f->ctx;
+    f->has_given = 1;
+    sn_status status = ir_graph_init(&f->given, &ctx->alloc, &ctx->log, desc->name ? desc->name : graph->name);
+    if (!status) status = rt_copy_described(f, graph, desc);
+    if (status) return base_set_error(err, status, "%s", f->given.trap.text);
+    f->name = f->given.name;
+    char text[256];
+    if (verifying() && ir_verify(&f->given, &f->given_roots, text))
+        return base_set_error(err, SN_ERR_INTERNAL, "function \"%s\": %s", f->name, text);
+
+    f->has_graph = 1;
+    status = ir_graph_init(&f->graph, &ctx->alloc, &ctx->log, f->name);
+    if (!status) status = base_protect(&f->graph.trap, to_program, f);
+    if (status) return base_set_error(err, status, "%s", f->graph.trap.text);
+
+    return load_kernels(f, err);
+}
+
+sn_status rt_compile(sn_graph *graph, const sn_function_desc *desc, base_trap *err, sn_function **out) {
+    double start = now_ms();
+    sn_context *ctx = graph->context;
+    sn_function *f = base_calloc(&ctx->alloc, sizeof *f);
+    if (!f) return base_set_error(err, SN_ERR_NOMEM, "out of memory for a function");
+    f->ctx = ctx;
+    atomic_init(&f->refs, 1);
+    if (pthread_mutex_init(&f->lock, NULL)) {
+        base_free(&ctx->alloc, f, sizeof *f);
+        return base_set_error(err, SN_ERR_NOMEM, "no lock could be made");
+    }
+    sn_status status = pipeline(f, graph, desc, err);
+    if (status) {
+        rt_function_release(f);
+        return status;
+    }
+    f->compile_ms = now_ms() - start;
+    base_logf(&ctx->log, SN_LOG_INFO, "function \"%s\": %u steps, %u kernels compiled, %.2f ms", f->name,
+              (unsigned)f->program->n_step, (unsigned)f->n_compiled, f->compile_ms);
+    dump(f);
+    *out = f;
+    return SN_OK;
+}

@@ -1,0 +1,124 @@
+/* The context: options in; allocator, log, backend and kernel cache out. The context's own memory comes from the host's
+ * allocator directly, because the counting allocator lives inside it. */
+#define _POSIX_C_SOURCE 200809L
+#include "runtime/context.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/env.h"
+
+int rt_options_copy(void *to, size_t known, size_t first_version, const void *from) {
+    memset(to, 0, known);
+    if (!from) return 1;
+    size_t given;
+    memcpy(&given, from, sizeof given);
+    if (!given) given = first_version;
+    if (given < sizeof given) return 0;
+    for (size_t i = known; i < given; i++)
+        if (((const unsigned char *)from)[i]) return 0;
+    memcpy(to, from, given < known ? given : known);
+    return 1;
+}
+
+sn_status rt_context_fail(sn_context *ctx, sn_status status, const char *format, ...) {
+    char text[BASE_TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    pthread_mutex_lock(&ctx->error_lock);
+    base_set_error(&ctx->error, status, "%s", text);
+    pthread_mutex_unlock(&ctx->error_lock);
+    return status;
+}
+
+static const be_backend *find_backend(const char *name) {
+    const be_backend *const known[] = {&be_cpu, &be_interp, &be_null};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(known[i]->name, name)) return known[i];
+    return NULL;
+}
+
+/* Opens the device, or the kernel interpreter on a machine that the code generator does not serve. */
+static sn_status open_device(sn_context *ctx, const sn_context_options *options, const be_backend *backend) {
+    if (!backend) {
+        const char *name = options->backend ? options->backend : base_env(BASE_ENV_SINTER_BACKEND);
+        backend = find_backend(name ? name : "cpu");
+        if (!backend) {
+            base_logf(&ctx->log, SN_LOG_ERROR, "there is no backend \"%s\": use \"cpu\" or \"interp\"", name);
+            return SN_ERR_ARGUMENT;
+        }
+    }
+    int64_t threads = options->threads ? options->threads : base_env_int(BASE_ENV_SINTER_THREADS, 0);
+    if (threads < 0 || threads > INT32_MAX) {
+        base_logf(&ctx->log, SN_LOG_ERROR, "%lld threads asked for", (long long)threads);
+        return SN_ERR_ARGUMENT;
+    }
+    be_options to_backend = {.alloc = &ctx->alloc,
+                             .log = &ctx->log,
+                             .threads = (int32_t)threads,
+                             .pool = ctx->pool.parallel_for ? &ctx->pool : NULL};
+    ctx->backend = backend;
+    sn_status status = backend->open(&to_backend, &ctx->device, &ctx->error);
+    if (status == SN_ERR_UNSUPPORTED && backend == &be_cpu) {
+        base_logf(&ctx->log, SN_LOG_WARN, "%s: kernels are interpreted, which is slow", ctx->error.text);
+        base_clear_error(&ctx->error);
+        ctx->backend = &be_interp;
+        status = be_interp.open(&to_backend, &ctx->device, &ctx->error);
+    }
+    if (status) base_logf(&ctx->log, SN_LOG_ERROR, "backend %s: %s", ctx->backend->name, ctx->error.text);
+    return status;
+}
+
+sn_status rt_context_open(const sn_context_options *given, const be_backend *backend, sn_context **out) {
+    if (!out) return SN_ERR_ARGUMENT;
+    *out = NULL;
+    sn_context_options options;
+    if (!rt_options_copy(&options, sizeof options, sizeof options, given)) return SN_ERR_ARGUMENT;
+    if (options.allocator && !options.allocator->realloc) return SN_ERR_ARGUMENT;
+    if (options.pool && !options.pool->parallel_for) return SN_ERR_ARGUMENT;
+
+    base_alloc direct;
+    base_alloc_init(&direct, options.allocator);
+    sn_context *ctx = base_calloc(&direct, sizeof *ctx);
+    if (!ctx) return SN_ERR_NOMEM;
+    base_alloc_init(&ctx->alloc, options.allocator);
+    base_log_init(&ctx->log, options.log, options.log_user, options.log_level);
+    if (options.pool) ctx->pool = *options.pool;
+    if (pthread_mutex_init(&ctx->error_lock, NULL)) {
+        base_free(&direct, ctx, sizeof *ctx);
+        return SN_ERR_NOMEM;
+    }
+    sn_status status = open_device(ctx, &options, backend);
+    if (!status)
+        status = cache_memory_new(&ctx->alloc, &ctx->log, ctx->backend, ctx->device, &ctx->cache, &ctx->error);
+    if (status) {
+        sn_context_free(ctx);
+        return status;
+    }
+    *out = ctx;
+    return SN_OK;
+}
+
+sn_status sn_context_new(const sn_context_options *options, sn_context **out) {
+    return rt_context_open(options, NULL, out);
+}
+
+void sn_context_free(sn_context *ctx) {
+    if (!ctx) return;
+    cache_memory_free(ctx->cache);
+    if (ctx->device) ctx->backend->close(ctx->device);
+    pthread_mutex_destroy(&ctx->error_lock);
+    base_alloc direct;
+    base_alloc_init(&direct, &ctx->alloc.hook);
+    base_free(&direct, ctx, sizeof *ctx);
+}
+
+const char *sn_context_error(const sn_context *ctx) { return ctx ? ctx->error.text : "no context"; }
+
+/* Launches are complete when they return on every backend there is. */
+sn_status sn_context_sync(sn_context *ctx) { return ctx ? SN_OK : SN_ERR_ARGUMENT; }
+
+const char *sn_context_backend(const sn_context *ctx) { return ctx ? ctx->backend->name : "?"; }

@@ -1,0 +1,86 @@
+/* The profile: time, memory traffic and arithmetic of every step since the function was made, as a table and as JSON.
+ * Times are means over the timed runs (all of a call's first ones, then a sample); bytes and flops are the compiler's
+ * estimates at the last dims. */
+#define _POSIX_C_SOURCE 200809L
+#include <inttypes.h>
+
+#include "runtime/call.h"
+
+typedef struct {
+    const char *kind, *name;
+    uint64_t samples, ns, bytes, flops;
+} row;
+
+/* Sums over the calls that live and those that are gone. Under the function's lock. */
+static row row_of(const sn_function *f, uint32_t i) {
+    static const char *const kinds[] = {[PG_LAUNCH] = "launch", [PG_GEMM] = "matmul", [PG_COPY] = "copy"};
+    const pg_step *step = &f->program->step[i];
+    row r = {.kind = kinds[step->kind],
+             .name = step->name ? step->name : "",
+             .samples = atomic_load_explicit(&f->retired[i].samples, memory_order_relaxed),
+             .ns = atomic_load_explicit(&f->retired[i].ns, memory_order_relaxed),
+             .bytes = f->last_traffic[i],
+             .flops = f->last_flops[i]};
+    for (const sn_call *call = f->calls; call; call = call->next) {
+        r.samples += atomic_load_explicit(&call->count[i].samples, memory_order_relaxed);
+        r.ns += atomic_load_explicit(&call->count[i].ns, memory_order_relaxed);
+    }
+    return r;
+}
+
+static uint64_t runs_of(const sn_function *f) {
+    uint64_t runs = f->retired_runs;
+    for (const sn_call *call = f->calls; call; call = call->next)
+        runs += atomic_load_explicit(&call->runs, memory_order_relaxed);
+    return runs;
+}
+
+static double mean_us(const row *r) { return r->samples ? (double)r->ns / (double)r->samples * 1e-3 : 0; }
+
+/* Units of 1e9 per second. */
+static double rate(uint64_t amount, double us) { return us > 0 ? (double)amount / us * 1e-3 : 0; }
+
+void rt_profile_text(sn_function *f, base_strbuf *out) {
+    pthread_mutex_lock(&f->lock);
+    base_strbuf_printf(out, "function \"%s\": %" PRIu64 " calls\n", f->name, runs_of(f));
+    base_strbuf_printf(out, "%4s  %-6s %12s %12s %8s %12s %8s  %s\n", "step", "kind", "mean us", "bytes", "GB/s", "flops",
+                       "GF/s", "name");
+    double total = 0;
+    for (uint32_t i = 0; i < f->program->n_step; i++) {
+        row r = row_of(f, i);
+        double us = mean_us(&r);
+        total += us;
+        base_strbuf_printf(out, "%4u  %-6s %12.3f %12" PRIu64 " %8.2f %12" PRIu64 " %8.2f  %s\n", (unsigned)i, r.kind, us,
+                           r.bytes, rate(r.bytes, us), r.flops, rate(r.flops, us), r.name);
+    }
+    base_strbuf_printf(out, "%4s  %-6s %12.3f\n", "all", "", total);
+    pthread_mutex_unlock(&f->lock);
+}
+
+static void put_json_string(const char *text, base_strbuf *out) {
+    base_strbuf_puts(out, "\"");
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if (*c == '"' || *c == '\\') base_strbuf_printf(out, "\\%c", *c);
+        else if (*c < 0x20) base_strbuf_printf(out, "\\u%04x", *c);
+        else base_strbuf_add(out, c, 1);
+    }
+    base_strbuf_puts(out, "\"");
+}
+
+void rt_profile_json(sn_function *f, base_strbuf *out) {
+    pthread_mutex_lock(&f->lock);
+    base_strbuf_puts(out, "{\"function\": ");
+    put_json_string(f->name, out);
+    base_strbuf_printf(out, ", \"calls\": %" PRIu64 ", \"arena_bytes\": %zu, \"steps\": [", runs_of(f), f->last_arena);
+    for (uint32_t i = 0; i < f->program->n_step; i++) {
+        row r = row_of(f, i);
+        base_strbuf_printf(out, "%s\n  {\"kind\": \"%s\", \"name\": ", i ? "," : "", r.kind);
+        put_json_string(r.name, out);
+        base_strbuf_printf(out,
+                           ", \"timed\": %" PRIu64 ", \"ns\": %" PRIu64 ", \"mean_us\": %.3f, \"bytes\": %" PRIu64
+                           ", \"flops\": %" PRIu64 "}",
+                           r.samples, r.ns, mean_us(&r), r.bytes, r.flops);
+    }
+    base_strbuf_puts(out, "]}\n");
+    pthread_mutex_unlock(&f->lock);
+}

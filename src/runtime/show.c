@@ -1,0 +1,150 @@
+/* Looking inside a function: every view of sn_show as text. The same state gives the same text, except for the times of
+ * the profile. */
+#define _POSIX_C_SOURCE 200809L
+#include <inttypes.h>
+
+#include "runtime/function.h"
+
+static void put_dim(const sn_function *f, const pg_dim *dim, base_strbuf *out) {
+    if (dim->poly) ir_print_dim(&f->graph, dim->poly, out);
+    if (dim->step < 0) {
+        if (!dim->poly) base_strbuf_puts(out, "1");
+        return;
+    }
+    base_strbuf_printf(out, "%schunks(%d.%u)", dim->poly ? " * " : "", (int)dim->step, (unsigned)dim->part);
+}
+
+static void put_ref(const sn_function *f, pg_ref ref, base_strbuf *out) {
+    switch ((pg_space)ref.space) {
+    case PG_INPUT: base_strbuf_puts(out, f->graph.input_name.at[ref.index]); return;
+    case PG_OUTPUT: base_strbuf_printf(out, "out%u", (unsigned)ref.index); return;
+    case PG_VAR: base_strbuf_puts(out, f->graph.var.at[ref.index].name); return;
+    case PG_TEMP: base_strbuf_printf(out, "t%u", (unsigned)ref.index); return;
+    case PG_NONE: base_strbuf_puts(out, "-"); return;
+    }
+}
+
+static void put_launch(const sn_function *f, const pg_step *step, base_strbuf *out) {
+    const kn_kernel *k = step->kernel;
+    base_strbuf_printf(out, "launch %s (", step->name);
+    for (uint32_t i = 0, n = 0; i < k->n_mem; i++) {
+        if (step->mem[i].space == PG_NONE) continue;
+        static const char *const marks[] = {[KN_IN] = "", [KN_OUT] = ">", [KN_INOUT] = "<>", [KN_ROW] = "", [KN_PART] = ">"};
+        base_strbuf_printf(out, "%s%s", n++ ? ", " : "", marks[k->mem[i].space]);
+        put_ref(f, step->mem[i], out);
+    }
+    base_strbuf_puts(out, ")");
+    for (uint32_t i = 0; i < k->n_dim; i++) {
+        base_strbuf_puts(out, i ? ", " : " dims ");
+        put_dim(f, &step->dim[i], out);
+    }
+    for (uint32_t i = 0; i < k->n_scalar; i++)
+        base_strbuf_printf(out, "%s0x%" PRIx64, i ? ", " : " scalars ", step->scalar[i]);
+}
+
+static void put_step(const sn_function *f, uint32_t i, base_strbuf *out) {
+    const pg_step *step = &f->program->step[i];
+    base_strbuf_printf(out, "%3u  ", (unsigned)i);
+    switch ((pg_kind)step->kind) {
+    case PG_LAUNCH: put_launch(f, step, out); break;
+    case PG_GEMM:
+        base_strbuf_printf(out, "matmul %s ", sn_dtype_name(step->dtype));
+        put_ref(f, step->c, out);
+        base_strbuf_puts(out, "[");
+        put_dim(f, &step->m, out);
+        base_strbuf_puts(out, ",");
+        put_dim(f, &step->n, out);
+        base_strbuf_puts(out, "] = ");
+        put_ref(f, step->a, out);
+        base_strbuf_puts(out, step->trans_a ? "^T x " : " x ");
+        put_ref(f, step->b, out);
+        base_strbuf_puts(out, step->trans_b ? "^T over " : " over ");
+        put_dim(f, &step->k, out);
+        break;
+    case PG_COPY:
+        base_strbuf_puts(out, "copy ");
+        put_ref(f, step->a, out);
+        base_strbuf_puts(out, " to ");
+        put_ref(f, step->c, out);
+        base_strbuf_printf(out, ", %s[", sn_dtype_name(step->dtype));
+        put_dim(f, &step->m, out);
+        base_strbuf_puts(out, "]");
+        break;
+    }
+    if (f->has_last) base_strbuf_printf(out, "  # %" PRIu64 " bytes, %" PRIu64 " flops", f->last_traffic[i], f->last_flops[i]);
+    base_strbuf_puts(out, "\n");
+}
+
+/* Steps, temporaries, and their places at the dims of the last call that met new ones. */
+static void put_program(sn_function *f, base_strbuf *out) {
+    const pg_program *p = f->program;
+    pthread_mutex_lock(&f->lock);
+    base_strbuf_printf(out, "program \"%s\": %u steps, %u temporaries\n", f->name, (unsigned)p->n_step, (unsigned)p->n_temp);
+    for (uint32_t i = 0; i < p->n_step; i++) put_step(f, i, out);
+    for (uint32_t i = 0; i < p->n_temp; i++) {
+        const pg_temp *t = &p->temp[i];
+        base_strbuf_printf(out, "t%u  %s %s[", (unsigned)i, t->name ? t->name : "", sn_dtype_name(t->dtype));
+        put_dim(f, &t->count, out);
+        base_strbuf_printf(out, "] in steps %u to %u", (unsigned)t->first, (unsigned)t->last);
+        if (f->has_last) base_strbuf_printf(out, "  # %zu bytes at %zu", f->last_bytes[i], f->last_offset[i]);
+        base_strbuf_puts(out, "\n");
+    }
+    if (f->has_last) {
+        base_strbuf_printf(out, "arena %zu bytes", f->last_arena);
+        for (uint32_t i = 0; i < f->n_solve; i++)
+            base_strbuf_printf(out, "%s%s = %" PRId64, i ? ", " : " with ", f->graph.dim_name.at[f->solve[i].name],
+                               f->last_names[f->solve[i].name]);
+        base_strbuf_puts(out, "\n");
+    } else {
+        base_strbuf_puts(out, "not called yet: no sizes\n");
+    }
+    pthread_mutex_unlock(&f->lock);
+}
+
+static void put_kernels(const sn_function *f, base_strbuf *out) {
+    for (uint32_t i = 0; i < f->program->n_step; i++) {
+        const pg_step *step = &f->program->step[i];
+        if (step->kind != PG_LAUNCH) continue;
+        base_strbuf_printf(out, "kernel %s (step %u)\n", step->name, (unsigned)i);
+        kn_print(step->kernel, out);
+    }
+}
+
+sn_status rt_show_code(sn_function *f, const char *what, base_strbuf *out, base_trap *err) {
+    for (uint32_t i = 0; i < f->program->n_step; i++) {
+        const pg_step *step = &f->program->step[i];
+        if (step->kind != PG_LAUNCH) continue;
+        base_strbuf bytes;
+        base_strbuf_init(&bytes, &f->ctx->alloc);
+        kn_encode(step->kernel, &bytes);
+        base_strbuf_printf(out, "; %s of kernel %s (step %u)\n", what, step->name, (unsigned)i);
+        sn_status status = bytes.failed
+                               ? base_set_error(err, SN_ERR_NOMEM, "out of memory for the bytes of a kernel")
+                               : f->ctx->backend->text(f->ctx->device, bytes.at, bytes.n, what, out, err);
+        base_strbuf_free(&bytes);
+        if (status) return status;
+    }
+    return SN_OK;
+}
+
+sn_status rt_show(sn_function *f, sn_show what, base_strbuf *out, base_trap *err) {
+    sn_status status = SN_OK;
+    switch (what) {
+    case SN_SHOW_GRAPH: ir_print(&f->given, &f->given_roots, out); break;
+    case SN_SHOW_OPT: ir_print(&f->graph, &f->roots, out); break;
+    case SN_SHOW_FUSE: base_strbuf_puts(out, f->program->fuse_text ? f->program->fuse_text : ""); break;
+    case SN_SHOW_WHY: base_strbuf_puts(out, f->program->why_text ? f->program->why_text : ""); break;
+    case SN_SHOW_KERNEL: put_kernels(f, out); break;
+    case SN_SHOW_PROGRAM: put_program(f, out); break;
+    case SN_SHOW_CODE:
+        status = rt_show_code(f, "llvm", out, err);
+        if (!status) status = rt_show_code(f, "asm", out, err);
+        break;
+    case SN_SHOW_DOT: ir_print_dot(&f->graph, &f->roots, f->program->step_of, out); break;
+    case SN_SHOW_PROFILE: rt_profile_text(f, out); break;
+    case SN_SHOW_PROFILE_JSON: rt_profile_json(f, out); break;
+    default: return base_set_error(err, SN_ERR_ARGUMENT, "show: there is no view number %d", (int)what);
+    }
+    if (!status && out->failed) status = base_set_error(err, SN_ERR_NOMEM, "out of memory for a text");
+    return status;
+}

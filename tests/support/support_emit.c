@@ -1,0 +1,271 @@
+#include "support/support_emit.h"
+
+#include <check.h>
+#include <dlfcn.h>
+#include <elf.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "backend/interp.h"
+#include "jit_cpu/llvm_plugin.h"
+
+enum { PAGE = 4096 };
+
+void support_kernel_init(support_kernel *s) {
+    memset(s, 0, sizeof *s);
+    base_alloc_init(&s->alloc, NULL);
+    base_arena_init(&s->arena, &s->alloc, &s->trap);
+    kn_build_init(&s->b, &s->arena);
+}
+
+void support_kernel_free(support_kernel *s) { base_arena_free(&s->arena); }
+
+/* ---- the plug-in --------------------------------------------------------------------------------------------------- */
+
+static sinter_llvm_compile_fn *plugin(void) {
+    const char *path = getenv("SINTER_LLVM");
+#ifdef SINTER_TEST_LLVM
+    if (!path) path = SINTER_TEST_LLVM;
+#endif
+    void *so = dlopen(path ? path : SINTER_LLVM_SO, RTLD_NOW | RTLD_LOCAL);
+    ck_assert_msg(so != NULL, "%s", dlerror());
+    void *symbol = dlsym(so, SINTER_LLVM_ENTRY);
+    ck_assert_ptr_nonnull(symbol);
+    sinter_llvm_compile_fn *fn;
+    memcpy(&fn, &symbol, sizeof fn);
+    return fn;
+}
+
+/* One global symbol, none undefined. */
+static void check_object(const char *bytes, size_t n, const char *symbol, const char *what) {
+    const Elf64_Ehdr *header = (const Elf64_Ehdr *)(const void *)bytes;
+    ck_assert(n > sizeof *header && !memcmp(header->e_ident, ELFMAG, SELFMAG) && header->e_type == ET_REL);
+    const Elf64_Shdr *section = (const Elf64_Shdr *)(const void *)(bytes + header->e_shoff);
+    int globals = 0;
+    for (int s = 0; s < header->e_shnum; s++) {
+        if (section[s].sh_type == SHT_RELA)
+            for (size_t r = 0; r < section[s].sh_size / sizeof(Elf64_Rela); r++) {
+                const Elf64_Rela *rela = (const Elf64_Rela *)(const void *)(bytes + section[s].sh_offset) + r;
+                ck_assert_msg(ELF64_R_TYPE(rela->r_info) == R_X86_64_PC32, "%s: relocation kind %d", what,
+                              (int)ELF64_R_TYPE(rela->r_info));
+            }
+        if (section[s].sh_type != SHT_SYMTAB) continue;
+        const Elf64_Sym *at = (const Elf64_Sym *)(const void *)(bytes + section[s].sh_offset);
+        const char *names = bytes + section[section[s].sh_link].sh_offset;
+        for (size_t i = 1; i < section[s].sh_size / sizeof *at; i++) {
+            ck_assert_msg(at[i].st_shndx != SHN_UNDEF, "%s: undefined symbol %s", what, names + at[i].st_name);
+            if (ELF64_ST_BIND(at[i].st_info) != STB_GLOBAL) continue;
+            globals++;
+            ck_assert_str_eq(names + at[i].st_name, symbol);
+        }
+    }
+    ck_assert_int_eq(globals, 1);
+}
+
+static int machine_has(const char *level) {
+    if (!strcmp(level, "v3")) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd");
+}
+
+/* ---- memories: each ends at a page that cannot be touched ---------------------------------------------------------- */
+
+typedef struct {
+    unsigned char *map, *at;
+    size_t mapped, n;
+} memory;
+
+static memory new_memory(size_t n) {
+    memory m = {.n = n};
+    m.mapped = ((n + PAGE - 1) / PAGE + 2) * PAGE;
+    m.map = mmap(NULL, m.mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert(m.map != MAP_FAILED);
+    m.at = m.map + m.mapped - PAGE - n;
+    ck_assert_int_eq(mprotect(m.map, PAGE, PROT_NONE), 0);
+    ck_assert_int_eq(mprotect(m.map + m.mapped - PAGE, PAGE, PROT_NONE), 0);
+    memset(m.map + PAGE, 0xa5, m.mapped - 2 * PAGE);
+    return m;
+}
+
+static uint64_t next_random(uint64_t *state) {
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return *state >> 33;
+}
+
+static double special(uint64_t i) {
+    static const double value[] = {0.0,   -0.0,  1.0,   -1.0,  INFINITY, -INFINITY, NAN,    1e-40, -1e-40,    0.5,
+                                   1.5,   2.5,   -0.5,  -1.5,  255.0,    255.5,     256.0,  -0.99, 2147483648., 2147483520.,
+                                   3e9,   -3e9,  9.3e18, -9.3e18, 1e30,  -1e30,     88.5,   -104,  3.25,      1e-300};
+    return value[i % (sizeof value / sizeof value[0])];
+}
+
+static void fill(void *at, sn_dtype type, size_t i, uint64_t *state, const support_case *c) {
+    uint64_t r = next_random(state);
+    double plain = (double)(r % 4001) / 1000 - 2;
+    double f = c->fill == SUPPORT_SPECIAL && r % 3 ? special(r / 7) : plain;
+    uint64_t bits = kn_bits_of(type, f);
+    if (type == SN_I64) bits = (uint64_t)(c->index_below ? (int64_t)(r % (uint64_t)c->index_below) : (int64_t)(r % 13) - 3);
+    if (type == SN_I32 || type == SN_U8) bits = r % 13;
+    if (type == SN_BOOL) bits = r & 1;
+    if (c->fill == SUPPORT_SPECIAL && type != SN_BOOL && !c->index_below && type != SN_F32 && type != SN_F64 && r % 2)
+        bits = (r & 2 ? UINT64_MAX : (uint64_t)1 << (8 * sn_dtype_size(type) - 1)) ^ (r % 8 / 4);
+    memcpy((unsigned char *)at + i * sn_dtype_size(type), &bits, sn_dtype_size(type));
+}
+
+/* ---- running and comparing ----------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const kn_kernel *k;
+    const support_case *c;
+    memory *mem;
+    void **at;
+    memory scratch;
+    kn_launch launch;
+} run;
+
+static run new_run(support_kernel *s, const kn_kernel *k, const support_case *c) {
+    run r = {.k = k, .c = c};
+    uint64_t state = 7;
+    r.mem = ARENA_ARRAY(&s->arena, memory, k->n_mem);
+    r.at = ARENA_ARRAY(&s->arena, void *, k->n_mem);
+    int64_t chunks = 1; /* of the part with the most: good for all */
+    for (uint32_t p = 0; p < k->n_part; p++)
+        if (kn_chunks(k, p, c->dim) > chunks) chunks = kn_chunks(k, p, c->dim);
+    for (uint32_t m = 0; m < k->n_mem; m++) {
+        const kn_mem *mem = &k->mem[m];
+        if (mem->space == KN_ROW) continue;
+        size_t n = (size_t)kn_size_value(mem->count, c->dim) * (size_t)(mem->space == KN_PART ? chunks : 1);
+        r.mem[m] = new_memory(n * sn_dtype_size((sn_dtype)mem->store));
+        r.at[m] = r.mem[m].at;
+        if (mem->space == KN_IN || mem->space == KN_INOUT)
+            for (size_t i = 0; i < n; i++) fill(r.at[m], (sn_dtype)mem->store, i, &state, c);
+    }
+    size_t bytes = (size_t)kn_scratch_bytes(k, c->dim);
+    r.scratch = new_memory((bytes + 63) & ~(size_t)63);
+    r.launch = (kn_launch){r.at, c->dim, c->scalar};
+    return r;
+}
+
+static void free_run(run *r) {
+    for (uint32_t m = 0; m < r->k->n_mem; m++)
+        if (r->mem[m].map) munmap(r->mem[m].map, r->mem[m].mapped);
+    munmap(r->scratch.map, r->scratch.mapped);
+}
+
+static int same(sn_dtype type, const unsigned char *a, const unsigned char *b) {
+    if (!memcmp(a, b, sn_dtype_size(type))) return 1;
+    float fa, fb;
+    double da, db;
+    if (type == SN_F32) return memcpy(&fa, a, 4), memcpy(&fb, b, 4), fa != fa && fb != fb;
+    if (type == SN_F64) return memcpy(&da, a, 8), memcpy(&db, b, 8), da != da && db != db;
+    return 0;
+}
+
+static void compare(const run *want, const run *got, const char *what, const char *level) {
+    for (uint32_t m = 0; m < want->k->n_mem; m++) {
+        if (!want->mem[m].map) continue;
+        sn_dtype type = (sn_dtype)want->k->mem[m].store;
+        size_t size = sn_dtype_size(type), n = want->mem[m].n / size;
+        for (size_t i = 0; i < n; i++) {
+            const unsigned char *a = want->mem[m].at + i * size, *b = got->mem[m].at + i * size;
+            if (same(type, a, b)) continue;
+            uint64_t x = 0, y = 0;
+            float fx, fy;
+            memcpy(&x, a, size), memcpy(&y, b, size), memcpy(&fx, a, 4 < size ? 4 : size), memcpy(&fy, b, 4 < size ? 4 : size);
+            ck_abort_msg("%s, %s: memory %u (%s) element %zu of %zu: interpreter %#llx (%g), compiled %#llx (%g)", what,
+                         level, m, sn_dtype_name(type), i, n, (unsigned long long)x, (double)fx, (unsigned long long)y,
+                         (double)fy);
+        }
+        size_t before = (size_t)(got->mem[m].at - got->mem[m].map) - PAGE;
+        for (size_t i = 0; i < before; i++)
+            ck_assert_msg(got->mem[m].map[PAGE + i] == 0xa5, "%s, %s: memory %u was written before its start", what,
+                          level, m);
+    }
+}
+
+static void run_compiled(run *r, kn_code code) {
+    for (uint32_t p = 0; p < r->k->n_part; p++) { /* in two calls, the later chunks first */
+        int64_t chunks = kn_chunks(r->k, p, r->c->dim), middle = chunks / 2;
+        code(&r->launch, p, middle, chunks, r->scratch.at);
+        code(&r->launch, p, 0, middle, r->scratch.at);
+    }
+}
+
+static sinter_llvm_result compile(sinter_llvm_compile_fn *fn, const base_strbuf *bytes, const char *level, uint32_t want,
+                                  const sn_allocator *allocator, const char *what) {
+    sinter_llvm_request request = {.struct_size = sizeof request, .abi = SINTER_LLVM_ABI, .want = want,
+                                   .keep = want == SINTER_LLVM_OBJECT, .kernel = bytes->at, .kernel_size = bytes->n,
+                                   .symbol = "kernel", .level = level, .allocator = *allocator};
+    sinter_llvm_result result;
+    sn_status status = fn(&request, &result);
+    ck_assert_msg(status == SN_OK, "%s, %s: %s", what, level, result.text);
+    return result;
+}
+
+typedef struct {
+    support_kernel *s;
+    const support_case *c;
+    const char *what;
+    base_strbuf bytes;
+} check_job;
+
+static void check_body(void *arg) {
+    check_job *j = arg;
+    support_kernel *s = j->s;
+    const sn_allocator *allocator = &s->alloc.hook;
+    static const char *const levels[] = {"v3", "v4"};
+    kn_kernel *k = kn_build_finish(&s->b);
+    char text[256];
+    const char *wrong = kn_verify(k, text);
+    ck_assert_msg(!wrong, "%s: %s", j->what, wrong);
+    if (getenv("SUPPORT_EMIT_PRINT")) {
+        base_strbuf out;
+        base_strbuf_init(&out, &s->alloc);
+        kn_print(k, &out);
+        fprintf(stderr, "%s\n", out.at);
+        base_strbuf_free(&out);
+    }
+    kn_encode(k, &j->bytes);
+    ck_assert(!j->bytes.failed);
+
+    run want = new_run(s, k, j->c);
+    interp_errors errors = {0};
+    const kn_kernel *expanded = kn_expand(&s->arena, k);
+    for (uint32_t p = 0; p < k->n_part; p++)
+        interp_run(expanded, &want.launch, p, 0, kn_chunks(k, p, j->c->dim), want.scratch.at, &errors);
+    ck_assert_msg(errors.n == 0, "%s: interpreter: %s", j->what, errors.first);
+
+    sinter_llvm_compile_fn *fn = plugin();
+    for (int l = 0; l < 2; l++) {
+        const char *print = getenv("SUPPORT_EMIT_TEXT");
+        if (print) {
+            sinter_llvm_result text_result = compile(fn, &j->bytes, levels[l], (uint32_t)atoi(print), allocator, j->what);
+            fprintf(stderr, "%s\n", text_result.bytes);
+            allocator->realloc(allocator->user, text_result.bytes, text_result.n, 0);
+        }
+        sinter_llvm_result result = compile(fn, &j->bytes, levels[l], SINTER_LLVM_OBJECT, allocator, j->what);
+        check_object(result.bytes, result.n, "kernel", j->what);
+        if (machine_has(levels[l])) {
+            run got = new_run(s, k, j->c);
+            kn_code code;
+            memcpy(&code, &result.address, sizeof code);
+            run_compiled(&got, code);
+            compare(&want, &got, j->what, levels[l]);
+            free_run(&got);
+        }
+        result.release(result.handle);
+        allocator->realloc(allocator->user, result.bytes, result.n, 0);
+    }
+    free_run(&want);
+}
+
+void support_emit_check(support_kernel *s, const support_case *c, const char *what) {
+    check_job j = {.s = s, .c = c, .what = what};
+    base_strbuf_init(&j.bytes, &s->alloc);
+    sn_status status = base_protect(&s->trap, check_body, &j);
+    ck_assert_msg(status == SN_OK, "%s: %s", what, s->trap.text);
+    base_strbuf_free(&j.bytes);
+}

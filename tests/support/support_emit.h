@@ -1,0 +1,38 @@
+/* support_emit.h: compiles a kernel with the LLVM plug-in for every level, runs it as ORC linked it, and compares all that
+ * it wrote with the kernel interpreter, bit for bit (any NaN equals any NaN). */
+#ifndef SUPPORT_EMIT_H
+#define SUPPORT_EMIT_H
+
+#include "ir/kernel_build.h"
+
+enum { SUPPORT_MAX_DIMS = 8, SUPPORT_MAX_SCALARS = 8 };
+
+/* What the memories hold at the start. */
+typedef enum {
+    SUPPORT_PLAIN,  /* small values, all different */
+    SUPPORT_SPECIAL /* also infinities, NaN, zeros, subnormals, values that no integer type holds */
+} support_fill;
+
+typedef struct {
+    int64_t dim[SUPPORT_MAX_DIMS];
+    uint64_t scalar[SUPPORT_MAX_SCALARS];
+    support_fill fill;
+    int64_t index_below; /* > 0: i64 memories hold values in [0, index_below) */
+} support_case;
+
+/* A kernel under construction in memory of its own. */
+typedef struct {
+    base_alloc alloc;
+    base_trap trap;
+    base_arena arena;
+    kn_build b;
+} support_kernel;
+
+void support_kernel_init(support_kernel *s);
+void support_kernel_free(support_kernel *s);
+
+/* Fails the running test with `what` and the place of the first difference. Also checks that the object has no undefined
+ * symbol, that two compilations give equal bytes, and that nothing outside of the memories is touched. */
+void support_emit_check(support_kernel *s, const support_case *c, const char *what);
+
+#endif

@@ -1,0 +1,703 @@
+/* The kernel interpreter against plain C: the hand-built kernels at awkward extents, whatever the schedule; fold orders to
+ * the bit; primitives at their edges; accesses out of bounds; the backend around it. */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/backend.h"
+#include "backend/interp.h"
+#include "support/kernels.h"
+
+static const int64_t extents[] = {0, 1, 2, 3, 7, 16, 17, 33, 100};
+enum { N_EXTENTS = sizeof extents / sizeof *extents };
+
+static const kernels_schedule schedules[] = {
+    {1, 1, 1, 0, 1, 3},  {1, 4, 5, 1, 1, 3},  {4, 2, 3, 8, 1, 3},  {2, 3, 7, 4, 2, 3},
+    {8, 1, 4, 0, 4, 3}, {16, 2, 32, 16, 8, 3}, {64, 1, 2, 64, 2, 3},
+};
+enum { N_SCHEDULES = sizeof schedules / sizeof *schedules };
+
+typedef struct {
+    kernels_room room;
+    const kn_kernel *kernel, *expanded;
+    kernels_launch l;
+} fixture;
+
+static void must_verify(const kn_kernel *k) {
+    char text[256];
+    const char *error = kn_verify(k, text);
+    ck_assert_msg(!error, "%s", error);
+}
+
+static void begin(fixture *t, kn_kernel *(*make)(base_arena *, const void *), const kernels_schedule *s,
+                  const int64_t *dims, const uint64_t *scalars) {
+    kernels_room_init(&t->room);
+    t->kernel = kernels_make(&t->room, make, s);
+    must_verify(t->kernel);
+    t->expanded = kernels_expand(&t->room, t->kernel);
+    must_verify(t->expanded);
+    t->l = kernels_launch_new(t->kernel, dims, scalars, 12345);
+    /* Plain numbers: the references below do not care for NaN. */
+    uint64_t state = 99;
+    for (uint32_t m = 0; m < t->kernel->n_mem; m++)
+        if (t->kernel->mem[m].store == SN_F32)
+            for (size_t i = 0; i < t->l.mem_bytes[m] / 4; i++)
+                ((float *)t->l.mem[m])[i] = (float)(kernels_random(&state) >> 40) * 0x1p-22f - 2.0f;
+}
+
+static void end(fixture *t) {
+    kernels_launch_free(&t->l);
+    kernels_room_free(&t->room);
+}
+
+static void ck_close(double got, double want, double tolerance) {
+    ck_assert_msg(fabs(got - want) <= tolerance * (1 + fabs(want)), "got %.9g, want %.9g", got, want);
+}
+
+/* Every pair of extents with every schedule. */
+#define FOR_ALL(dims)                                                                                                   \
+    for (int s = 0; s < N_SCHEDULES; s++)                                                                               \
+        for (int e = 0; e < N_EXTENTS; e++)                                                                             \
+            for (int f = 0; f < N_EXTENTS; f++)                                                                         \
+                for (int64_t dims[3] = {extents[e], extents[f], extents[e] * extents[f]}, once = 1; once; once = 0)
+
+START_TEST(softmax) {
+    FOR_ALL(dims) {
+        fixture t;
+        begin(&t, kernels_softmax, &schedules[s], dims, NULL);
+        kernels_interpret(&t.l, t.expanded);
+        const float *x = t.l.mem[0], *y = t.l.mem[2];
+        for (int64_t n = 0; n < dims[0]; n++) {
+            double sum = 0;
+            for (int64_t c = 0; c < dims[1]; c++) sum += exp((double)x[n * dims[1] + c]);
+            for (int64_t c = 0; c < dims[1]; c++)
+                ck_close((double)y[n * dims[1] + c], exp((double)x[n * dims[1] + c]) / sum, 1e-6);
+        }
+        end(&t);
+    }
+}
+END_TEST
+
+START_TEST(softmax_short) {
+    for (int s = 0; s < N_SCHEDULES; s++) {
+        for (int e = 0; e < N_EXTENTS; e++) {
+            fixture t;
+            int64_t size = schedules[s].size;
+            begin(&t, kernels_softmax_short, &schedules[s], &extents[e], NULL);
+            kernels_interpret(&t.l, t.expanded);
+            const float *x = t.l.mem[0], *y = t.l.mem[1];
+            for (int64_t n = 0; n < extents[e]; n++) {
+                double sum = 0;
+                for (int64_t c = 0; c < size; c++) sum += exp((double)x[n * size + c]);
+                for (int64_t c = 0; c < size; c++)
+                    ck_close((double)y[n * size + c], exp((double)x[n * size + c]) / sum, 1e-6);
+            }
+            end(&t);
+        }
+    }
+}
+END_TEST
+
+/* The order that kernel.h gives for folds over loops, written down a second time. */
+static float strided_sum(const float *x, int64_t n, uint32_t width, uint32_t ilp) {
+    float acc[8][64] = {{0}};
+    for (int64_t i = 0; i < n; i++) acc[i / width % ilp][i % width] += x[i];
+    for (uint32_t count = ilp; count > 1; count /= 2)
+        for (uint32_t i = 0; i < count / 2; i++)
+            for (uint32_t l = 0; l < width; l++) acc[i][l] = acc[2 * i][l] + acc[2 * i + 1][l];
+    for (uint32_t half = width / 2; half; half /= 2)
+        for (uint32_t l = 0; l < half; l++) acc[0][l] += acc[0][l + half];
+    return acc[0][0];
+}
+
+START_TEST(row_sum) {
+    FOR_ALL(dims) {
+        fixture t;
+        begin(&t, kernels_row_sum, &schedules[s], dims, NULL);
+        kernels_interpret(&t.l, t.expanded);
+        const float *x = t.l.mem[0], *y = t.l.mem[1];
+        uint32_t width = schedules[s].width ? schedules[s].width : 1;
+        for (int64_t n = 0; n < dims[0]; n++) {
+            float want = strided_sum(x + n * dims[1], dims[1], width, schedules[s].ilp);
+            ck_assert_msg(want == y[n], "row %d of %d: got %a, want %a", (int)n, (int)dims[1], (double)y[n],
+                          (double)want);
+        }
+        end(&t);
+    }
+}
+END_TEST
+
+START_TEST(row_sum_short) {
+    for (int s = 0; s < N_SCHEDULES; s++) {
+        for (int e = 0; e < N_EXTENTS; e++) {
+            fixture t;
+            begin(&t, kernels_row_sum_short, &schedules[s], &extents[e], NULL);
+            kernels_interpret(&t.l, t.expanded);
+            const float *x = t.l.mem[0], *y = t.l.mem[1];
+            for (int64_t n = 0; n < extents[e]; n++)
+                ck_assert(y[n] == (x[n * 3] + x[n * 3 + 1]) + x[n * 3 + 2]);
+            end(&t);
+        }
+    }
+}
+END_TEST
+
+/* Chunks of rows; with loop lanes rows are added one after the other. */
+START_TEST(column_sum) {
+    FOR_ALL(dims) {
+        fixture t;
+        begin(&t, kernels_column_sum, &schedules[s], dims, NULL);
+        kernels_interpret(&t.l, t.expanded);
+        const float *x = t.l.mem[0], *p = t.l.mem[1];
+        int64_t tile = schedules[s].tile, tiles = (dims[0] + tile - 1) / tile, chunks = t.l.n_chunks[0];
+        for (int64_t q = 0; q < chunks; q++) {
+            int64_t first = q * tiles / chunks * tile, stop = (q + 1) * tiles / chunks * tile;
+            for (int64_t c = 0; c < dims[1]; c++) {
+                float want = 0;
+                for (int64_t n = first; n < stop && n < dims[0]; n++) want += x[n * dims[1] + c];
+                ck_assert(p[q * dims[1] + c] == want);
+            }
+        }
+        end(&t);
+    }
+}
+END_TEST
+
+START_TEST(fold_partials) {
+    FOR_ALL(dims) {
+        fixture t;
+        begin(&t, kernels_fold_partials, &schedules[s], dims, NULL);
+        kernels_interpret(&t.l, t.expanded);
+        const float *p = t.l.mem[0], *y = t.l.mem[1];
+        for (int64_t c = 0; c < dims[1]; c++) {
+            float want = 0;
+            for (int64_t q = 0; q < dims[0]; q++) want += p[q * dims[1] + c];
+            ck_assert(y[c] == want);
+        }
+        end(&t);
+    }
+}
+END_TEST
+
+/* Accumulators [r] in registers, halved at the end of the chunk. */
+START_TEST(total) {
+    for (int s = 0; s < N_SCHEDULES; s++) {
+        for (int e = 0; e < N_EXTENTS; e++) {
+            fixture t;
+            begin(&t, kernels_total, &schedules[s], &extents[e], NULL);
+            kernels_interpret(&t.l, t.expanded);
+            const float *x = t.l.mem[0], *p = t.l.mem[1];
+            int64_t tile = schedules[s].tile, tiles = (extents[e] + tile - 1) / tile, chunks = t.l.n_chunks[0];
+            for (int64_t q = 0; q < chunks; q++) {
+                int64_t first = q * tiles / chunks * tile, stop = (q + 1) * tiles / chunks * tile;
+                if (stop > extents[e]) stop = extents[e];
+                float want = first < stop ? strided_sum(x + first, stop - first, (uint32_t)tile, 1) : 0;
+                ck_assert(p[q] == want);
+            }
+            end(&t);
+        }
+    }
+}
+END_TEST
+
+START_TEST(transpose) {
+    FOR_ALL(dims) {
+        fixture t;
+        begin(&t, kernels_transpose, &schedules[s], dims, NULL);
+        kernels_interpret(&t.l, t.expanded);
+        const float *x = t.l.mem[0], *y = t.l.mem[1];
+        for (int64_t n = 0; n < dims[0]; n++)
+            for (int64_t c = 0; c < dims[1]; c++) ck_assert(y[c * dims[0] + n] == x[n * dims[1] + c]);
+        end(&t);
+    }
+}
+END_TEST
+
+START_TEST(gather) {
+    FOR_ALL(dims) {
+        fixture t;
+        begin(&t, kernels_gather, &schedules[s], dims, NULL);
+        int64_t *ix = t.l.mem[1];
+        for (int64_t n = 0; n < dims[0]; n++) ix[n] = n % 5 - 1; /* -1 and 3 are none of the 3 rows */
+        kernels_interpret(&t.l, t.expanded);
+        const float *table = t.l.mem[0], *y = t.l.mem[2];
+        for (int64_t n = 0; n < dims[0]; n++)
+            for (int64_t c = 0; c < dims[1]; c++)
+                ck_assert(y[n * dims[1] + c] == (ix[n] >= 0 && ix[n] < 3 ? table[ix[n] * dims[1] + c] : 0));
+        end(&t);
+    }
+}
+END_TEST
+
+START_TEST(scatter_add) {
+    FOR_ALL(dims) {
+        fixture t;
+        begin(&t, kernels_scatter_add, &schedules[s], dims, NULL);
+        int64_t *ix = t.l.mem[1];
+        for (int64_t n = 0; n < dims[0]; n++) ix[n] = n * n % 5 - 1;
+        size_t count = (size_t)(3 * dims[1]);
+        float *want = malloc(count * sizeof *want + 1);
+        memcpy(want, t.l.mem[0], count * sizeof *want);
+        const float *g = t.l.mem[2];
+        for (int64_t n = 0; n < dims[0]; n++)
+            for (int64_t c = 0; c < dims[1]; c++)
+                if (ix[n] >= 0 && ix[n] < 3) want[ix[n] * dims[1] + c] += g[n * dims[1] + c];
+        kernels_interpret(&t.l, t.expanded);
+        ck_assert(!memcmp(want, t.l.mem[0], count * sizeof *want));
+        free(want);
+        end(&t);
+    }
+}
+END_TEST
+
+START_TEST(update) {
+    for (int s = 0; s < N_SCHEDULES; s++) {
+        for (int e = 0; e < N_EXTENTS; e++) {
+            fixture t;
+            uint64_t lr = kn_bits_of(SN_F32, 0.1);
+            begin(&t, kernels_update, &schedules[s], &extents[e], &lr);
+            kernels_launch before = kernels_launch_copy(&t.l);
+            kernels_interpret(&t.l, t.expanded);
+            const float *old = before.mem[0], *g = before.mem[1], *w = t.l.mem[0];
+            for (int64_t n = 0; n < extents[e]; n++) {
+                float step = 0.1f * g[n]; /* rounded by itself */
+                ck_assert(w[n] == old[n] - step);
+            }
+            kernels_launch_free(&before);
+            end(&t);
+        }
+    }
+}
+END_TEST
+
+/* Loss and gradients of the moons network in f64, from the memories of the kernel. Order: L G4 G3 G1 G2. */
+static void moons_reference(const kernels_launch *l, int64_t n_rows, int64_t h, double *sums) {
+    const float *X = l->mem[0], *W1 = l->mem[2], *b1 = l->mem[3], *W2 = l->mem[4], *b2 = l->mem[5];
+    const int64_t *y = l->mem[1];
+    double *G4 = sums + 1, *G3 = G4 + 2, *G1 = G3 + 2 * h, *G2 = G1 + 2 * h;
+    for (int64_t i = 0; i < 3 + 5 * h; i++) sums[i] = 0;
+    for (int64_t n = 0; n < n_rows; n++) {
+        double a[64], z[2] = {(double)b2[0], (double)b2[1]}, d[2];
+        for (int64_t j = 0; j < h; j++) {
+            a[j] = tanh((double)b1[j] + (double)X[2 * n] * (double)W1[j] + (double)X[2 * n + 1] * (double)W1[h + j]);
+            for (int c = 0; c < 2; c++) z[c] += a[j] * (double)W2[2 * j + c];
+        }
+        double t = exp(z[0]) + exp(z[1]);
+        for (int c = 0; c < 2; c++) {
+            d[c] = (exp(z[c]) / t - (y[n] == c)) / (double)n_rows;
+            G4[c] += d[c];
+        }
+        sums[0] += log(t) - (y[n] == 0 ? z[0] : y[n] == 1 ? z[1] : 0);
+        for (int64_t j = 0; j < h; j++) {
+            double g = (d[0] * (double)W2[2 * j] + d[1] * (double)W2[2 * j + 1]) * (1 - a[j] * a[j]);
+            for (int c = 0; c < 2; c++) G3[2 * j + c] += a[j] * d[c];
+            for (int k = 0; k < 2; k++) G1[k * h + j] += (double)X[2 * n + k] * g;
+            G2[j] += g;
+        }
+    }
+}
+
+static void check_moons(kn_kernel *(*make)(base_arena *, const void *), int64_t h, uint32_t first_part) {
+    for (int s = 0; s < N_SCHEDULES; s++) {
+        for (int e = 0; e < N_EXTENTS; e++) {
+            fixture t;
+            kernels_schedule schedule = schedules[s];
+            schedule.size = h;
+            begin(&t, make, &schedule, &extents[e], NULL);
+            int64_t *y = t.l.mem[1];
+            for (int64_t n = 0; n < extents[e]; n++) y[n] = n % 3; /* 2 is neither class: nothing is picked */
+            kernels_interpret(&t.l, t.expanded);
+            double sums[3 + 5 * 64];
+            const double *want = sums;
+            moons_reference(&t.l, extents[e], h, sums);
+            for (uint32_t m = first_part; m < first_part + 5; m++) {
+                const float *partial = t.l.mem[m];
+                int64_t count = t.kernel->mem[m].count.k;
+                for (int64_t i = 0; i < count; i++) {
+                    double got = 0;
+                    for (int64_t q = 0; q < t.l.n_chunks[0]; q++) got += (double)partial[q * count + i];
+                    ck_close(got, *want++, 2e-5);
+                }
+            }
+            end(&t);
+        }
+    }
+}
+
+START_TEST(moons_step) {
+    check_moons(kernels_moons_step, 1, 7);
+    check_moons(kernels_moons_step, 13, 7);
+    check_moons(kernels_moons_step, 33, 7);
+}
+END_TEST
+
+START_TEST(moons_short) { check_moons(kernels_moons_short, 3, 6); }
+END_TEST
+
+START_TEST(moons_update) {
+    for (int s = 0; s < N_SCHEDULES; s++) {
+        fixture t;
+        kernels_schedule schedule = schedules[s];
+        schedule.size = 13;
+        const int64_t dims[2] = {5, 100};
+        const uint64_t scalars[2] = {kn_bits_of(SN_F32, 0.5), kn_bits_of(SN_F32, 0.25)};
+        begin(&t, kernels_moons_update, &schedule, dims, scalars);
+        kernels_launch old = kernels_launch_copy(&t.l);
+        kernels_interpret(&t.l, t.expanded);
+        static const int partials[4] = {4, 5, 6, 7};
+        for (int w = 0; w < 4; w++) {
+            const float *before = old.mem[w], *after = t.l.mem[w], *G = old.mem[partials[w]];
+            int64_t count = t.kernel->mem[w].count.k;
+            for (int64_t i = 0; i < count; i++) {
+                double sum = 0;
+                for (int64_t q = 0; q < 5; q++) sum += (double)G[q * count + i];
+                ck_close((double)after[i], (double)before[i] - 0.5 * (sum + 0.25 / 100 * (double)before[i]), 1e-6);
+            }
+        }
+        double sum = 0;
+        for (int q = 0; q < 5; q++) sum += (double)((float *)old.mem[8])[q];
+        ck_close((double)*(float *)t.l.mem[9], sum / 100, 1e-6);
+        kernels_launch_free(&old);
+        end(&t);
+    }
+}
+END_TEST
+
+/* Chunks may run in any order and in any grouping. */
+START_TEST(chunks_are_independent) {
+    fixture t;
+    kernels_schedule schedule = {2, 3, 7, 8, 2, 13};
+    const int64_t dims[1] = {100};
+    begin(&t, kernels_moons_step, &schedule, dims, NULL);
+    kernels_launch backwards = kernels_launch_copy(&t.l);
+    kernels_interpret(&t.l, t.expanded);
+    ck_assert_int_eq(t.l.n_chunks[0], 7);
+    interp_errors errors = {0};
+    for (int64_t c = 7; c-- > 0;)
+        interp_run(t.expanded, &backwards.launch, 0, c, c + 1, backwards.scratch, &errors);
+    ck_assert_int_eq(errors.n, 0);
+    char text[256];
+    ck_assert_msg(kernels_launch_same(&t.l, &backwards, text), "%s", text);
+    kernels_launch_free(&backwards);
+    end(&t);
+}
+END_TEST
+
+/* ---- primitives -------------------------------------------------------------------------------------------------- */
+
+static uint64_t prim(kn_prim p, sn_dtype type, sn_dtype from, uint64_t a, uint64_t b, uint64_t c) {
+    uint64_t out = 0xdeadbeef;
+    interp_prim(p, type, from, 1, &out, (interp_lanes){&a, 0}, (interp_lanes){&b, 0}, (interp_lanes){&c, 0});
+    return out;
+}
+
+static uint64_t f(double x) { return kn_bits_of(SN_F32, x); }
+static uint64_t d(double x) { return kn_bits_of(SN_F64, x); }
+
+START_TEST(prims_of_integers) {
+    ck_assert_uint_eq(prim(KP_ADD, SN_U8, SN_U8, 200, 100, 0), 44);
+    ck_assert_uint_eq(prim(KP_SUB, SN_U8, SN_U8, 1, 2, 0), 255);
+    ck_assert_uint_eq(prim(KP_MUL, SN_I32, SN_I32, 0x10001, 0x10001, 0), 0x20001);
+    ck_assert_uint_eq(prim(KP_NEG, SN_I32, SN_I32, 0x80000000u, 0, 0), 0x80000000u);
+    ck_assert_uint_eq(prim(KP_ABS, SN_I32, SN_I32, 0x80000000u, 0, 0), 0x80000000u);
+    ck_assert_uint_eq(prim(KP_ABS, SN_I32, SN_I32, (uint32_t)-5, 0, 0), 5);
+    ck_assert_uint_eq(prim(KP_ABS, SN_I64, SN_I64, (uint64_t)INT64_MIN, 0, 0), (uint64_t)INT64_MIN);
+    ck_assert_uint_eq(prim(KP_ABS, SN_U8, SN_U8, 200, 0, 0), 200);
+    ck_assert_uint_eq(prim(KP_MIN, SN_U8, SN_U8, 200, 100, 0), 100);
+    ck_assert_uint_eq(prim(KP_MAX, SN_I32, SN_I32, (uint32_t)-1, 1, 0), 1);
+    ck_assert_uint_eq(prim(KP_LT, SN_BOOL, SN_I32, (uint32_t)-1, 1, 0), 1);
+    ck_assert_uint_eq(prim(KP_LT, SN_BOOL, SN_U8, 255, 1, 0), 0);
+    ck_assert_uint_eq(prim(KP_SHL, SN_U8, SN_U8, 0x81, 9, 0), 2);
+    ck_assert_uint_eq(prim(KP_SHR, SN_I32, SN_I32, 0x80000000u, 31, 0), 0xffffffffu);
+    ck_assert_uint_eq(prim(KP_SHR, SN_I32, SN_I32, 0x80000000u, 32, 0), 0x80000000u);
+    ck_assert_uint_eq(prim(KP_SHR, SN_U8, SN_U8, 0x80, 7, 0), 1);
+    ck_assert_uint_eq(prim(KP_LSHR, SN_I64, SN_I64, UINT64_MAX, 127, 0), 1);
+    ck_assert_uint_eq(prim(KP_LSHR, SN_I32, SN_I32, 0x80000000u, (uint32_t)-1, 0), 1);
+    ck_assert_uint_eq(prim(KP_NOT, SN_BOOL, SN_BOOL, 1, 0, 0), 0);
+    ck_assert_uint_eq(prim(KP_NOT, SN_U8, SN_U8, 0x0f, 0, 0), 0xf0);
+    ck_assert_uint_eq(prim(KP_SELECT, SN_I64, SN_BOOL, 0, 7, 8), 8);
+}
+END_TEST
+
+START_TEST(prims_of_floats) {
+    ck_assert_uint_eq(prim(KP_NEG, SN_F32, SN_F32, f(0), 0, 0), 0x80000000u);
+    ck_assert_uint_eq(prim(KP_ABS, SN_F64, SN_F64, d(-0.0), 0, 0), 0);
+    ck_assert_uint_eq(prim(KP_FLOOR, SN_F32, SN_F32, f(-0.5), 0, 0), f(-1));
+    ck_assert_uint_eq(prim(KP_RINT, SN_F32, SN_F32, f(2.5), 0, 0), f(2));
+    ck_assert_uint_eq(prim(KP_RINT, SN_F64, SN_F64, d(-3.5), 0, 0), d(-4));
+    ck_assert_uint_eq(prim(KP_RINT, SN_F32, SN_F32, f(-0.25), 0, 0), f(-0.0));
+    ck_assert_uint_eq(prim(KP_MIN, SN_F32, SN_F32, f(0.0), f(-0.0), 0), f(-0.0));
+    ck_assert_uint_eq(prim(KP_MIN, SN_F32, SN_F32, f(-0.0), f(0.0), 0), f(0.0));
+    ck_assert_uint_eq(prim(KP_MAX, SN_F32, SN_F32, f(NAN), f(1), 0), f(NAN));
+    ck_assert_uint_eq(prim(KP_MAX, SN_F32, SN_F32, f(1), f(NAN), 0), f(NAN));
+    ck_assert_uint_eq(prim(KP_EQ, SN_BOOL, SN_F32, f(NAN), f(NAN), 0), 0);
+    ck_assert_uint_eq(prim(KP_NE, SN_BOOL, SN_F64, d(NAN), d(NAN), 0), 1);
+    ck_assert_uint_eq(prim(KP_LE, SN_BOOL, SN_F64, d(0.0), d(-0.0), 0), 1);
+    /* One rounding, in the precision of the type. */
+    ck_assert_uint_eq(prim(KP_FMA, SN_F32, SN_F32, f(1 + 0x1p-12), f(1 + 0x1p-12), f(-1)), f(0x1p-11 + 0x1p-24));
+    ck_assert_uint_eq(prim(KP_MUL, SN_F32, SN_F32, f(1 + 0x1p-12), f(1 + 0x1p-12), 0), f(1 + 0x1p-11));
+    ck_assert_uint_eq(prim(KP_DIV, SN_F32, SN_F32, f(1), f(3), 0), 0x3eaaaaab);
+    ck_assert_uint_eq(prim(KP_SQRT, SN_F32, SN_F32, f(2), 0, 0), 0x3fb504f3);
+    ck_assert_uint_eq(prim(KP_ADD, SN_F32, SN_F32, 1, 1, 0), 2); /* subnormals */
+}
+END_TEST
+
+START_TEST(casts) {
+    ck_assert_uint_eq(prim(KP_CAST, SN_U8, SN_F32, f(255.9), 0, 0), 255);
+    ck_assert_uint_eq(prim(KP_CAST, SN_U8, SN_F32, f(1e9), 0, 0), 255);
+    ck_assert_uint_eq(prim(KP_CAST, SN_U8, SN_F64, d(-0.9), 0, 0), 0);
+    ck_assert_uint_eq(prim(KP_CAST, SN_U8, SN_F64, d(254.999), 0, 0), 254);
+    ck_assert_uint_eq(prim(KP_CAST, SN_I32, SN_F32, f(NAN), 0, 0), 0);
+    ck_assert_uint_eq(prim(KP_CAST, SN_I32, SN_F32, f(3e9), 0, 0), INT32_MAX);
+    ck_assert_uint_eq(prim(KP_CAST, SN_I32, SN_F64, d(-2147483648.9), 0, 0), 0x80000000u);
+    ck_assert_uint_eq(prim(KP_CAST, SN_I32, SN_F64, d(2147483647.9), 0, 0), INT32_MAX);
+    ck_assert_uint_eq(prim(KP_CAST, SN_I64, SN_F32, f(-INFINITY), 0, 0), (uint64_t)INT64_MIN);
+    ck_assert_uint_eq(prim(KP_CAST, SN_I64, SN_F64, d(0x1p63), 0, 0), INT64_MAX);
+    ck_assert_uint_eq(prim(KP_CAST, SN_I64, SN_F64, d(-1.9), 0, 0), (uint64_t)-1);
+    ck_assert_uint_eq(prim(KP_CAST, SN_F32, SN_I64, 16777217, 0, 0), f(16777216));
+    ck_assert_uint_eq(prim(KP_CAST, SN_F32, SN_I64, 0x4000004000000001, 0, 0), 0x5e800001);
+    ck_assert_uint_eq(prim(KP_CAST, SN_F32, SN_F64, d(1e300), 0, 0), f(INFINITY));
+    ck_assert_uint_eq(prim(KP_CAST, SN_F64, SN_F32, f(0.1), 0, 0), d((double)0.1f));
+    ck_assert_uint_eq(prim(KP_CAST, SN_U8, SN_I32, (uint32_t)-1, 0, 0), 255);
+    ck_assert_uint_eq(prim(KP_CAST, SN_I64, SN_I32, (uint32_t)-1, 0, 0), UINT64_MAX);
+    ck_assert_uint_eq(prim(KP_CAST, SN_I32, SN_U8, 255, 0, 0), 255);
+    ck_assert_uint_eq(prim(KP_CAST, SN_BOOL, SN_F32, f(NAN), 0, 0), 1);
+    ck_assert_uint_eq(prim(KP_CAST, SN_BOOL, SN_F32, f(-0.0), 0, 0), 0);
+    ck_assert_uint_eq(prim(KP_CAST, SN_BOOL, SN_I64, (uint64_t)1 << 40, 0, 0), 1);
+    ck_assert_uint_eq(prim(KP_CAST, SN_F64, SN_BOOL, 1, 0, 0), d(1));
+    ck_assert_uint_eq(prim(KP_BITCAST, SN_I32, SN_F32, f(-1), 0, 0), 0xbf800000u);
+}
+END_TEST
+
+/* ---- out of bounds, and the backend ------------------------------------------------------------------------------ */
+
+/* y[n] = x[n + 1], which the last n may not; then y[n + 1] is not stored either. */
+static kn_kernel *shifted(base_arena *arena, const void *arg) {
+    int shift_store = *(const int *)arg;
+    kn_build b;
+    kn_build_init(&b, arena);
+    kn_id n = kn_add_axis(&b, KN_POINT, KN_D(0));
+    kn_access x = kn_access_of(kn_add_mem(&b, KN_IN, SN_F32, KN_D(0), "x"));
+    kn_access y = kn_access_of(kn_add_mem(&b, KN_OUT, SN_F32, KN_D(0), "y"));
+    kn_access_step(&x, n, KN_C(1));
+    kn_access_step(&y, n, KN_C(1));
+    *(shift_store ? &y.base : &x.base) = KN_C(1);
+    kn_part_begin(&b, 1, &n, 4, 1, 1);
+    kn_phase_begin(&b, 0, 0, NULL, n, 4, 1);
+    kn_store(&b, y, kn_load(&b, SN_F32, x));
+    kn_phase_end(&b);
+    kn_part_end(&b);
+    return kn_build_finish(&b);
+}
+
+START_TEST(out_of_bounds) {
+    for (int shift_store = 0; shift_store < 2; shift_store++) {
+        kernels_room room;
+        kernels_room_init(&room);
+        kn_kernel *k = kernels_make(&room, shifted, &shift_store);
+        const int64_t dims[1] = {5};
+        kernels_launch l = kernels_launch_new(k, dims, NULL, 3);
+        float old = ((float *)l.mem[1])[0], x0 = ((float *)l.mem[0])[0], x1 = ((float *)l.mem[0])[1];
+        interp_errors errors = {0};
+        interp_run(k, &l.launch, 0, 0, 1, l.scratch, &errors);
+        ck_assert_int_eq(errors.n, 1);
+        ck_assert_str_eq(errors.first, shift_store ? "instruction 1: element 5 of memory 1 (y), which has 5"
+                                                   : "instruction 0: element 5 of memory 0 (x), which has 5");
+        ck_assert(((float *)l.mem[1])[0] == (shift_store ? old : x1));
+        if (shift_store)
+            ck_assert(((float *)l.mem[1])[1] == x0);
+        else
+            ck_assert(((float *)l.mem[1])[4] == 0);
+        kernels_launch_free(&l);
+        kernels_room_free(&room);
+    }
+}
+END_TEST
+
+typedef struct {
+    int n;
+    char text[256];
+} messages;
+
+static void collect(void *user, sn_log_level level, const char *message) {
+    messages *m = user;
+    ck_assert_int_eq(level, SN_LOG_ERROR);
+    m->n++;
+    snprintf(m->text, sizeof m->text, "%s", message);
+}
+
+START_TEST(as_a_backend) {
+    kernels_room room;
+    kernels_room_init(&room);
+    messages heard = {0};
+    base_log log;
+    base_log_init(&log, collect, &heard, SN_LOG_ERROR);
+    be_options options = {.alloc = &room.alloc, .log = &log};
+    base_trap err = {0};
+    be_device *dev = NULL;
+    ck_assert_int_eq(be_interp.open(&options, &dev, &err), SN_OK);
+    ck_assert_str_eq(be_interp.target(dev), "interp 1");
+
+    kernels_schedule schedule = {4, 2, 3, 8, 2, 3};
+    kn_kernel *k = kernels_make(&room, kernels_softmax, &schedule);
+    base_strbuf bytes, text;
+    base_strbuf_init(&bytes, &room.alloc);
+    base_strbuf_init(&text, &room.alloc);
+    kn_encode(k, &bytes);
+    be_blob blob;
+    be_exec *exec = NULL;
+    ck_assert_int_eq(be_interp.compile(dev, bytes.at, bytes.n, &blob, &err), SN_OK);
+    ck_assert_int_eq(be_interp.load(dev, k, blob.at, blob.n - 1, "softmax", &exec, &err), SN_ERR_PARSE);
+    ck_assert_str_eq(err.text, "the blob is not that of kernel softmax");
+    ck_assert_int_eq(be_interp.load(dev, k, blob.at, blob.n, "softmax", &exec, &err), SN_OK);
+    ck_assert_int_eq(be_interp.text(dev, bytes.at, bytes.n, "kernel", &text, &err), SN_OK);
+    ck_assert_ptr_nonnull(strstr(text.at, "part 0  points n0"));
+    ck_assert_int_eq(be_interp.text(dev, bytes.at, bytes.n, "asm", &text, &err), SN_ERR_UNSUPPORTED);
+    ck_assert_int_eq(be_interp.compile(dev, bytes.at, bytes.n - 1, &blob, &err), SN_ERR_PARSE);
+
+    const int64_t dims[3] = {33, 17, 33 * 17};
+    kernels_launch a = kernels_launch_new(k, dims, NULL, 5), b = kernels_launch_copy(&a);
+    kernels_interpret(&a, kernels_expand(&room, k));
+    size_t scratch = (size_t)kn_scratch_bytes(k, dims);
+    ck_assert_uint_gt(scratch, 0);
+    ck_assert_int_eq(be_interp.reserve(dev, scratch, &err), SN_OK);
+    be_interp.launch(dev, exec, &b.launch, b.n_chunks, scratch, 0);
+    char where[256];
+    ck_assert_msg(kernels_launch_same(&a, &b, where), "%s", where);
+    ck_assert_int_eq(heard.n, 0);
+    be_interp.unload(dev, exec);
+    base_free(&room.alloc, blob.at, blob.n);
+    base_strbuf_free(&bytes);
+
+    /* What reaches outside is logged once and harms nothing. */
+    int shift_store = 1;
+    kn_kernel *bad = kernels_make(&room, shifted, &shift_store);
+    kn_encode(bad, &bytes);
+    ck_assert_int_eq(be_interp.load(dev, bad, bytes.at, bytes.n, "bad", &exec, &err), SN_OK);
+    kernels_launch c = kernels_launch_new(bad, dims, NULL, 5);
+    for (int i = 0; i < 3; i++) be_interp.launch(dev, exec, &c.launch, c.n_chunks, 0, 0);
+    ck_assert_int_eq(heard.n, 1);
+    ck_assert_str_eq(heard.text,
+                     "kernel bad: instruction 1: element 33 of memory 1 (y), which has 33 (1 such errors)");
+    be_interp.unload(dev, exec);
+
+    const float m1[6] = {1, 2, 3, 4, 5, 6}, m2[6] = {1, 0, 2, 1, 0, 3};
+    float product[4];
+    be_gemm gemm = {.dtype = SN_F32, .m = 2, .n = 2, .k = 3, .a = m1, .b = m2, .c = product};
+    be_interp.gemm(dev, &gemm);
+    ck_assert(product[0] == 5 && product[1] == 11 && product[2] == 14 && product[3] == 23);
+    gemm.trans_a = gemm.trans_b = 1; /* a is stored [3,2], b [2,3] */
+    be_interp.gemm(dev, &gemm);
+    ck_assert(product[0] == 11 && product[1] == 16 && product[2] == 14 && product[3] == 20);
+
+    kernels_launch_free(&a);
+    kernels_launch_free(&b);
+    kernels_launch_free(&c);
+    base_strbuf_free(&bytes);
+    base_strbuf_free(&text);
+    be_interp.close(dev);
+    kernels_room_free(&room);
+}
+END_TEST
+
+/* Whichever allocation fails, loading says so and leaks nothing. */
+START_TEST(loading_without_memory) {
+    kernels_room room;
+    kernels_room_init(&room);
+    kernels_schedule schedule = {4, 2, 3, 8, 2, 3};
+    kn_kernel *k = kernels_make(&room, kernels_softmax, &schedule);
+    base_strbuf bytes;
+    base_strbuf_init(&bytes, &room.alloc);
+    kn_encode(k, &bytes);
+    base_log log;
+    base_log_init(&log, NULL, NULL, SN_LOG_ERROR);
+    base_alloc other;
+    base_alloc_init(&other, NULL);
+    be_options options = {.alloc = &other, .log = &log};
+    base_trap err = {0};
+    int loaded = 0;
+    for (int64_t at = 1; !loaded && at < 1000; at++) {
+        be_device *dev = NULL;
+        be_exec *exec = NULL;
+        be_blob blob = {0};
+        other.fail_at = at;
+        sn_status status = be_interp.open(&options, &dev, &err);
+        if (!status) status = be_interp.compile(dev, bytes.at, bytes.n, &blob, &err);
+        if (!status) status = be_interp.load(dev, k, bytes.at, bytes.n, "softmax", &exec, &err);
+        if (!status) status = be_interp.reserve(dev, 1000, &err);
+        loaded = !status;
+        if (status) ck_assert_int_eq(status, SN_ERR_NOMEM);
+        other.fail_at = 0;
+        if (dev) {
+            be_interp.unload(dev, exec);
+            base_free(&other, blob.at, blob.n);
+        }
+        be_interp.close(dev);
+        ck_assert_uint_eq(other.live_bytes, 0);
+    }
+    ck_assert(loaded);
+    base_strbuf_free(&bytes);
+    kernels_room_free(&room);
+}
+END_TEST
+
+START_TEST(null_backend) {
+    base_alloc alloc;
+    base_alloc_init(&alloc, NULL);
+    be_options options = {.alloc = &alloc};
+    base_trap err = {0};
+    be_device *dev = NULL;
+    be_exec *exec = NULL;
+    be_blob blob;
+    ck_assert_int_eq(be_null.open(&options, &dev, &err), SN_OK);
+    ck_assert_int_eq(be_null.compile(dev, "", 0, &blob, &err), SN_OK);
+    ck_assert_uint_eq(blob.n, 0);
+    ck_assert_int_eq(be_null.load(dev, NULL, NULL, 0, "nothing", &exec, &err), SN_OK);
+    ck_assert_int_eq(be_null.text(dev, "", 0, "asm", NULL, &err), SN_ERR_UNSUPPORTED);
+    ck_assert_int_eq(be_null.reserve(dev, 1000, &err), SN_OK);
+    ck_assert_int_eq(be_null.reserve_gemm(dev, &err), SN_OK);
+    be_null.launch(dev, exec, NULL, NULL, 0, 0);
+    be_null.gemm(dev, NULL);
+    void *p = be_null.alloc(dev, 100);
+    ck_assert_ptr_nonnull(p);
+    be_null.free(dev, p, 100);
+    be_null.unload(dev, exec);
+    be_null.close(dev);
+    ck_assert_uint_eq(alloc.live_bytes, 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("interp");
+    TCase *tc = tcase_create("interp");
+    tcase_add_test(tc, softmax);
+    tcase_add_test(tc, softmax_short);
+    tcase_add_test(tc, row_sum);
+    tcase_add_test(tc, row_sum_short);
+    tcase_add_test(tc, column_sum);
+    tcase_add_test(tc, fold_partials);
+    tcase_add_test(tc, total);
+    tcase_add_test(tc, transpose);
+    tcase_add_test(tc, gather);
+    tcase_add_test(tc, scatter_add);
+    tcase_add_test(tc, update);
+    tcase_add_test(tc, moons_step);
+    tcase_add_test(tc, moons_short);
+    tcase_add_test(tc, moons_update);
+    tcase_add_test(tc, chunks_are_independent);
+    tcase_add_test(tc, prims_of_integers);
+    tcase_add_test(tc, prims_of_floats);
+    tcase_add_test(tc, casts);
+    tcase_add_test(tc, out_of_bounds);
+    tcase_add_test(tc, as_a_backend);
+    tcase_add_test(tc, loading_without_memory);
+    tcase_add_test(tc, null_backend);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

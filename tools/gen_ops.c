@@ -1,0 +1,180 @@
+/* Writes include/sinter/ops.h from the operator table: `gen_ops > include/sinter/ops.h`. Element-wise operators follow
+ * from their rows in src/ir/ops.def; the other public operators are the rows of `others` below. */
+#include <stdio.h>
+#include <string.h>
+
+typedef struct {
+    const char *name;   /* without sn_ */
+    const char *params; /* as declared */
+    const char *doc;
+} row;
+
+static const row others[] = {
+    {NULL, "Leaves", NULL},
+    {"input", "sn_graph *graph, const char *name, sn_dtype dtype, sn_shape shape",
+     "A symbolic input. Names are unique inside a graph. Errors: name, dtype, shape."},
+    {"use", "sn_graph *graph, sn_var *var",
+     "The value that a variable has when a call begins. The same variable gives the same expression."},
+    {"const", "sn_graph *graph, double value",
+     "An untyped scalar: takes the element type of the other operand, f64 where there is none. An error where that\n"
+     " * type does not have the value (2.5 beside i32)."},
+    {"const_of", "sn_graph *graph, sn_dtype dtype, double value",
+     "A scalar of the given type. An error where the type does not have the value."},
+    {"full", "sn_graph *graph, sn_dtype dtype, double value, sn_shape shape", "The same value everywhere."},
+    {"zeros_like", "sn_expr a", "Zeros with the type and shape of a."},
+    {"ones_like", "sn_expr a", "Ones with the type and shape of a."},
+    {"iota", "sn_graph *graph, sn_dtype dtype, sn_dim dim", "[dim]: 0, 1, 2 .. Floating-point or integer."},
+    {"dim_value", "sn_graph *graph, sn_dim dim", "The value of a dim at each call, as an i64 scalar."},
+
+    {NULL, "Element types, selection, names", NULL},
+    {"cast", "sn_expr a, sn_dtype dtype",
+     "Other element type, same shape. Float to integer truncates and saturates, NaN gives 0; to bool: a != 0."},
+    {"select", "sn_expr condition, sn_expr a, sn_expr b",
+     "Where condition (bool) is true a, else b; the three broadcast. a and b have one element type."},
+    {"stop_gradient", "sn_expr a", "a, through which no gradient flows."},
+    {"name", "sn_expr a, const char *label", "a itself, called label in messages and dumps from now on."},
+
+    {NULL, "Reductions: negative axes count from the end; keep != 0 leaves reduced axes with size 1", NULL},
+    {"sum", "sn_expr a, sn_axes axes, int keep",
+     "Sum over axes; integers wrap; the sum of nothing is 0. Not for bool."},
+    {"mean", "sn_expr a, sn_axes axes, int keep", "Mean over axes. Floating-point."},
+    {"variance", "sn_expr a, sn_axes axes, int keep",
+     "Mean of the squared distance from the mean over axes (divides by n, not n - 1). Floating-point."},
+    {"amax", "sn_expr a, sn_axes axes, int keep",
+     "Largest over axes, NaN if any is; of nothing: -infinity or the least integer. Not for bool."},
+    {"amin", "sn_expr a, sn_axes axes, int keep",
+     "Smallest over axes, NaN if any is; of nothing: infinity or the greatest integer. Not for bool."},
+    {"sum_all", "sn_expr a", "Sum of all elements, a scalar."},
+    {"mean_all", "sn_expr a", "Mean of all elements, a scalar. Floating-point."},
+    {"amax_all", "sn_expr a", "Largest of all elements, a scalar."},
+    {"amin_all", "sn_expr a", "Smallest of all elements, a scalar."},
+    {"argmax", "sn_expr a, int32_t axis, int keep",
+     "Index (i64) of the first largest element along axis; a NaN counts as largest. The axis must not be empty."},
+    {"argmin", "sn_expr a, int32_t axis, int keep",
+     "Index (i64) of the first smallest element along axis; a NaN counts as smallest. The axis must not be empty."},
+
+    {NULL, "Linear algebra", NULL},
+    {"matmul", "sn_expr a, sn_expr b",
+     "Matrix product of vectors and matrices with NumPy's rules: [M,K] x [K,N], [K] x [K,N], [M,K] x [K], [K] x [K].\n"
+     " * Floating-point, one element type."},
+    {"linear", "sn_expr x, sn_expr weight, sn_expr bias",
+     "x * weight + bias: [N,K] x [K,M] + [M], or anything that matmul and add take."},
+
+    {NULL, "Shape", NULL},
+    {"reshape", "sn_expr a, sn_shape shape",
+     "The same elements in row-major order. One size may be -1: what the others leave."},
+    {"transpose", "sn_expr a, sn_axes axes", "Axis i of the result is axis axes[i] of a: a permutation of all axes."},
+    {"t", "sn_expr a", "The transposed matrix. a has two axes."},
+    {"broadcast_to", "sn_expr a, sn_shape shape",
+     "a repeated to a larger shape with NumPy's rule: aligned at the last axis, only constant size 1 repeats."},
+    {"expand", "sn_expr a, int32_t axis", "A new axis of size 1 at this position of the result."},
+    {"slice", "sn_expr a, int32_t axis, sn_dim start, sn_dim stop",
+     "Elements [start, stop) along an axis. Negative constants count from the end, SN_END is the end; none may\n"
+     " * lie outside."},
+    {"slice_step", "sn_expr a, int32_t axis, sn_dim start, sn_dim stop, int64_t step",
+     "Every step-th element of [start, stop). step >= 1; above 1 the distance of start and stop must be a constant."},
+    {"slice_at_index", "sn_expr a, int32_t axis, sn_expr start, sn_dim size",
+     "size elements along an axis from a start that is computed (an integer scalar), clamped so that all exist."},
+    {"concat", "const sn_expr *a, size_t n, int32_t axis",
+     "n expressions one after the other along an axis. One element type; the other axes are equal."},
+
+    {NULL, "Rows and classes: ids are i64, i32 or u8", NULL},
+    {"gather", "sn_expr a, sn_expr ids",
+     "Rows a[ids]: the shape of ids, then the rest of a's. Ids outside are clamped. a has at least one row."},
+    {"one_hot", "sn_expr ids, sn_dim classes, sn_dtype dtype",
+     "1 where the last axis' index is the id, else 0: the shape of ids, then classes. An id outside gives zeros."},
+
+    {NULL, "Functions over an axis, and losses: floating-point, computed without overflow", NULL},
+    {"softmax", "sn_expr a, int32_t axis", "e^a divided by its sum along the axis."},
+    {"log_softmax", "sn_expr a, int32_t axis", "Logarithm of softmax."},
+    {"logsumexp", "sn_expr a, int32_t axis, int keep", "Logarithm of the sum of e^a along the axis."},
+    {"cross_entropy", "sn_expr logits, sn_expr ids",
+     "Loss of each row: -log softmax(logits)[id], of the shape of ids; logits have that shape, then classes. An id\n"
+     " * outside the classes gives NaN, and no gradient."},
+    {"cross_entropy_probs", "sn_expr logits, sn_expr probs",
+     "Loss of each row: -sum of probs * log softmax(logits) over the last axis. One shape and element type."},
+    {"mse", "sn_expr a, sn_expr b", "Mean over all elements of (a - b)^2, a scalar."},
+};
+
+static const char head[] =
+    "/* ops.h: the operators. Generated from src/ir/ops.def by tools/gen_ops.c: do not edit. Included by sinter.h.\n"
+    " *\n"
+    " * sn_add(a, b) is sn_add_at(a, b, __FILE__, __LINE__): the place is for the message of a bad expression, which\n"
+    " * is the poison expression; whatever is built on poison is poison. Element-wise operators broadcast as NumPy's\n"
+    " * do: shapes are aligned at the last axis and constant sizes of 1 repeat. Operands of one operator have one\n"
+    " * element type (convert with sn_cast); untyped constants (sn_const) take the other operand's. */\n"
+    "#ifndef SINTER_OPS_H\n"
+    "#define SINTER_OPS_H\n"
+    "\n"
+    "/* A list of axes, by value. */\n"
+    "typedef struct sn_axes {\n"
+    "    int32_t n;\n"
+    "    int32_t axis[SN_MAX_RANK];\n"
+    "} sn_axes;\n"
+    "\n"
+    "/* Axes from an array; n is -1 where there are more than SN_MAX_RANK, which every user of it reports. */\n"
+    "SN_API sn_axes sn_axes_of(int32_t n, const int32_t *axes);\n"
+    "#ifdef __cplusplus\n"
+    "extern \"C++\" {\n"
+    "template <class... Axis> inline sn_axes sn_axes_list(Axis... axis) {\n"
+    "    const int32_t list[] = {static_cast<int32_t>(axis)...};\n"
+    "    return sn_axes_of(static_cast<int32_t>(sizeof...(axis)), list);\n"
+    "}\n"
+    "}\n"
+    "#define SN_AXES(...) sn_axes_list(__VA_ARGS__)\n"
+    "#else\n"
+    "#define SN_AXES(...) \\\n"
+    "    sn_axes_of((int32_t)(sizeof((const int32_t[]){__VA_ARGS__}) / sizeof(int32_t)), \\\n"
+    "               (const int32_t[]){__VA_ARGS__})\n"
+    "#endif\n"
+    "\n"
+    "/* The end of the axis, in slices. */\n"
+    "#define SN_END sn_dim_of(INT64_MAX)\n";
+
+enum { SAME, BOOL };
+enum { F, FI, IB, FIB };
+static const char *const types[] = {"Floating-point", "Floating-point or integer", "Integer or bool",
+                                    "Any element type"};
+static const char *const ewise_params[] = {NULL, "sn_expr a", "sn_expr a, sn_expr b"};
+
+/* A declaration, broken after the comma that still fits in 120 columns, and its macro. */
+static void print_op(const row *op, FILE *out) {
+    char text[512];
+    snprintf(text, sizeof text, "SN_API sn_expr sn_%s_at(%s, const char *file, int line);", op->name, op->params);
+    fprintf(out, "/* %s */\n", op->doc);
+    if (strlen(text) <= 120) {
+        fprintf(out, "%s\n", text);
+    } else {
+        size_t at = 119;
+        while (at && text[at] != ',') at--;
+        fprintf(out, "%.*s\n%*s%s\n", (int)at + 1, text, (int)(strchr(text, '(') - text) + 1, "", text + at + 2);
+    }
+    fprintf(out, "#define sn_%s(...) sn_%s_at(__VA_ARGS__, __FILE__, __LINE__)\n", op->name, op->name);
+}
+
+static void print_ewise(const char *name, int operands, int typeset, int result, const char *doc, FILE *out) {
+    char text[512];
+    snprintf(text, sizeof text, "%s. %s%s.", doc, types[typeset], result == BOOL ? "; the result is bool" : "");
+    print_op(&(row){name, ewise_params[operands], text}, out);
+}
+
+int main(int argc, char **argv) {
+    FILE *out = argc > 1 ? fopen(argv[1], "w") : stdout;
+    if (!out) {
+        perror(argv[1]);
+        return 1;
+    }
+    fputs(head, out);
+    fputs("\n/* ---- Element-wise ---- */\n\n", out);
+#define IR_EWISE(UC, lc, operands, typeset, result, cost, domain, ulp, flags, doc)                                     \
+    print_ewise(#lc, operands, typeset, result, doc, out);
+#include "ir/ops.def"
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (others[i].name)
+            print_op(&others[i], out);
+        else
+            fprintf(out, "\n/* ---- %s ---- */\n\n", others[i].params);
+    }
+    fputs("\n#endif\n", out);
+    return ferror(out) || (argc > 1 && fclose(out)) ? 1 : 0;
+}

@@ -1,0 +1,70 @@
+"""Coefficients of the exponential family (src/ir/maths_exp.c).
+
+    q(r) = (e^r - 1 - r) / r^2 on |r| <= ln2 / 2, so that e^r = 1 + r (1 + r q) has both leading coefficients exact.
+"""
+
+import sys
+
+from mpmath import exp, log, mpf, sqrt, tanh
+
+from remez import climb, remez, rounded, show, to_f32, to_f64
+
+HALF = log(mpf(2)) / 2 * mpf("1.0005")
+
+
+def q(r):
+    if abs(r) < mpf(10) ** -15:
+        return mpf(1) / 2 + r / 6 + r * r / 24
+    return (exp(r) - 1 - r) / r**2
+
+
+def exp_f32(degree):
+    import numpy as np
+
+    c, _ = remez(q, lambda r: r**2 / exp(r), -HALF, HALF, degree)
+    x = np.linspace(-float(HALF), float(HALF), 3001).astype(np.longdouble)
+
+    def error(c):
+        p = np.zeros_like(x)
+        for a in c[::-1]:
+            p = p * x + np.longdouble(a)
+        return float(np.max(np.abs((1 + x + x * x * p) / np.exp(x) - 1)))
+
+    show(f"f32 q, {degree + 1} terms", *climb([c[k] for k in sorted(c)], error))
+
+
+def exp_f64(degree):
+    show(f"f64 q, {degree + 1} terms", *rounded(q, lambda r: r**2 / exp(r), -HALF, HALF, degree, to_f64))
+
+
+def tanh_small(limit, degree):
+    """(tanh(x) / x - 1) / x^2 as a polynomial in z = x^2, for |x| < limit."""
+
+    def f(z):
+        if z < mpf(10) ** -12:
+            return -mpf(1) / 3 + z * 2 / 15
+        return (tanh(sqrt(z)) / sqrt(z) - 1) / z
+
+    def weight(z):
+        return z * sqrt(z) / tanh(sqrt(z))
+
+    show(f"f32 tanh below {limit}, {degree + 1} terms", *rounded(f, weight, limit**2 * mpf("1e-4"), limit**2, degree, to_f32))
+
+
+def tanh_large(degree):
+    """e^(2s) / 2 on |s| <= ln2 / 4: the f32 branch 1 - 1 / (e^(2a) / 2 + 1/2) needs no exact leading coefficient."""
+    c, e = rounded(lambda s: exp(2 * s) / 2, lambda s: 2 * exp(-2 * s), -HALF / 2, HALF / 2, degree, to_f32)
+    show(f"f32 tanh above, {degree + 1} terms", c, e)
+
+
+if __name__ == "__main__":
+    which = sys.argv[1:] or ["f32", "f64", "tanh"]
+    if "f32" in which:
+        exp_f32(4)
+        exp_f32(5)
+    if "f64" in which:
+        exp_f64(10)
+    if "tanh" in which:
+        for limit, degree in ((mpf("0.75"), 5), (mpf("0.875"), 6), (mpf(1), 7)):
+            tanh_small(limit, degree)
+        tanh_large(5)
