@@ -143,6 +143,8 @@ GRAPH_TEST(checks) {
     ir_dim_at_most(g, n, m, "op");
     ir_dim_at_most(g, m, n, "op");
     ck_assert_uint_eq(g->check.n, 4);
+    ir_dim_at_most(g, size(0), ir_dim_sub(g, m, n), "n <= m again");
+    ck_assert_uint_eq(g->check.n, 4);
     ck_assert(g->check.at[2].at_most && g->check.at[2].a == n && g->check.at[2].b == m);
 }
 

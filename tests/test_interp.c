@@ -8,7 +8,7 @@
 
 #include "backend/backend.h"
 #include "backend/interp.h"
-#include "support/kernels.h"
+#include "support/random_kernel.h"
 
 static const int64_t extents[] = {0, 1, 2, 3, 7, 16, 17, 33, 100};
 enum { N_EXTENTS = sizeof extents / sizeof *extents };
@@ -669,6 +669,38 @@ START_TEST(null_backend) {
 }
 END_TEST
 
+/* Random kernels keep every rule, stay in bounds, survive encoding, and do not care in which order their chunks run. */
+START_TEST(random_kernels) {
+    uint64_t n = getenv("SN_SLOW") ? 20000 : 400;
+    for (uint64_t seed = 1; seed <= n; seed++) {
+        kernels_room room;
+        kernels_room_init(&room);
+        random_options options = {.seed = seed, .maths = seed % 4 == 0};
+        const kn_kernel *k = kernels_make(&room, random_kernel, &options);
+        char text[256];
+        const char *error = kn_verify(k, text);
+        ck_assert_msg(!error, "seed %d: %s", (int)seed, error);
+        k = kernels_expand(&room, k);
+        error = kn_verify(k, text);
+        ck_assert_msg(!error, "seed %d, expanded: %s", (int)seed, error);
+        for (uint64_t launch = 0; launch < 3; launch++) {
+            kernels_launch a = random_launch(k, seed * 10 + launch), b = kernels_launch_copy(&a);
+            interp_errors errors = {0};
+            for (uint32_t p = 0; p < k->n_part; p++) {
+                interp_run(k, &a.launch, p, 0, a.n_chunks[p], a.scratch, &errors);
+                for (int64_t c = b.n_chunks[p]; c-- > 0;)
+                    interp_run(k, &b.launch, p, c, c + 1, b.scratch, &errors);
+            }
+            ck_assert_msg(!errors.n, "seed %d, launch %d: %s", (int)seed, (int)launch, errors.first);
+            ck_assert_msg(kernels_launch_same(&a, &b, text), "seed %d, launch %d: %s", (int)seed, (int)launch, text);
+            kernels_launch_free(&a);
+            kernels_launch_free(&b);
+        }
+        kernels_room_free(&room);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("interp");
     TCase *tc = tcase_create("interp");
@@ -694,6 +726,7 @@ int main(void) {
     tcase_add_test(tc, as_a_backend);
     tcase_add_test(tc, loading_without_memory);
     tcase_add_test(tc, null_backend);
+    tcase_add_test(tc, random_kernels);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -11,7 +11,10 @@ sn_status base_protect(base_trap *trap, void (*body)(void *arg), void *arg) {
     if (was_armed) memcpy(&outer, &trap->jump, sizeof outer);
     base_clear_error(trap);
     trap->armed = 1;
-    if (!setjmp(trap->jump)) body(arg);
+    if (!setjmp(trap->jump)) {
+        body(arg);
+        base_clear_error(trap); /* a failure that the body caught and dealt with is not its result */
+    }
     trap->armed = was_armed;
     if (was_armed) memcpy(&trap->jump, &outer, sizeof outer);
     return trap->status;

@@ -146,33 +146,6 @@ sn_expr sn_argmin_at(sn_expr a, int32_t axis, int keep, const char *file, int li
 
 /* ---- softmax ----------------------------------------------------------------------------------------------------- */
 
-static ir_id largest(ir_build *b, ir_id x, uint32_t axes) {
-    return ir_stop_gradient(b->g, ir_reduce(b->g, IR_RMAX, x, axes, 1));
-}
-
-static void softmax(ir_build *b) {
-    ir_id x = ir_build_float(b, b->a);
-    uint32_t axes = (uint32_t)1 << ir_build_axis(b, x, b->axis);
-    ir_id e = expo(b, sub(b, x, largest(b, x, axes)));
-    b->out = divide(b, e, ir_reduce(b->g, IR_SUM, e, axes, 1));
-}
-sn_expr sn_softmax_at(sn_expr a, int32_t axis, const char *file, int line) {
-    return ir_build_run(&(ir_build){.name = "softmax", .in = &a, .n_in = 1, .axis = axis}, softmax, file, line);
-}
-
-static ir_id log_softmax_over(ir_build *b, ir_id x, uint32_t axes) {
-    ir_id z = sub(b, x, largest(b, x, axes));
-    return sub(b, z, logarithm(b, ir_reduce(b->g, IR_SUM, expo(b, z), axes, 1)));
-}
-
-static void log_softmax(ir_build *b) {
-    ir_id x = ir_build_float(b, b->a);
-    b->out = log_softmax_over(b, x, (uint32_t)1 << ir_build_axis(b, x, b->axis));
-}
-sn_expr sn_log_softmax_at(sn_expr a, int32_t axis, const char *file, int line) {
-    return ir_build_run(&(ir_build){.name = "log_softmax", .in = &a, .n_in = 1, .axis = axis}, log_softmax, file, line);
-}
-
 /* x with an axis of size 1 put in. */
 static ir_id with_axis(ir_build *b, ir_id x, uint32_t axis) {
     const ir_node *n = ir_at(b->g, x);
@@ -184,6 +157,34 @@ static ir_id with_axis(ir_build *b, ir_id x, uint32_t axis) {
     }
     dims[axis] = ir_dim_const(b->g, 1);
     return ir_broadcast(b->g, x, n->rank + 1u, dims, map);
+}
+
+/* The largest along an axis, which stays with size 1; a constant to gradients. */
+static ir_id largest(ir_build *b, ir_id x, uint32_t axis) {
+    return with_axis(b, ir_stop_gradient(b->g, ir_reduce(b->g, IR_RMAX, x, (uint32_t)1 << axis, 0)), axis);
+}
+
+static void softmax(ir_build *b) {
+    ir_id x = ir_build_float(b, b->a);
+    uint32_t axis = ir_build_axis(b, x, b->axis);
+    ir_id e = expo(b, sub(b, x, largest(b, x, axis)));
+    b->out = divide(b, e, ir_reduce(b->g, IR_SUM, e, (uint32_t)1 << axis, 1));
+}
+sn_expr sn_softmax_at(sn_expr a, int32_t axis, const char *file, int line) {
+    return ir_build_run(&(ir_build){.name = "softmax", .in = &a, .n_in = 1, .axis = axis}, softmax, file, line);
+}
+
+static ir_id log_softmax_over(ir_build *b, ir_id x, uint32_t axis) {
+    ir_id z = sub(b, x, largest(b, x, axis));
+    return sub(b, z, logarithm(b, ir_reduce(b->g, IR_SUM, expo(b, z), (uint32_t)1 << axis, 1)));
+}
+
+static void log_softmax(ir_build *b) {
+    ir_id x = ir_build_float(b, b->a);
+    b->out = log_softmax_over(b, x, ir_build_axis(b, x, b->axis));
+}
+sn_expr sn_log_softmax_at(sn_expr a, int32_t axis, const char *file, int line) {
+    return ir_build_run(&(ir_build){.name = "log_softmax", .in = &a, .n_in = 1, .axis = axis}, log_softmax, file, line);
 }
 
 static void logsumexp(ir_build *b) {
@@ -221,7 +222,7 @@ static void cross_entropy(ir_build *b) {
     rows[last] = n->dim[last];
     x = ir_broadcast_to(g, x, n->rank, rows);
 
-    ir_id z = sub(b, x, largest(b, x, axes));
+    ir_id z = sub(b, x, largest(b, x, last));
     ir_id norm = logarithm(b, ir_reduce(g, IR_SUM, expo(b, z), axes, 0));
     ir_id picked = ir_reduce(g, IR_SUM, ir_select(g, hits(b, ids, rows[last]), z, number(b, 0)), axes, 0);
     ir_id classes = ir_cast(g, ir_dim_node(g, rows[last]), dtype_of(b, ids));
@@ -241,8 +242,9 @@ static void cross_entropy_probs(ir_build *b) {
         base_fail(&g->trap, SN_ERR_SHAPE, "cross_entropy_probs: a scalar has no classes: %s, %s",
                   ir_describe(g, x).text, ir_describe(g, p).text);
     same_shapes(b, x, p);
-    uint32_t axes = (uint32_t)1 << (n->rank - 1);
-    b->out = ir_unary(g, IR_NEG, ir_reduce(g, IR_SUM, mul(b, p, log_softmax_over(b, x, axes)), axes, 0));
+    uint32_t last = n->rank - 1u;
+    ir_id losses = mul(b, p, log_softmax_over(b, x, last));
+    b->out = ir_unary(g, IR_NEG, ir_reduce(g, IR_SUM, losses, (uint32_t)1 << last, 0));
 }
 sn_expr sn_cross_entropy_probs_at(sn_expr logits, sn_expr probs, const char *file, int line) {
     ir_build call = {.name = "cross_entropy_probs", .in = (sn_expr[]){logits, probs}, .n_in = 2};

@@ -187,13 +187,16 @@ int ir_dim_value(const ir_graph *g, ir_dim d, const int64_t *names, int64_t *val
     return 1;
 }
 
+int ir_check_is(ir_graph *g, const ir_check *c, ir_dim a, ir_dim b, int at_most) {
+    if (c->at_most != at_most) return 0;
+    if (at_most) return ir_dim_sub(g, c->b, c->a) == ir_dim_sub(g, b, a); /* 2 <= N is 0 <= N - 2 */
+    return (c->a == a && c->b == b) || (c->a == b && c->b == a);
+}
+
 /* Adds a check unless it is known already. */
 static void check(ir_graph *g, ir_dim a, ir_dim b, int at_most, const char *what) {
-    for (uint32_t i = 0; i < g->check.n; i++) {
-        const ir_check *c = &g->check.at[i];
-        if (c->at_most != at_most) continue;
-        if ((c->a == a && c->b == b) || (!at_most && c->a == b && c->b == a)) return;
-    }
+    for (uint32_t i = 0; i < g->check.n; i++)
+        if (ir_check_is(g, &g->check.at[i], a, b, at_most)) return;
     const char *text = g->here.file && *g->here.file
                            ? base_arena_printf(&g->arena, "%s:%d: %s", g->here.file, (int)g->here.line, what)
                            : base_arena_strdup(&g->arena, what);

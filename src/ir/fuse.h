@@ -55,6 +55,7 @@ typedef struct {
     uint8_t resident; /* small, and folds or combines partials: computed once at chunk entry, its axes unrolled */
     uint8_t in_memory; /* some reader needs it in memory whatever the groups: output, BLAS operand, shifted read .. */
     uint8_t gemm;    /* a MATMUL left to BLAS */
+    uint8_t free_axes; /* INLINE: set of axes along which it repeats itself, so that any index will do */
     uint8_t n_axis, n_slot;
     uint32_t slot;     /* its first slot */
     uint32_t uses;     /* edges from needed nodes and roots */

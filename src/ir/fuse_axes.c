@@ -204,6 +204,24 @@ static void find_small(fu_state *s) {
     }
 }
 
+/* Axes along which an INLINE node only repeats: a zero broadcast to two layers' shapes is one node, whose axes must tie
+ * nothing together. */
+static uint8_t free_axes(const fu_state *s, ir_id v) {
+    const ir_node *n = at(s, v);
+    if (s->node[v].kind != FU_INLINE) return 0;
+    if (n->op != IR_BROADCAST && n->op != IR_TRANSPOSE && n->op != IR_RESHAPE && n->op != IR_STOP_GRADIENT) return 0;
+    const fu_node *x = &s->node[n->in[0]];
+    uint32_t set = (1u << n->rank) - 1;
+    for (uint32_t a = 0; a < x->n_axis; a++) {
+        int slot = s->node[v].edge[0].map[a];
+        if (slot >= 0 && !(x->free_axes >> a & 1)) set &= ~(1u << slot);
+    }
+    return (uint8_t)set;
+}
+
+/* Must operand axis a of node x have the class of the slot it is read by? */
+static int is_tied(const fu_node *x, uint32_t a) { return x->kind != FU_INLINE || !(x->free_axes >> a & 1); }
+
 /* The round in which operand k of v is united with it; 0: never, it is read elsewhere. */
 static int round_of(const fu_state *s, ir_id v, uint32_t k) {
     const fu_edge *e = &s->node[v].edge[k];
@@ -220,7 +238,7 @@ static void unite_all(fu_state *s) {
                 if (round_of(s, v, k) != round) continue;
                 for (uint32_t a = 0; a < x->n_axis; a++) {
                     int slot = s->node[v].edge[k].map[a];
-                    if (slot >= 0) unite(s, x->slot + a, s->node[v].slot + (uint32_t)slot);
+                    if (slot >= 0 && is_tied(x, a)) unite(s, x->slot + a, s->node[v].slot + (uint32_t)slot);
                 }
             }
     for (uint32_t i = 0; i < s->roots->n_update; i++) { /* old and new value of a variable */
@@ -238,7 +256,7 @@ static void settle_edges(fu_state *s) {
             fu_edge *e = (fu_edge *)&f->edge[k];
             ir_id x = at(s, v)->in[k];
             for (uint32_t a = 0; a < s->node[x].n_axis; a++) {
-                fu_class c = fu_class_of(s, x, a);
+                fu_class c = is_tied(&s->node[x], a) ? fu_class_of(s, x, a) : 0;
                 if (c && (e->map[a] < 0 || c != fu_class_of(s, v, (uint32_t)e->map[a]))) e->pointwise = 0;
             }
         }
@@ -279,8 +297,10 @@ void fu_axes(fu_state *s) {
         fu_edge *edge = ARENA_ARRAY(s->arena, fu_edge, at(s, v)->n_in);
         for (uint32_t k = 0; k < at(s, v)->n_in; k++) edge[k].pointwise = (uint8_t)fill_map(s, v, k, edge[k].map);
         f->edge = edge;
+        f->free_axes = free_axes(s, v);
     }
     unite_all(s);
     settle_edges(s);
     find_in_memory(s);
+    settle_edges(s); /* again for what got a home: its axes are tied after all, and its readers load it from memory */
 }

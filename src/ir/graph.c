@@ -156,18 +156,18 @@ static uint64_t bits_of(ir_graph *g, sn_dtype dtype, double value) {
     uint64_t bits = 0;
     int64_t least = 0, greatest = 1;
     switch (dtype) {
-    case SN_F64: memcpy(&bits, &value, sizeof value); return bits;
-    case SN_F32: {
-        if (isfinite(value) && fabs(value) >= 0x1.ffffffp127)
-            base_fail(&g->trap, SN_ERR_ARGUMENT, "const: %.17g is out of range of f32", value);
-        float single = (float)value;
-        memcpy(&bits, &single, sizeof single);
-        return bits;
-    }
-    case SN_I64: least = INT64_MIN; break;
-    case SN_I32: least = INT32_MIN, greatest = INT32_MAX; break;
-    case SN_U8: greatest = UINT8_MAX; break;
-    default: break;
+        case SN_F64: memcpy(&bits, &value, sizeof value); return bits;
+        case SN_F32: {
+            if (isfinite(value) && fabs(value) >= 0x1.ffffffp127)
+                base_fail(&g->trap, SN_ERR_ARGUMENT, "const: %.17g is out of range of f32", value);
+            float single = (float)value;
+            memcpy(&bits, &single, sizeof single);
+            return bits;
+        }
+        case SN_I64: least = INT64_MIN; break;
+        case SN_I32: least = INT32_MIN, greatest = INT32_MAX; break;
+        case SN_U8: greatest = UINT8_MAX; break;
+        default: break;
     }
     /* 2^63 is not an i64 and INT64_MAX is not a double: the bound is exclusive there. */
     int fits =

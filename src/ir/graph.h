@@ -196,7 +196,8 @@ void ir_print_dim(const ir_graph *g, ir_dim d, base_strbuf *out);
 /* Parses what ir_print writes into an empty graph; roots are in its arena. Under g's trap: fails with SN_ERR_PARSE and a
  * sentence with line and column. */
 void ir_parse(ir_graph *g, const char *text, size_t n, ir_roots *roots);
-/* NULL, or a sentence about the first broken rule. */
+/* NULL, or a sentence about the first broken rule; ir_no_memory where there is too little memory to tell. */
+extern const char ir_no_memory[];
 const char *ir_verify(const ir_graph *g, const ir_roots *roots, char text[256]);
 /* group[id]: kernel of a node, or -1; may be NULL. */
 void ir_print_dot(const ir_graph *g, const ir_roots *roots, const int32_t *group, base_strbuf *out);

@@ -18,6 +18,8 @@ ir_text ir_dims_text(const ir_graph *g, uint32_t rank, const ir_dim *dims); /* "
 
 /* No term has a negative coefficient: not negative at any call. */
 int ir_dim_nonnegative(const ir_graph *g, ir_dim d);
+/* Do two dims ask for the same check? */
+int ir_check_is(ir_graph *g, const ir_check *c, ir_dim a, ir_dim b, int at_most);
 /* d / divisor, or 0 where that is no polynomial with integer coefficients. */
 ir_dim ir_dim_divide(ir_graph *g, ir_dim d, int64_t divisor);
 /* Product of those dims that have no equal partner in other: named dims cancel before anything is multiplied. */

@@ -39,35 +39,35 @@ static ir_id copy(ir_graph *g, const ir_graph *from, const ir_node *n, const ir_
     ir_dim dims[SN_MAX_RANK] = {0};
     uint8_t axes[SN_MAX_RANK] = {0};
     switch ((ir_op)n->op) {
-    case IR_INPUT: return g == from ? from->input.at[n->attr[0]] : copy_input(g, from, n);
-    case IR_VAR: return g == from ? from->var.at[n->attr[0]].node : copy_var(g, from, n);
-    case IR_CONST: return ir_const_bits(g, (sn_dtype)n->dtype, (uint64_t)n->attr[0]);
-    case IR_IOTA: return ir_iota(g, (sn_dtype)n->dtype, ir_dim_copy(g, from, n->dim[0]));
-    case IR_DIM_VALUE: return ir_dim_node(g, ir_dim_copy(g, from, (ir_dim)n->attr[0]));
-    case IR_CAST: return ir_cast(g, in[0], (sn_dtype)n->dtype);
-    case IR_SELECT: return ir_select(g, in[0], in[1], in[2]);
-    case IR_SUM:
-    case IR_RMAX:
-    case IR_RMIN: return ir_reduce(g, (ir_op)n->op, in[0], (uint32_t)n->attr[0], 0);
-    case IR_MATMUL: return ir_matmul_flags(g, in[0], in[1], n->attr[0]);
-    case IR_RESHAPE:
-        for (uint32_t i = 0; i < n->rank; i++) dims[i] = ir_dim_copy(g, from, n->dim[i]);
-        return ir_reshape(g, in[0], n->rank, dims);
-    case IR_TRANSPOSE:
-        for (uint32_t i = 0; i < n->n_attr; i++) axes[i] = (uint8_t)n->attr[i];
-        return ir_transpose(g, in[0], axes);
-    case IR_BROADCAST:
-        for (uint32_t i = 0; i < n->rank; i++) dims[i] = ir_dim_copy(g, from, n->dim[i]);
-        for (uint32_t i = 0; i < n->n_attr; i++) axes[i] = (uint8_t)n->attr[i];
-        return ir_broadcast(g, in[0], n->rank, dims, axes);
-    case IR_SLICE:
-    case IR_PAD: return copy_ranges(g, from, n, in);
-    case IR_CONCAT: return ir_concat(g, n->n_in, in, (uint32_t)n->attr[0]);
-    case IR_GATHER: return ir_gather(g, in[0], in[1]);
-    case IR_SCATTER_ADD: return ir_scatter_add(g, in[0], in[1], ir_dim_copy(g, from, n->dim[0]));
-    case IR_STOP_GRADIENT: return ir_stop_gradient(g, in[0]);
-    case IR_POISON: return 0;
-    default: break;
+        case IR_INPUT: return g == from ? from->input.at[n->attr[0]] : copy_input(g, from, n);
+        case IR_VAR: return g == from ? from->var.at[n->attr[0]].node : copy_var(g, from, n);
+        case IR_CONST: return ir_const_bits(g, (sn_dtype)n->dtype, (uint64_t)n->attr[0]);
+        case IR_IOTA: return ir_iota(g, (sn_dtype)n->dtype, ir_dim_copy(g, from, n->dim[0]));
+        case IR_DIM_VALUE: return ir_dim_node(g, ir_dim_copy(g, from, (ir_dim)n->attr[0]));
+        case IR_CAST: return ir_cast(g, in[0], (sn_dtype)n->dtype);
+        case IR_SELECT: return ir_select(g, in[0], in[1], in[2]);
+        case IR_SUM:
+        case IR_RMAX:
+        case IR_RMIN: return ir_reduce(g, (ir_op)n->op, in[0], (uint32_t)n->attr[0], 0);
+        case IR_MATMUL: return ir_matmul_flags(g, in[0], in[1], n->attr[0]);
+        case IR_RESHAPE:
+            for (uint32_t i = 0; i < n->rank; i++) dims[i] = ir_dim_copy(g, from, n->dim[i]);
+            return ir_reshape(g, in[0], n->rank, dims);
+        case IR_TRANSPOSE:
+            for (uint32_t i = 0; i < n->n_attr; i++) axes[i] = (uint8_t)n->attr[i];
+            return ir_transpose(g, in[0], axes);
+        case IR_BROADCAST:
+            for (uint32_t i = 0; i < n->rank; i++) dims[i] = ir_dim_copy(g, from, n->dim[i]);
+            for (uint32_t i = 0; i < n->n_attr; i++) axes[i] = (uint8_t)n->attr[i];
+            return ir_broadcast(g, in[0], n->rank, dims, axes);
+        case IR_SLICE:
+        case IR_PAD: return copy_ranges(g, from, n, in);
+        case IR_CONCAT: return ir_concat(g, n->n_in, in, (uint32_t)n->attr[0]);
+        case IR_GATHER: return ir_gather(g, in[0], in[1]);
+        case IR_SCATTER_ADD: return ir_scatter_add(g, in[0], in[1], ir_dim_copy(g, from, n->dim[0]));
+        case IR_STOP_GRADIENT: return ir_stop_gradient(g, in[0]);
+        case IR_POISON: return 0;
+        default: break;
     }
     if (ir_ops[n->op].cls == IR_CLASS_EWISE && ir_ops[n->op].n_operands == 1) return ir_unary(g, (ir_op)n->op, in[0]);
     if (ir_ops[n->op].cls == IR_CLASS_EWISE && ir_ops[n->op].n_operands == 2)
@@ -82,9 +82,8 @@ static void keep_texts(ir_graph *g, const ir_graph *from, uint32_t first) {
         const ir_check *old = &from->check.at[k];
         ir_dim a = ir_dim_copy(g, from, old->a), b = ir_dim_copy(g, from, old->b);
         for (uint32_t i = first; i < g->check.n; i++) {
-            ir_check *c = &g->check.at[i];
-            int same = (c->a == a && c->b == b) || (!c->at_most && c->a == b && c->b == a);
-            if (same && c->at_most == old->at_most) c->text = base_arena_strdup(&g->arena, old->text);
+            if (ir_check_is(g, &g->check.at[i], a, b, old->at_most))
+                g->check.at[i].text = base_arena_strdup(&g->arena, old->text);
         }
     }
 }

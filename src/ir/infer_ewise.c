@@ -245,11 +245,11 @@ ir_id ir_unary(ir_graph *g, ir_op op, ir_id a) {
 /* Arithmetic of untyped constants stays untyped. */
 static ir_id fold_weak(ir_graph *g, ir_op op, double a, double b) {
     switch (op) {
-    case IR_ADD: return ir_const_weak(g, a + b);
-    case IR_SUB: return ir_const_weak(g, a - b);
-    case IR_MUL: return ir_const_weak(g, a * b);
-    case IR_DIV: return ir_const_weak(g, a / b);
-    default: return 0;
+        case IR_ADD: return ir_const_weak(g, a + b);
+        case IR_SUB: return ir_const_weak(g, a - b);
+        case IR_MUL: return ir_const_weak(g, a * b);
+        case IR_DIV: return ir_const_weak(g, a / b);
+        default: return 0;
     }
 }
 

@@ -76,11 +76,12 @@ typedef enum {
     KN_OUT,
     KN_INOUT, /* same-element rule: each load has the access of a store and precedes it; no other part touches it. A
                  scatter (store with ix) may be loaded and stored again in a sequential LOOP. */
-    KN_ROW,   /* scratch of one tile (of one chunk, stored in an entry phase); of the POINT axes only the last may be in an
-                 access, and there it counts r, the place in the tile, not the index. No ix in a store. Stored in the same part before
-                 it is loaded; a phase that loads and stores it has one access for both */
-    KN_PART   /* [chunks][count]: what one fold over POINT axes leaves; its access is inside the chunk's own count elements,
-                 has no POINT axis, ix or guard, and has every other axis that the folded value varies over. Not loaded */
+    KN_ROW,   /* scratch of one tile (of one chunk, stored in an entry phase); of the POINT axes only the last may be in
+                 an access, and there it counts r, the place in the tile, not the index. No ix in a store. Stored in the
+                 same part before it is loaded; a phase that loads and stores it has one access for both */
+    KN_PART   /* [chunks][count]: what one fold over POINT axes leaves; its access is inside the chunk's own count
+                 elements, has no POINT axis, ix or guard, and has every other axis that the folded value varies over.
+                 Not loaded */
 } kn_space;
 
 typedef struct {
@@ -91,8 +92,8 @@ typedef struct {
 } kn_mem;
 
 /* element = base + sum step[i] * index(axis[i]) + ix_step * value(ix).
- * Stores: the axes of over are those of the access and of ix. In a phase that is not at entry, stores to OUT and INOUT have
- * all POINT axes of the part among axis[]. Where the ix of a store varies over a LOOP axis, that phase has no loop lanes
+ * Stores: the axes of over are those of the access and of ix (ROW: and outer POINT axes). In a phase that is not at entry,
+ * stores to OUT and INOUT have all POINT axes of the part among axis[]. Where the ix of a store varies over a LOOP axis, that phase has no loop lanes
  * and ilp 1. The LOOP axes of a store and of a fold over points are the outermost ones of their phase's nest. */
 typedef struct {
     kn_id mem;
@@ -132,8 +133,9 @@ typedef struct {
 } kn_inst;
 
 /* Values cross phases of a part freely if they vary over POINT and UNROLL axes alone; through KN_ROW otherwise. Entry
- * phases come first; in them no instruction varies over a POINT axis, nor (unless the part has none) stores to INOUT. An instruction that does not vary over some of the phase's LOOP axes is computed
- * outside of these loops; so is its memory access: a load must be valid whenever the axes it varies over are in range. */
+ * phases come first; in them no instruction varies over a POINT axis, nor (unless the part has none) stores to INOUT. An
+ * instruction that does not vary over some of the phase's LOOP axes is computed outside of these loops; so is its memory
+ * access: a load must be valid whenever the axes it varies over are in range. */
 typedef struct {
     kn_id first, end; /* instructions */
     uint8_t at_entry; /* done once per chunk, before its tiles */

@@ -107,6 +107,12 @@ kn_access lw_accumulator(lw_part *p, ir_id v);
 ir_dim lw_count(lw_part *p, ir_id u);
 kn_id lw_value(lw_part *p, ir_id u); /* lower.c: the value of an item in the phase being written */
 
+uint32_t lw_folded_axes(const lw_part *p, ir_id v);
+
+/* lower_phase.c */
+void lw_make_phases(lw_part *p); /* level, nest and phase of every item; p->phase */
+void lw_find_rows(lw_part *p);   /* item.row */
+
 /* lower_ewise.c */
 kn_id lw_ewise(lw_part *p, ir_id v);
 kn_id lw_constant(lw_part *p, sn_dtype dtype, uint64_t bits);

@@ -133,6 +133,16 @@ uint32_t lw_map_axes(const lw_part *p, ir_id reader, uint32_t k) {
     return set;
 }
 
+uint32_t lw_folded_axes(const lw_part *p, ir_id v) {
+    uint32_t set = 0;
+    for (uint32_t i = p->s->node[v].n_axis; i < p->s->node[v].n_slot; i++) {
+        fu_class c = fu_class_of(p->s, v, i);
+        kn_id axis = c ? lw_axis_of(p, c, v) : KN_NONE;
+        if (axis != KN_NONE) set |= 1u << axis;
+    }
+    return set;
+}
+
 /* Memory of a value that is stored, of a leaf, or of an alias. */
 static kn_id memory(lw_part *p, ir_id u) {
     ir_id base = u;

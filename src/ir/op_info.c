@@ -12,7 +12,7 @@ enum {
 };
 
 /* Class and operand count of the rows that are neither IR_EWISE nor IR_REDUCE. */
-#define IS_LEAF(op) ((op) == IR_INPUT || (op) == IR_VAR || (op) == IR_CONST || (op) == IR_IOTA || (op) == IR_DIM_VALUE)
+#define IS_LEAF(op)  ((op) == IR_INPUT || (op) == IR_VAR || (op) == IR_CONST || (op) == IR_IOTA || (op) == IR_DIM_VALUE)
 #define IS_EWISE(op) ((op) == IR_CAST || (op) == IR_SELECT)
 
 const ir_op_info ir_ops[IR_OP_COUNT] = {
@@ -60,12 +60,12 @@ const ir_op_info ir_ops[IR_OP_COUNT] = {
 
 int ir_type_in(uint8_t types, sn_dtype dtype) {
     switch (dtype) {
-    case SN_F64:
-    case SN_F32: return (types & IR_T_F) != 0;
-    case SN_I64:
-    case SN_I32:
-    case SN_U8: return (types & IR_T_I) != 0;
-    case SN_BOOL: return (types & IR_T_B) != 0;
-    default: return 0;
+        case SN_F64:
+        case SN_F32: return (types & IR_T_F) != 0;
+        case SN_I64:
+        case SN_I32:
+        case SN_U8: return (types & IR_T_I) != 0;
+        case SN_BOOL: return (types & IR_T_B) != 0;
+        default: return 0;
     }
 }

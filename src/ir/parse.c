@@ -274,6 +274,7 @@ static void parse_graph(void *arg) {
                            .update_var = p->update_var.at};
     char text[256];
     const char *broken = ir_verify(p->g, p->roots, text);
+    if (broken == ir_no_memory) base_fail(&p->g->trap, SN_ERR_NOMEM, "%s", broken);
     if (broken) ir_parse_fail(p, p->n, "%s", broken);
 }
 

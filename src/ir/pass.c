@@ -205,8 +205,10 @@ static sn_status run_checked(const driver *d, sweep *s) {
     sn_status status = base_protect(&s->to->trap, run_sweep, s);
     if (status) return status;
     char sentence[256], title[64];
-    if (d->verify && ir_verify(s->to, s->out, sentence))
-        return base_set_error(&s->to->trap, SN_ERR_INTERNAL, "pass %s: %s", name, sentence);
+    const char *broken = d->verify ? ir_verify(s->to, s->out, sentence) : NULL;
+    if (broken)
+        return base_set_error(&s->to->trap, broken == ir_no_memory ? SN_ERR_NOMEM : SN_ERR_INTERNAL, "pass %s: %s", name,
+                              broken);
     snprintf(title, sizeof title, "opt: after %s, %u rewrites", name, s->n_rewrites);
     if (s->n_rewrites) dump(d, s->to, s->out, title);
     return SN_OK;

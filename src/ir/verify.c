@@ -411,12 +411,14 @@ static const char *graph_rule(verifier *v, const ir_roots *roots) {
     return roots ? roots_rule(v, roots) : NULL;
 }
 
+const char ir_no_memory[] = "out of memory while verifying";
+
 const char *ir_verify(const ir_graph *g, const ir_roots *roots, char text[256]) {
     verifier v = {.g = g, .text = text};
     RULE(tables_rule(&v));
     size_t bytes = g->dim.n * sizeof(uint32_t);
     uint32_t *cls = base_malloc(g->arena.alloc, bytes);
-    if (!cls) return broken(&v, "out of memory while verifying");
+    if (!cls) return ir_no_memory;
     ir_dim_classes(g, cls);
     v.cls = cls;
     v.n_cls = g->dim.n;

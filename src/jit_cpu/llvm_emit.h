@@ -169,8 +169,8 @@ void em_aim_back(em *e, const em_pointer *saved);
 /* Reads and writes `lanes` lanes through an access; the masks and guard of `at` apply. */
 LLVMValueRef em_load(em *e, kn_id access, const em_at *at, uint32_t lanes);
 void em_store(em *e, kn_id access, const em_at *at, uint32_t lanes, LLVMValueRef value);
-/* The STORE instruction. Interleaves neighbours on an UNROLL axis into one wide store where it can. */
-void em_emit_store(em *e, kn_id inst);
+/* Stores all instances over a set of axes, by slot. Neighbours on an UNROLL axis become one wide store where they can. */
+void em_store_all(em *e, kn_id access, uint32_t over, uint32_t lanes, const LLVMValueRef *value);
 
 /* ---- llvm_emit_fold.c --------------------------------------------------------------------------------------------- */
 

@@ -214,12 +214,13 @@ void em_point_fold_step(em *e, kn_id inst) {
         return;
     }
     uint32_t lanes = e->mode == EM_LOOP_LANES ? em_lanes(e, in->over) : 1;
+    LLVMValueRef *sum = ARENA_ARRAY(e->arena, LLVMValueRef, em_instances(e, in->over));
     em_at at = {0};
     do {
         LLVMValueRef acc = em_load(e, in->acc, &at, lanes);
-        acc = e->mode == EM_POINT_LANES ? step_tile(e, in, acc, &at) : step_copies(e, in, acc, &at, lanes);
-        em_store(e, in->acc, &at, lanes, acc);
+        sum[at.slot] = e->mode == EM_POINT_LANES ? step_tile(e, in, acc, &at) : step_copies(e, in, acc, &at, lanes);
     } while (em_next(e, in->over, &at));
+    em_store_all(e, in->acc, in->over, lanes, sum);
 }
 
 void em_point_fold_end(em *e, kn_id inst) {

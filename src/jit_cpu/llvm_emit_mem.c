@@ -304,27 +304,28 @@ static LLVMValueRef interleave(em *e, LLVMValueRef x, LLVMValueRef y) {
     return LLVMBuildShuffleVector(e->b, x, y, LLVMConstVector(pick, 2 * n), "");
 }
 
-void em_emit_store(em *e, kn_id inst) {
-    const kn_inst *in = &e->k->inst[inst];
-    const kn_access *a = &e->k->access[in->acc];
-    uint32_t lanes = em_lanes(e, in->over);
+/* Instance `at` and its neighbours on the UNROLL axis `filling`, as one stretch. */
+static void store_wide(em *e, kn_id access, const em_at *at, uint32_t lanes, kn_id filling, uint32_t stride,
+                       const LLVMValueRef *value) {
+    const kn_access *a = &e->k->access[access];
+    LLVMValueRef v[4];
+    uint32_t n = (uint32_t)e->k->axis[filling].extent.k;
+    for (uint32_t i = 0; i < n; i++) v[i] = to_memory(e, a, value[at->slot + i * stride], lanes);
+    LLVMValueRef all = n == 2 ? interleave(e, v[0], v[1]) : interleave(e, interleave(e, v[0], v[2]), interleave(e, v[1], v[3]));
+    store_plain(e, a, place(e, access, at, lanes), all);
+}
+
+void em_store_all(em *e, kn_id access, uint32_t over, uint32_t lanes, const LLVMValueRef *value) {
     em_at at = {0};
+    const kn_access *a = &e->k->access[access];
     kn_id filling = lanes > 1 ? filling_axis(e, a) : (kn_id)KN_NONE;
+    uint32_t stride = 1; /* in slots, from one index on the filling axis to the next */
+    for (uint32_t axis = filling == KN_NONE ? e->k->n_axis : filling + 1u; axis < e->k->n_axis; axis++)
+        if (over >> axis & 1 && role_of(e, (kn_id)axis) == KN_UNROLL) stride *= (uint32_t)e->k->axis[axis].extent.k;
     do {
-        if (filling == KN_NONE || em_lane_mask(e, &at) || store_condition(e, a, &at, lanes)) {
-            em_store(e, in->acc, &at, lanes, em_get(e, in->a[0], &at, lanes));
-            continue;
-        }
-        if (at.x[filling]) continue; /* stored with the first */
-        LLVMValueRef v[4];
-        em_at one = at;
-        uint32_t n = (uint32_t)e->k->axis[filling].extent.k;
-        for (uint32_t i = 0; i < n; i++) {
-            one.x[filling] = (uint8_t)i;
-            v[i] = to_memory(e, a, em_get(e, in->a[0], &one, lanes), lanes);
-        }
-        LLVMValueRef all = n == 2 ? interleave(e, v[0], v[1])
-                                  : interleave(e, interleave(e, v[0], v[2]), interleave(e, v[1], v[3]));
-        store_plain(e, a, place(e, in->acc, &at, lanes), all);
-    } while (em_next(e, in->over, &at));
+        if (filling == KN_NONE || em_lane_mask(e, &at) || store_condition(e, a, &at, lanes))
+            em_store(e, access, &at, lanes, value[at.slot]);
+        else if (at.x[filling] == 0)
+            store_wide(e, access, &at, lanes, filling, stride, value);
+    } while (em_next(e, over, &at));
 }

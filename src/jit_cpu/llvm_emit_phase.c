@@ -193,7 +193,12 @@ static LLVMValueRef emit_instance(em *e, const kn_inst *in, const em_at *at, uin
 static void emit_instruction(em *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
     if (in->kind == KI_STORE) {
-        em_emit_store(e, id);
+        uint32_t lanes = em_lanes(e, in->over);
+        LLVMValueRef *value = ARENA_ARRAY(e->arena, LLVMValueRef, em_instances(e, in->over));
+        em_at at = {0};
+        do value[at.slot] = em_get(e, in->a[0], &at, lanes);
+        while (em_next(e, in->over, &at));
+        em_store_all(e, in->acc, in->over, lanes, value);
     } else if (in->kind == KI_FOLD) {
         if (em_is_point_fold(in))
             em_point_fold_step(e, id);

@@ -2,8 +2,8 @@
  *
  * rt_plan_dims orders, once per function, the input axes from which named dims follow: an axis whose dim is linear in
  * exactly one name that is still open decides that name; plain names come first, so that sentences speak of those. Every
- * other axis is a check. A call walks that list, then checks all axes, the operators' own checks, and that no dim of any
- * node is negative or too large, so that no index arithmetic below can leave its memory. */
+ * other axis is a check. A call walks that list, then checks all axes, what the operators ask for, and that no value is
+ * too large for the arithmetic on its offsets. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <string.h>
@@ -249,42 +249,7 @@ static const char *place_text(const ir_graph *g, ir_id id, char text[TYPE_TEXT])
     return text;
 }
 
-/* SLICE and PAD: size elements with a step from a start have to lie inside of full. */
-static sn_status check_range(sn_call *call, ir_id id, uint32_t axis, ir_dim size_dim, ir_dim full_dim) {
-    const ir_graph *g = &call->function->graph;
-    const ir_node *node = ir_at(g, id);
-    const int64_t *attr = node->attr + (size_t)IR_SLICE_ATTRS * axis;
-    int64_t size, full, start = 0, last;
-    if (!ir_dim_value(g, size_dim, call->names, &size)) return dim_overflow(call, size_dim);
-    if (!ir_dim_value(g, full_dim, call->names, &full)) return dim_overflow(call, full_dim);
-    ir_dim start_dim = (ir_dim)attr[IR_SLICE_START];
-    int runtime = attr[IR_SLICE_RUNTIME] != 0; /* clamped by the kernel to what fits */
-    if (!runtime && start_dim && !ir_dim_value(g, start_dim, call->names, &start)) return dim_overflow(call, start_dim);
-    if (size == 0) return SN_OK;
-    if (start >= 0 && !__builtin_mul_overflow(size - 1, attr[IR_SLICE_STEP], &last) &&
-        !__builtin_add_overflow(last, start, &last) && last < full)
-        return SN_OK;
-    char place[TYPE_TEXT], names[TYPE_TEXT];
-    return base_set_error(&call->error, SN_ERR_SHAPE, "%s%s: %lld elements with step %lld from %lld do not fit the %lld of axis %u%s",
-                          place_text(g, id, place), ir_ops[node->op].name, (long long)size,
-                          (long long)attr[IR_SLICE_STEP], (long long)start, (long long)full, (unsigned)axis,
-                          names_text(call, names));
-}
-
-/* Ids are clamped to the rows, so there has to be one. */
-static sn_status check_rows(sn_call *call, ir_id id, ir_dim rows, ir_id ids) {
-    const ir_graph *g = &call->function->graph;
-    int64_t n;
-    if (!ir_dim_value(g, rows, call->names, &n)) return dim_overflow(call, rows);
-    if (n > 0) return SN_OK;
-    const ir_node *node = ir_at(g, ids);
-    for (uint32_t i = 0; i < node->rank; i++)
-        if (ir_dim_value(g, node->dim[i], call->names, &n) && n == 0) return SN_OK;
-    char place[TYPE_TEXT], names[TYPE_TEXT];
-    return base_set_error(&call->error, SN_ERR_SHAPE, "%s%s: ids given, but there are 0 rows%s", place_text(g, id, place),
-                          ir_ops[ir_at(g, id)->op].name, names_text(call, names));
-}
-
+/* No index or byte offset below can overflow, and no size is negative, whatever checks were made before. */
 static sn_status check_node(sn_call *call, ir_id id) {
     const ir_graph *g = &call->function->graph;
     const ir_node *node = ir_at(g, id);
@@ -292,28 +257,16 @@ static sn_status check_node(sn_call *call, ir_id id) {
     for (uint32_t i = 0; i < node->rank; i++) {
         if (!ir_dim_value(g, node->dim[i], call->names, &n) || __builtin_mul_overflow(bytes, n > 1 ? n : 1, &bytes))
             return dim_overflow(call, node->dim[i]);
-        if (n < 0) {
-            char place[TYPE_TEXT], names[TYPE_TEXT];
-            return base_set_error(&call->error, SN_ERR_SHAPE, "%s%s: size %s of axis %u is %lld%s", place_text(g, id, place),
-                                  ir_ops[node->op].name, ir_dim_text(&call->function->graph, node->dim[i]).text, (unsigned)i,
-                                  (long long)n, names_text(call, names));
-        }
+        if (n >= 0) continue;
+        char place[TYPE_TEXT], names[TYPE_TEXT];
+        return base_set_error(&call->error, SN_ERR_SHAPE, "%s%s: size %s of axis %u is %lld%s", place_text(g, id, place),
+                              ir_ops[node->op].name, ir_dim_text(g, node->dim[i]).text, (unsigned)i, (long long)n,
+                              names_text(call, names));
     }
-    sn_status status = SN_OK;
-    switch (node->op) {
-    case IR_SLICE:
-    case IR_PAD:
-        for (uint32_t i = 0; i < node->rank && !status; i++) {
-            ir_dim own = node->dim[i], operand = ir_at(g, node->in[0])->dim[i];
-            status = check_range(call, id, i, node->op == IR_SLICE ? own : operand, node->op == IR_SLICE ? operand : own);
-        }
-        return status;
-    case IR_GATHER: return check_rows(call, id, ir_at(g, node->in[0])->dim[0], node->in[1]);
-    case IR_SCATTER_ADD: return check_rows(call, id, node->dim[0], node->in[0]);
-    default: return SN_OK;
-    }
+    return SN_OK;
 }
 
+/* What an operator asks of two dims. */
 static sn_status check_dims(sn_call *call, const ir_check *check) {
     const ir_graph *g = &call->function->graph;
     int64_t a, b;

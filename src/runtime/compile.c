@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/env.h"
+#include "ir/infer.h"
 #include "runtime/function.h"
 
 static double now_ms(void) {
@@ -42,8 +43,7 @@ static void keep_checks(sn_function *f) {
     for (uint32_t i = 0; i < g->check.n; i++) {
         int known = 0;
         for (uint32_t k = 0; k < f->check.n && !known; k++)
-            known = f->check.at[k].a == g->check.at[i].a && f->check.at[k].b == g->check.at[i].b &&
-                    f->check.at[k].at_most == g->check.at[i].at_most;
+            known = ir_check_is(g, &f->check.at[k], g->check.at[i].a, g->check.at[i].b, g->check.at[i].at_most);
         if (!known) *base_vec_push(&f->check, &g->arena) = g->check.at[i];
     }
 }
@@ -246,8 +246,10 @@ static sn_status pipeline(sn_function *f, sn_graph *graph, const sn_function_des
     if (status) return base_set_error(err, status, "%s", f->given.trap.text);
     f->name = f->given.name;
     char text[256];
-    if (verifying() && ir_verify(&f->given, &f->given_roots, text))
-        return base_set_error(err, SN_ERR_INTERNAL, "function \"%s\": %s", f->name, text);
+    const char *broken = verifying() ? ir_verify(&f->given, &f->given_roots, text) : NULL;
+    if (broken)
+        return base_set_error(err, broken == ir_no_memory ? SN_ERR_NOMEM : SN_ERR_INTERNAL, "function \"%s\": %s", f->name,
+                              broken);
 
     f->has_graph = 1;
     status = ir_graph_init(&f->graph, &ctx->alloc, &ctx->log, f->name);

@@ -13,10 +13,10 @@ static sn_status fill(sn_var *var, const char *name) {
     sn_context *ctx = var->ctx;
     size_t n = strlen(name) + 1;
     var->name = base_malloc(&ctx->alloc, n);
+    if (var->name) memcpy(var->name, name, n);
     var->data = ctx->backend->alloc(ctx->device, var->bytes ? var->bytes : 1);
     if (!var->name || !var->data)
         return rt_context_fail(ctx, SN_ERR_NOMEM, "variable \"%s\": out of memory: %zu bytes asked for", name, var->bytes);
-    memcpy(var->name, name, n);
     memset(var->data, 0, var->bytes);
     return SN_OK;
 }

@@ -1,4 +1,4 @@
-/* Graphs as text. */
+/* Graphs as text, and what passes make of them. */
 #include "support_text.h"
 
 #include <check.h>
@@ -49,4 +49,34 @@ char *text_print(const ir_graph *g, const ir_roots *roots) {
 
 void text_same(const char *what, const char *have, const char *want) {
     ck_assert_msg(!strcmp(have, want), "%s: printed\n%s\nexpected\n%s", what, have, want);
+}
+
+void text_run_rewriting(void *rewriting) {
+    text_rewriting *r = rewriting;
+    text_graph *t = &r->result;
+    if (r->pass) r->n_rewrites = ir_run_pass(&t->g, r->from, r->roots, r->pass, &t->roots);
+    else ir_optimise(&t->g, r->from, r->roots, &t->roots);
+}
+
+void text_rewrite(text_rewriting *r, const ir_graph *from, const ir_roots *roots, const ir_pass *pass) {
+    memset(r, 0, sizeof *r);
+    r->from = from;
+    r->roots = roots;
+    r->pass = pass;
+    base_alloc_init(&r->result.alloc, NULL);
+    ck_assert_int_eq(ir_graph_init(&r->result.g, &r->result.alloc, &from->log, from->name), SN_OK);
+    sn_status status = base_protect(&r->result.g.trap, text_run_rewriting, r);
+    ck_assert_msg(status == SN_OK, "%s", r->result.g.trap.text);
+    char text[256];
+    const char *broken = ir_verify(&r->result.g, &r->result.roots, text);
+    ck_assert_msg(!broken, "%s", broken);
+}
+
+uint32_t text_all_rules(const ir_rule *rules[TEXT_MAX_RULES]) {
+    static const ir_pass *const passes[] = {&ir_pass_fold, &ir_pass_algebra, &ir_pass_view};
+    uint32_t n = 0;
+    for (size_t p = 0; p < sizeof passes / sizeof *passes; p++)
+        for (uint32_t i = 0; i < passes[p]->n_rules; i++) rules[n++] = &passes[p]->rules[i];
+    ck_assert_uint_le(n, TEXT_MAX_RULES);
+    return n;
 }

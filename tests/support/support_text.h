@@ -2,7 +2,7 @@
 #ifndef SUPPORT_TEXT_H
 #define SUPPORT_TEXT_H
 
-#include "ir/graph.h"
+#include "ir/pass.h"
 
 typedef struct {
     base_alloc alloc;
@@ -23,5 +23,23 @@ char *text_print(const ir_graph *g, const ir_roots *roots);
 
 /* Fails the test with both texts unless they are equal. */
 void text_same(const char *what, const char *have, const char *want);
+
+/* A rewriting of a graph by one pass, or (pass NULL) by ir_optimise. */
+typedef struct {
+    text_graph result;
+    const ir_graph *from;
+    const ir_roots *roots;
+    const ir_pass *pass;
+    uint32_t n_rewrites; /* with a pass */
+} text_rewriting;
+
+/* The body for base_protect on the result's trap. */
+void text_run_rewriting(void *rewriting);
+/* The result is a graph that keeps every rule; to be cleared by the caller. */
+void text_rewrite(text_rewriting *r, const ir_graph *from, const ir_roots *roots, const ir_pass *pass);
+
+/* The rules of all passes; returns how many. */
+enum { TEXT_MAX_RULES = 100 };
+uint32_t text_all_rules(const ir_rule *rules[TEXT_MAX_RULES]);
 
 #endif
