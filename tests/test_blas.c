@@ -1,5 +1,5 @@
-/* Matrix products: against a plain triple loop, for all layouts, odd and empty sizes and both types; equal to the bit for
- * any number of threads; and what is said where no library can be found. */
+/* Matrix products: against a plain triple loop, for all layouts, odd and empty sizes and both types; equal to the bit
+ * for any number of threads; and what is said where no library can be found. */
 #define _GNU_SOURCE
 #include <check.h>
 #include <math.h>
@@ -15,9 +15,7 @@ static base_alloc alloc;
 static base_log log_of_test;
 static base_trap err;
 
-static void ignore(void *user, sn_log_level level, const char *message) {
-    (void)user, (void)level, (void)message;
-}
+static void ignore(void *user, sn_log_level level, const char *message) { (void)user, (void)level, (void)message; }
 
 typedef struct {
     cpu_pool *pool;
@@ -55,8 +53,10 @@ static double get(sn_dtype dtype, const void *p, int64_t i) {
 static void *random_matrix(sn_dtype dtype, int64_t n) {
     void *p = malloc((size_t)n * 8 + 8);
     for (int64_t i = 0; i < n; i++) {
-        if (dtype == SN_F32) ((float *)p)[i] = (float)random_value();
-        else ((double *)p)[i] = random_value();
+        if (dtype == SN_F32)
+            ((float *)p)[i] = (float)random_value();
+        else
+            ((double *)p)[i] = random_value();
     }
     return p;
 }
@@ -65,8 +65,10 @@ static void *random_matrix(sn_dtype dtype, int64_t n) {
 static void compare(library l, sn_dtype dtype, int64_t m, int64_t n, int64_t k, int trans_a, int trans_b) {
     void *a = random_matrix(dtype, m * k), *b = random_matrix(dtype, k * n), *c = random_matrix(dtype, m * n + 1);
     for (int64_t i = 0; i < m * n; i++) {
-        if (dtype == SN_F32) ((float *)c)[i] = NAN;
-        else ((double *)c)[i] = NAN;
+        if (dtype == SN_F32)
+            ((float *)c)[i] = NAN;
+        else
+            ((double *)c)[i] = NAN;
     }
     double mark = get(dtype, c, m * n);
     cpu_blas_gemm(l.blas, &(be_gemm){dtype, m, n, k, trans_a, trans_b, a, b, c});
@@ -76,23 +78,26 @@ static void compare(library l, sn_dtype dtype, int64_t m, int64_t n, int64_t k, 
         int64_t i = at / n, j = at % n;
         double sum = 0, magnitude = 0;
         for (int64_t x = 0; x < k; x++) {
-            double term = get(dtype, a, trans_a ? x * m + i : i * k + x) * get(dtype, b, trans_b ? j * k + x : x * n + j);
+            double term =
+                get(dtype, a, trans_a ? x * m + i : i * k + x) * get(dtype, b, trans_b ? j * k + x : x * n + j);
             sum += term;
             magnitude += fabs(term);
         }
         /* k additions of at most this magnitude, each rounded once, whatever their order; twice, for our own sum */
         double bound = 2 * (double)k * epsilon * magnitude, is = get(dtype, c, i * n + j);
         ck_assert_msg(fabs(is - sum) <= bound, "%s m %d n %d k %d trans %d %d at [%d, %d]: %g, expected %g",
-                      dtype == SN_F32 ? "f32" : "f64", (int)m, (int)n, (int)k, trans_a, trans_b, (int)i, (int)j, is, sum);
+                      dtype == SN_F32 ? "f32" : "f64", (int)m, (int)n, (int)k, trans_a, trans_b, (int)i, (int)j, is,
+                      sum);
     }
     ck_assert(get(dtype, c, m * n) == mark);
     free(a), free(b), free(c);
 }
 
 START_TEST(agrees_with_a_plain_loop) {
-    static const int64_t sizes[][3] = {{1, 1, 1},   {2, 3, 4},    {17, 1, 5},     {1, 17, 5},     {5, 7, 1},  {16, 16, 16},
-                                       {31, 33, 9}, {64, 10, 37}, {100, 101, 102}, {129, 65, 257}, {3, 200, 50}, {200, 3, 50},
-                                       {0, 5, 3},   {5, 0, 3},    {4, 5, 0},       {0, 0, 0},      {211, 397, 223}};
+    static const int64_t sizes[][3] = {{1, 1, 1},    {2, 3, 4},      {17, 1, 5},   {1, 17, 5},      {5, 7, 1},
+                                       {16, 16, 16}, {31, 33, 9},    {64, 10, 37}, {100, 101, 102}, {129, 65, 257},
+                                       {3, 200, 50}, {200, 3, 50},   {0, 5, 3},    {5, 0, 3},       {4, 5, 0},
+                                       {0, 0, 0},    {211, 397, 223}};
     library l = library_of(2);
     open_blas(l);
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
@@ -116,7 +121,8 @@ START_TEST(panels_agree_with_a_plain_loop) {
         cpu_blas_panels(e[0], e[1], e[2], &by_rows, &count);
         ck_assert_int_gt(count, 1);
         ck_assert_int_eq(by_rows, e[0] > e[1]);
-        for (int trans = 0; trans < 4; trans++) compare(l, trans & 1 ? SN_F32 : SN_F64, e[0], e[1], e[2], trans & 1, trans >> 1);
+        for (int trans = 0; trans < 4; trans++)
+            compare(l, trans & 1 ? SN_F32 : SN_F64, e[0], e[1], e[2], trans & 1, trans >> 1);
         compare(l, SN_F32, e[0], e[1], e[2], 0, 0);
     }
     close_library(l);
@@ -208,7 +214,8 @@ START_TEST(says_what_was_tried) {
     char path[64] = "/tmp/sinter-not-a-library-XXXXXX";
     int fd = mkstemp(path);
     ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq((int)write(fd, "no ELF file at all, but long enough to be read as one, says the dynamic loader", 78), 78);
+    ck_assert_int_eq(
+        (int)write(fd, "no ELF file at all, but long enough to be read as one, says the dynamic loader", 78), 78);
     close(fd);
     const char *bad[] = {"/no/such/dir/libblas.so", path, "libm.so.6"};
     for (int i = 0; i < 3; i++) {

@@ -1,5 +1,5 @@
-/* The CPU backend from a kernel's bytes to results: compiled, loaded by both loaders, run on any number of threads and on a
- * host's pool, under whatever floating-point mode the host has set. */
+/* The CPU backend from a kernel's bytes to results: compiled, loaded by both loaders, run on any number of threads and
+ * on a host's pool, under whatever floating-point mode the host has set. */
 #define _GNU_SOURCE
 #include <check.h>
 #include <pthread.h>
@@ -108,7 +108,8 @@ static be_exec *compile(be_device *dev, const small *s) {
 }
 
 /* Runs with x[i] = scale * (i + 1) and compares; ns decides about threads. */
-static void run_and_compare(be_device *dev, be_exec *exec, const small *s, int64_t n, int64_t m, float scale, double ns) {
+static void run_and_compare(be_device *dev, be_exec *exec, const small *s, int64_t n, int64_t m, float scale,
+                            double ns) {
     size_t bytes = (size_t)n * sizeof(float) + 64;
     float *x = be_cpu.alloc(dev, bytes), *y = be_cpu.alloc(dev, bytes), *z = be_cpu.alloc(dev, bytes);
     for (int64_t i = 0; i < n; i++) x[i] = scale * (float)(i + 1), y[i] = z[i] = -7;
@@ -248,7 +249,7 @@ START_TEST(same_kernel_same_object) {
     ck_assert(!be_cpu.compile(dev, s.bytes.at, s.bytes.n, &b, &err));
     ck_assert_uint_eq(a.n, b.n);
     ck_assert_mem_eq(a.at, b.at, a.n);
-    /* Every cut and a flip of every byte of a real object: loaded or refused. Flips can give other code: it never runs. */
+    /* Every cut and a flip of every byte of a real object: loaded or refused. Flips may give other code: never run. */
     unsigned char *copy = malloc(a.n);
     be_exec *exec;
     for (size_t i = 0; i < a.n; i++) {

@@ -1,4 +1,5 @@
-/* The ELF reader: what it reads from good objects, what it refuses, and that no flipped byte or cut end leads it astray. */
+/* The ELF reader: what it reads from good objects, what it refuses, and that no flipped byte or cut end leads it
+ * astray. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,14 +88,14 @@ static void bad_section(int index, int field, uint64_t value, const char *word) 
     make(&object);
     Elf64_Shdr h = support_elf_header(&object, index);
     switch (field) {
-    case FIELD_NAME: h.sh_name = (uint32_t)value; break;
-    case FIELD_TYPE: h.sh_type = (uint32_t)value; break;
-    case FIELD_OFFSET: h.sh_offset = value; break;
-    case FIELD_SIZE: h.sh_size = value; break;
-    case FIELD_LINK: h.sh_link = (uint32_t)value; break;
-    case FIELD_INFO: h.sh_info = (uint32_t)value; break;
-    case FIELD_ALIGN: h.sh_addralign = value; break;
-    default: h.sh_entsize = value;
+        case FIELD_NAME: h.sh_name = (uint32_t)value; break;
+        case FIELD_TYPE: h.sh_type = (uint32_t)value; break;
+        case FIELD_OFFSET: h.sh_offset = value; break;
+        case FIELD_SIZE: h.sh_size = value; break;
+        case FIELD_LINK: h.sh_link = (uint32_t)value; break;
+        case FIELD_INFO: h.sh_info = (uint32_t)value; break;
+        case FIELD_ALIGN: h.sh_addralign = value; break;
+        default: h.sh_entsize = value;
     }
     support_elf_set_header(&object, index, h);
     refused(&object, word);

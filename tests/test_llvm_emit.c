@@ -19,13 +19,19 @@ static const schedule schedules[] = {
 };
 enum { N_SCHEDULES = sizeof schedules / sizeof schedules[0] };
 
-static const char *name_of(const schedule *s, const char *what, int64_t n, int64_t m) {
-    static char text[160];
+static const char *name_of(const schedule *s, const char *what, char text[128]) {
     static const char *const form_name[] = {"scalar", "loop lanes", "point lanes"};
-    snprintf(text, sizeof text, "%s %lld x %lld (%s, width %u, ilp %u, tile %u)", what, (long long)n, (long long)m,
-             form_name[s->form], s->width, s->ilp, s->tile);
+    snprintf(text, 128, "%s (%s, width %u, ilp %u, tile %u)", what, form_name[s->form], s->width, s->ilp, s->tile);
     return text;
 }
+
+/* Checks the kernel and frees it. */
+static void check(support_kernel *k, const schedule *s, const char *what, const support_case *cases, size_t n_cases) {
+    char text[128];
+    support_emit_check(k, cases, n_cases, name_of(s, what, text));
+    support_kernel_free(k);
+}
+#define CHECK(k, s, what, cases) check((k), (s), (what), (cases), sizeof(cases) / sizeof *(cases))
 
 /* A phase over one loop under the schedule. */
 static void begin_loop(kn_build *b, const schedule *s, kn_id point, kn_id loop) {
@@ -51,17 +57,17 @@ static kn_access access2(kn_id mem, kn_id axis0, kn_size step0, kn_id axis1, kn_
     return a;
 }
 
-/* dims: 0 rows, 1 columns. Constant extents instead where is_const. */
+/* dims: 0 rows, 1 columns, 2 their product; or constant extents. */
 static kn_size size_of(int is_const, uint32_t dim, int64_t n) { return is_const ? KN_C(n) : KN_D(dim); }
 
 /* ---- folds over loops and points ----------------------------------------------------------------------------------- */
 
-static void softmax(const schedule *s, int64_t rows, int64_t columns, int is_const) {
+static void softmax(const schedule *s, int is_const, int64_t rows, int64_t columns) {
     support_kernel k;
     support_kernel_init(&k);
     kn_build *b = &k.b;
     kn_size N = size_of(is_const, 0, rows), C = size_of(is_const, 1, columns);
-    kn_size NC = is_const ? KN_C(rows * columns) : KN_KD(rows, 1);
+    kn_size NC = is_const ? KN_C(rows * columns) : KN_D(2);
     kn_id n = kn_add_axis(b, KN_POINT, N), c = kn_add_axis(b, KN_LOOP, C);
     kn_id x = kn_add_mem(b, KN_IN, SN_F32, NC, "x"), y = kn_add_mem(b, KN_OUT, SN_F32, NC, "y");
     kn_id row = kn_add_mem(b, KN_ROW, SN_F32, is_const ? KN_C(columns * s->tile) : KN_KD(s->tile, 1), "E");
@@ -81,28 +87,31 @@ static void softmax(const schedule *s, int64_t rows, int64_t columns, int is_con
     kn_store(b, Y, kn_prim2(b, KP_MUL, SN_F32, kn_load(b, SN_F32, E), inverse));
     kn_phase_end(b);
     kn_part_end(b);
-    support_emit_check(&k, &(support_case){.dim = {rows, columns}}, name_of(s, "softmax", rows, columns));
-    support_kernel_free(&k);
+    static const support_case sizes[] = {{.dim = {1, 1, 1}},       {.dim = {7, 37, 259}}, {.dim = {33, 64, 2112}},
+                                         {.dim = {0, 5, 0}},       {.dim = {5, 0, 0}},    {.dim = {64, 130, 8320}}};
+    if (is_const)
+        CHECK(&k, s, "softmax of constant extents", ((support_case[]){{.dim = {0}}}));
+    else
+        CHECK(&k, s, "softmax", sizes);
 }
 
 START_TEST(softmax_is_the_interpreters) {
     const schedule *s = &schedules[_i];
-    static const int64_t size[][2] = {{1, 1}, {7, 37}, {33, 64}, {0, 5}, {5, 0}};
-    for (size_t i = 0; i < sizeof size / sizeof size[0]; i++) softmax(s, size[i][0], size[i][1], 0);
-    softmax(s, 32, 64, 1);
-    softmax(s, 19, 21, 1);
+    softmax(s, 0, 0, 0);
+    softmax(s, 1, 32, 64);
+    softmax(s, 1, 19, 21);
 }
 END_TEST
 
 /* Sums of rows, of columns (partials, in memory and in registers), of all; by add and by fma; over two loops. */
-static void sums(const schedule *s, int64_t rows, int64_t columns, sn_dtype type) {
+static void sums(const schedule *s, sn_dtype type) {
     support_kernel k;
     support_kernel_init(&k);
     kn_build *b = &k.b;
     kn_prim fma = type == SN_F32 || type == SN_F64 ? KP_FMA : KP_MAX;
     kn_id n = kn_add_axis(b, KN_POINT, KN_D(0)), c = kn_add_axis(b, KN_LOOP, KN_D(1));
     kn_id u = kn_add_axis(b, KN_UNROLL, KN_C(3));
-    kn_id x = kn_add_mem(b, KN_IN, type, KN_KD(3 * rows, 1), "x"), w = kn_add_mem(b, KN_IN, type, KN_KD(3, 1), "w");
+    kn_id x = kn_add_mem(b, KN_IN, type, KN_KD(3, 2), "x"), w = kn_add_mem(b, KN_IN, type, KN_KD(3, 1), "w");
     kn_id row = kn_add_mem(b, KN_OUT, type, KN_D(0), "row"), dot = kn_add_mem(b, KN_OUT, type, KN_KD(3, 0), "dot");
     kn_id col = kn_add_mem(b, KN_PART, type, KN_KD(3, 1), "col"), col2 = kn_add_mem(b, KN_PART, type, KN_D(1), "col2");
     kn_id all = kn_add_mem(b, KN_PART, type, KN_C(3), "all"), all2 = kn_add_mem(b, KN_PART, type, KN_C(1), "all2");
@@ -123,34 +132,30 @@ static void sums(const schedule *s, int64_t rows, int64_t columns, sn_dtype type
     kn_fold_points(b, fma, type, 1u << n, r, fma == KP_FMA ? r : (kn_id)KN_NONE, kn_access_of(all2));
     kn_phase_end(b);
     kn_part_end(b);
-    support_emit_check(&k, &(support_case){.dim = {rows, columns}}, name_of(s, "sums", rows, columns));
-    support_kernel_free(&k);
+    static const support_case sizes[] = {{.dim = {37, 45, 1665}}, {.dim = {32, 64, 2048}}, {.dim = {5, 3, 15}},
+                                         {.dim = {18, 130, 2340}}, {.dim = {0, 4, 0}},      {.dim = {4, 0, 0}}};
+    CHECK(&k, s, "sums", sizes);
 }
 
 START_TEST(sums_are_the_interpreters) {
     const schedule *s = &schedules[_i];
-    sums(s, 37, 45, SN_F32);
-    sums(s, 32, 64, SN_F32);
-    sums(s, 5, 3, SN_F64);
-    sums(s, 9, 130, SN_I32);
-    sums(s, 18, 35, SN_I64);
-    sums(s, 17, 70, SN_U8);
-    sums(s, 0, 4, SN_F32);
+    static const sn_dtype types[] = {SN_F32, SN_F64, SN_I64, SN_I32, SN_U8};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) sums(s, types[i]);
 }
 END_TEST
 
 /* any and all, argmax as the least index that holds the maximum, over two loops and three point axes. */
-static void selects(const schedule *s, int64_t rows, int64_t columns) {
+static void selects(const schedule *s) {
     support_kernel k;
     support_kernel_init(&k);
     kn_build *b = &k.b;
     kn_id point[3] = {kn_add_axis(b, KN_POINT, KN_C(3)), kn_add_axis(b, KN_POINT, KN_C(2)), kn_add_axis(b, KN_POINT, KN_D(0))};
     kn_id loop[2] = {kn_add_axis(b, KN_LOOP, KN_C(4)), kn_add_axis(b, KN_LOOP, KN_D(1))};
-    kn_id x = kn_add_mem(b, KN_IN, SN_F32, KN_KD(24 * rows, 1), "x"), at = kn_add_mem(b, KN_OUT, SN_I64, KN_KD(6, 0), "at");
+    kn_id x = kn_add_mem(b, KN_IN, SN_F32, KN_KD(24, 2), "x"), at = kn_add_mem(b, KN_OUT, SN_I64, KN_KD(6, 0), "at");
     kn_id any = kn_add_mem(b, KN_OUT, SN_BOOL, KN_KD(12, 0), "any");
     kn_access X = kn_access_of(x);
-    kn_access_step(&X, point[0], KN_KD(8 * rows, 1));
-    kn_access_step(&X, point[1], KN_KD(4 * rows, 1));
+    kn_access_step(&X, point[0], KN_KD(8, 2));
+    kn_access_step(&X, point[1], KN_KD(4, 2));
     kn_access_step(&X, point[2], KN_KD(4, 1));
     kn_access_step(&X, loop[0], KN_D(1));
     kn_access_step(&X, loop[1], KN_C(1));
@@ -180,34 +185,33 @@ static void selects(const schedule *s, int64_t rows, int64_t columns) {
     kn_store(b, any_n, kn_fold(b, KP_AND, SN_BOOL, loops, positive, KN_NONE));
     kn_phase_end(b);
     kn_part_end(b);
-    support_case c = {.dim = {rows, columns}, .scalar = {kn_bits_of(SN_F32, -1.9)}};
-    support_emit_check(&k, &c, name_of(s, "selects", rows, columns));
-    support_kernel_free(&k);
+    const uint64_t above = kn_bits_of(SN_F32, -1.9);
+    const support_case sizes[] = {{.dim = {5, 21, 105}, .scalar = {above}},
+                                  {.dim = {16, 32, 512}, .scalar = {above}},
+                                  {.dim = {33, 3, 99}, .scalar = {above}}};
+    CHECK(&k, s, "selects", sizes);
 }
 
 START_TEST(selects_are_the_interpreters) {
-    const schedule *s = &schedules[_i];
-    selects(s, 5, 21);
-    selects(s, 16, 32);
-    selects(s, 33, 3);
+    selects(&schedules[_i]);
 }
 END_TEST
 
 /* ---- memory -------------------------------------------------------------------------------------------------------- */
 
 /* A guarded gather of rows, its transposition, an in-place update, each type of element; an entry phase with a scalar. */
-static void moves(const schedule *s, int64_t rows, int64_t columns, sn_dtype type) {
+static void moves(const schedule *s, sn_dtype type) {
     support_kernel k;
     support_kernel_init(&k);
     kn_build *b = &k.b;
     enum { TABLE = 11 };
     kn_id n = kn_add_axis(b, KN_POINT, KN_D(0)), c = kn_add_axis(b, KN_LOOP, KN_D(1));
-    kn_size NC = KN_KD(rows, 1);
+    kn_size NC = KN_D(2);
     kn_id table = kn_add_mem(b, KN_IN, type, KN_KD(TABLE, 1), "table"), ids = kn_add_mem(b, KN_IN, SN_I64, KN_D(0), "ids");
     kn_id ids2 = kn_add_mem(b, KN_IN, SN_I64, NC, "ids2"), list = kn_add_mem(b, KN_IN, type, KN_C(TABLE), "list");
     kn_id out = kn_add_mem(b, KN_OUT, type, NC, "out"), flip = kn_add_mem(b, KN_OUT, type, NC, "flip");
     kn_id var = kn_add_mem(b, KN_INOUT, type, NC, "var"), moved = kn_add_mem(b, KN_OUT, type, NC, "moved");
-    kn_id side = kn_add_mem(b, KN_OUT, type, KN_KD(2 * rows, 1), "side");
+    kn_id side = kn_add_mem(b, KN_OUT, type, KN_KD(2, 2), "side");
     kn_access N1 = access1(ids, n, KN_C(1)), NC1 = access2(ids2, n, KN_D(1), c, KN_C(1));
     kn_part_begin(b, 1, &n, s->tile, 3, 3);
     begin_loop(b, s, n, c);
@@ -233,24 +237,20 @@ static void moves(const schedule *s, int64_t rows, int64_t columns, sn_dtype typ
     kn_store(b, S, got1);
     kn_phase_end(b);
     kn_part_end(b);
-    support_case c0 = {.dim = {rows, columns}, .index_below = TABLE + 4};
-    support_emit_check(&k, &c0, name_of(s, "moves", rows, columns));
-    support_kernel_free(&k);
+    static const support_case sizes[] = {{.dim = {7, 37, 259}, .index_below = TABLE + 4},
+                                         {.dim = {33, 65, 2145}, .index_below = TABLE + 4},
+                                         {.dim = {16, 3, 48}, .index_below = TABLE + 4}};
+    CHECK(&k, s, "moves", sizes);
 }
 
 START_TEST(moves_are_the_interpreters) {
-    const schedule *s = &schedules[_i];
-    moves(s, 7, 37, SN_F32);
-    moves(s, 19, 16, SN_F64);
-    moves(s, 33, 65, SN_I64);
-    moves(s, 16, 3, SN_I32);
-    moves(s, 5, 41, SN_U8);
-    moves(s, 40, 19, SN_BOOL);
+    static const sn_dtype types[] = {SN_F32, SN_F64, SN_I64, SN_I32, SN_U8, SN_BOOL};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) moves(&schedules[_i], types[i]);
 }
 END_TEST
 
 /* Neighbours on an unrolled axis of 2, 3 or 4, lanes across them: wide loads and stores. */
-static void interleaved(const schedule *s, int64_t rows, uint32_t neighbours, sn_dtype type) {
+static void interleaved(const schedule *s, uint32_t neighbours, sn_dtype type) {
     support_kernel k;
     support_kernel_init(&k);
     kn_build *b = &k.b;
@@ -265,15 +265,15 @@ static void interleaved(const schedule *s, int64_t rows, uint32_t neighbours, sn
     kn_store(b, access2(y, n, KN_C(neighbours), u, KN_C(1)), kn_prim2(b, KP_SUB, type, sum, weighted));
     kn_phase_end(b);
     kn_part_end(b);
-    support_emit_check(&k, &(support_case){.dim = {rows}}, name_of(s, "interleaved", rows, neighbours));
-    support_kernel_free(&k);
+    static const support_case sizes[] = {{.dim = {71}}, {.dim = {64}}, {.dim = {3}}};
+    CHECK(&k, s, "interleaved", sizes);
 }
 
 START_TEST(interleaved_is_the_interpreters) {
     for (uint32_t neighbours = 2; neighbours <= 4; neighbours++) {
-        interleaved(&schedules[_i], 71, neighbours, SN_F32);
-        interleaved(&schedules[_i], 64, neighbours, SN_F64);
-        interleaved(&schedules[_i], 35, neighbours, SN_U8);
+        interleaved(&schedules[_i], neighbours, SN_F32);
+        interleaved(&schedules[_i], neighbours, SN_F64);
+        interleaved(&schedules[_i], neighbours, SN_U8);
     }
 }
 END_TEST
@@ -281,7 +281,7 @@ END_TEST
 /* ---- a training step: two layers, softmax, all gradients in partials, then the updates ------------------------------ */
 
 /* n points, j hidden units (loop), 2 inputs and 2 classes (unroll). The middle phase has points as lanes where tile > 1. */
-static void training_step(const schedule *s, int64_t rows, int64_t hidden) {
+static void training_step(const schedule *s) {
     support_kernel sk;
     support_kernel_init(&sk);
     kn_build *b = &sk.b;
@@ -334,27 +334,27 @@ static void training_step(const schedule *s, int64_t rows, int64_t hidden) {
     kn_fold_points(b, KP_ADD, F, over_n, g, KN_NONE, access1(G2, j, KN_C(1)));
     kn_phase_end(b);
     kn_part_end(b);
-    support_case sc = {.dim = {rows, hidden}, .scalar = {kn_bits_of(F, 1.0 / 7)}, .index_below = 2};
-    support_emit_check(&sk, &sc, name_of(s, "training step", rows, hidden));
-    support_kernel_free(&sk);
+    const uint64_t scale = kn_bits_of(F, 1.0 / 7);
+    const support_case sizes[] = {{.dim = {37, 50}, .scalar = {scale}, .index_below = 2},
+                                  {.dim = {64, 64}, .scalar = {scale}, .index_below = 2},
+                                  {.dim = {3, 1}, .scalar = {scale}, .index_below = 2}};
+    CHECK(&sk, s, "training step", sizes);
 }
 
 START_TEST(training_step_is_the_interpreters) {
-    training_step(&schedules[_i], 37, 50);
-    training_step(&schedules[_i], 64, 64);
-    training_step(&schedules[_i], 3, 1);
+    training_step(&schedules[_i]);
 }
 END_TEST
 
 /* Updates: two parts of one launch that fold partials, in place; an entry phase that stages a value for all tiles. */
-static void updates(const schedule *s, int64_t count, int64_t partials) {
+static void updates(const schedule *s) {
     support_kernel k;
     support_kernel_init(&k);
     kn_build *b = &k.b;
     const sn_dtype F = SN_F32;
     for (int part = 0; part < 2; part++) {
         kn_id n = kn_add_axis(b, KN_POINT, KN_D(0)), q = kn_add_axis(b, KN_LOOP, KN_D(1)), q0 = kn_add_axis(b, KN_LOOP, KN_D(1));
-        kn_id G = kn_add_mem(b, KN_IN, F, KN_KD(count, 1), "G"), W = kn_add_mem(b, KN_INOUT, F, KN_D(0), "W");
+        kn_id G = kn_add_mem(b, KN_IN, F, KN_D(2), "G"), W = kn_add_mem(b, KN_INOUT, F, KN_D(0), "W");
         kn_id L = kn_add_mem(b, KN_IN, F, KN_D(1), "L"), loss = kn_add_mem(b, KN_OUT, F, KN_C(1), "loss");
         kn_part_begin(b, 1, &n, s->tile, 2, 3);
         kn_phase_begin(b, 1, 1, &q0, s->form == LOOP_LANES ? q0 : (kn_id)KN_NONE, s->form == LOOP_LANES ? s->width : 1, s->ilp);
@@ -371,14 +371,14 @@ static void updates(const schedule *s, int64_t count, int64_t partials) {
         kn_phase_end(b);
         kn_part_end(b);
     }
-    support_case c = {.dim = {count, partials}, .scalar = {kn_bits_of(F, 0.1), kn_bits_of(F, 0.01)}};
-    support_emit_check(&k, &c, name_of(s, "updates", count, partials));
-    support_kernel_free(&k);
+    const uint64_t lr = kn_bits_of(F, 0.1), scale = kn_bits_of(F, 0.01);
+    const support_case sizes[] = {{.dim = {100, 5, 500}, .scalar = {lr, scale}},
+                                  {.dim = {33, 37, 1221}, .scalar = {lr, scale}}};
+    CHECK(&k, s, "updates", sizes);
 }
 
 START_TEST(updates_are_the_interpreters) {
-    updates(&schedules[_i], 100, 5);
-    updates(&schedules[_i], 33, 37);
+    updates(&schedules[_i]);
 }
 END_TEST
 
@@ -409,7 +409,7 @@ static uint32_t add_results(kn_build *b, kn_prim prim, sn_dtype type, const kn_i
 }
 
 /* All primitives of one operand type in one kernel, on ordinary and on special values. */
-static void primitives(const schedule *s, sn_dtype type, int64_t count) {
+static void primitives(const schedule *s, sn_dtype type) {
     support_kernel k;
     support_kernel_init(&k);
     kn_build *b = &k.b;
@@ -441,32 +441,36 @@ static void primitives(const schedule *s, sn_dtype type, int64_t count) {
     }
     kn_phase_end(b);
     kn_part_end(b);
-    support_case c = {.dim = {count}, .fill = SUPPORT_SPECIAL};
-    support_emit_check(&k, &c, name_of(s, "primitives", count, (int64_t)type));
-    support_kernel_free(&k);
+    char what[48];
+    snprintf(what, sizeof what, "primitives of %s", sn_dtype_name(type));
+    CHECK(&k, s, what, ((support_case[]){{.dim = {1003}, .fill = SUPPORT_SPECIAL}, {.dim = {5}, .fill = SUPPORT_PLAIN}}));
 }
 
 static const schedule prim_schedules[] = {{SCALAR, 1, 1, 1}, {LOOP_LANES, 16, 1, 1}, {POINT_LANES, 16, 1, 16}};
 
 START_TEST(primitives_are_the_interpreters) {
     static const sn_dtype all[] = {SN_F64, SN_F32, SN_I64, SN_I32, SN_U8, SN_BOOL};
-    primitives(&prim_schedules[_i / 6], all[_i % 6], 1003);
+    primitives(&prim_schedules[_i / 6], all[_i % 6]);
 }
 END_TEST
 
+static void add(Suite *suite, const char *name, const TTest *test, int n) {
+    TCase *tc = tcase_create(name);
+    tcase_set_timeout(tc, 240);
+    tcase_add_loop_test(tc, test, 0, n);
+    suite_add_tcase(suite, tc);
+}
+
 int main(void) {
     Suite *suite = suite_create("llvm_emit");
-    TCase *tc = tcase_create("kernels");
-    tcase_set_timeout(tc, 240);
-    tcase_add_loop_test(tc, softmax_is_the_interpreters, 0, N_SCHEDULES);
-    tcase_add_loop_test(tc, sums_are_the_interpreters, 0, N_SCHEDULES);
-    tcase_add_loop_test(tc, selects_are_the_interpreters, 0, N_SCHEDULES);
-    tcase_add_loop_test(tc, moves_are_the_interpreters, 0, N_SCHEDULES);
-    tcase_add_loop_test(tc, interleaved_is_the_interpreters, 0, N_SCHEDULES);
-    tcase_add_loop_test(tc, training_step_is_the_interpreters, 0, N_SCHEDULES);
-    tcase_add_loop_test(tc, updates_are_the_interpreters, 0, N_SCHEDULES);
-    tcase_add_loop_test(tc, primitives_are_the_interpreters, 0, 18);
-    suite_add_tcase(suite, tc);
+    add(suite, "softmax", softmax_is_the_interpreters, N_SCHEDULES);
+    add(suite, "sums", sums_are_the_interpreters, N_SCHEDULES);
+    add(suite, "selects", selects_are_the_interpreters, N_SCHEDULES);
+    add(suite, "moves", moves_are_the_interpreters, N_SCHEDULES);
+    add(suite, "interleaved", interleaved_is_the_interpreters, N_SCHEDULES);
+    add(suite, "training step", training_step_is_the_interpreters, N_SCHEDULES);
+    add(suite, "updates", updates_are_the_interpreters, N_SCHEDULES);
+    add(suite, "primitives", primitives_are_the_interpreters, 18);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

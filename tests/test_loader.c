@@ -19,8 +19,8 @@
  *     16  48 8d 05 rel32   g: lea rax, [rip + pointer]   (PC32 pointer - 4)
  *     23  c3               ret
  * .rodata.cst64 (aligned 64): 0x1234; .rodata: the absolute address of it (64), and its distance from there (PC64). */
-static const unsigned char code[32] = {0xe8, 0, 0, 0, 0, 0x48, 0x8b, 0x00, 0x8b, 0x00, 0xc3, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc,
-                                       0x48, 0x8d, 0x05, 0, 0, 0, 0, 0xc3};
+static const unsigned char code[32] = {0xe8, 0,    0,    0,    0,    0x48, 0x8b, 0x00, 0x8b, 0x00, 0xc3, 0xcc,
+                                       0xcc, 0xcc, 0xcc, 0xcc, 0x48, 0x8d, 0x05, 0,    0,    0,    0,    0xc3};
 static const unsigned char value[64] = {0x34, 0x12};
 static const unsigned char pointers[16];
 
@@ -37,17 +37,12 @@ static const support_elf_symbol symbols[] = {
     {"f", STB_GLOBAL, STT_FUNC, 0, 0, 11},
 };
 static const support_elf_reloc relocs[] = {
-    {0, 1, R_X86_64_PLT32, 2, -4},
-    {0, 19, R_X86_64_PC32, 0, -4},
-    {1, 0, R_X86_64_64, 1, 0},
-    {1, 8, R_X86_64_PC64, 1, 0},
-    {3, 0, R_X86_64_32, 1, 0}, /* of a section that is not loaded: no concern of ours */
+    {0, 1, R_X86_64_PLT32, 2, -4}, {0, 19, R_X86_64_PC32, 0, -4}, {1, 0, R_X86_64_64, 1, 0},
+    {1, 8, R_X86_64_PC64, 1, 0},   {3, 0, R_X86_64_32, 1, 0}, /* of a section that is not loaded: no concern of ours */
 };
 enum { N_SECTION = 4, N_SYMBOL = 4, N_RELOC = 5 };
 
-static void make(support_elf *out) {
-    support_elf_make(out, sections, N_SECTION, symbols, N_SYMBOL, relocs, N_RELOC);
-}
+static void make(support_elf *out) { support_elf_make(out, sections, N_SECTION, symbols, N_SYMBOL, relocs, N_RELOC); }
 
 /* "r-xp" and such of the mapping that holds an address. */
 static void permissions(const void *address, char out[5]) {
@@ -58,7 +53,8 @@ static void permissions(const void *address, char out[5]) {
     while (fgets(line, sizeof line, maps)) {
         unsigned long long first, end;
         char mode[5];
-        if (sscanf(line, "%llx-%llx %4s", &first, &end, mode) == 3 && (uintptr_t)address >= first && (uintptr_t)address < end)
+        if (sscanf(line, "%llx-%llx %4s", &first, &end, mode) == 3 && (uintptr_t)address >= first &&
+            (uintptr_t)address < end)
             strcpy(out, mode);
     }
     fclose(maps);
@@ -225,7 +221,8 @@ START_TEST(registers_with_gdb) {
     make(&object);
     ck_assert(!cpu_link(object.at, object.n, "f", &linked, where, &err));
     cpu_debug *d[3];
-    for (int i = 0; i < 3; i++) ck_assert_ptr_nonnull(d[i] = cpu_debug_add(&alloc, object.at, object.n, &linked, where, "f"));
+    for (int i = 0; i < 3; i++)
+        ck_assert_ptr_nonnull(d[i] = cpu_debug_add(&alloc, object.at, object.n, &linked, where, "f"));
     const struct jit_code_entry *first = __jit_debug_descriptor.first_entry;
     ck_assert_uint_eq(first->symfile_size, object.n);
     for (int i = 1; i <= N_SECTION; i++) {

@@ -12,7 +12,6 @@
 #include "support/support_graph.h"
 #include "support/support_text.h"
 
-/* Values stay small integers and their halves, so that every sum is exact in any order; and +-0, infinities and NaN. */
 typedef struct {
     support_graph *t;
     ir_dim n, four, one;
@@ -73,20 +72,24 @@ static ir_id partner(garden *w, ir_id a, sn_dtype dtype) {
     return constant(w, &like);
 }
 
+/* Mostly within -16 .. 16. What cannot grow, and now and then what can, stays as it is, for the rules to see. */
 static ir_id clamped(garden *w, ir_id a) {
     ir_graph *g = &w->t->g;
     sn_dtype dtype = (sn_dtype)ir_at(g, a)->dtype;
-    if (dtype == SN_BOOL || dtype == SN_U8) return a;
+    ir_op op = (ir_op)ir_at(g, a)->op;
+    int grows = op == IR_MUL || op == IR_SQUARE || op == IR_POW || op == IR_ADD || op == IR_SUB || op == IR_SUM || op == IR_MATMUL ||
+                op == IR_DIV;
+    if (!grows || dtype == SN_BOOL || dtype == SN_U8 || support_below(w->t, 3) == 0) return a;
     ir_id low = ir_make_splat(g, ir_at(g, a), ir_bits_of(dtype, -16)), high = ir_make_splat(g, ir_at(g, a), ir_bits_of(dtype, 16));
     return ir_make_binary(g, ir_at(g, a), IR_MIN, ir_make_binary(g, ir_at(g, a), IR_MAX, a, low), high);
 }
 
 static void grow_ewise(garden *w, ir_id a) {
-    static const ir_op unary[] = {IR_NEG, IR_ABS, IR_SIGN, IR_FLOOR, IR_SQUARE, IR_RELU, IR_NOT},
+    static const ir_op unary[] = {IR_NEG, IR_NEG, IR_ABS, IR_SIGN, IR_FLOOR, IR_SQUARE, IR_RELU, IR_NOT, IR_NOT},
                        binary[] = {IR_ADD, IR_SUB, IR_MUL, IR_MIN, IR_MAX, IR_LT, IR_EQ, IR_NE, IR_AND, IR_OR, IR_XOR};
     ir_graph *g = &w->t->g;
     sn_dtype dtype = (sn_dtype)ir_at(g, a)->dtype;
-    ir_op op = support_below(w->t, 2) ? unary[support_below(w->t, 7)] : binary[support_below(w->t, 11)];
+    ir_op op = support_below(w->t, 2) ? unary[support_below(w->t, 9)] : binary[support_below(w->t, 11)];
     if (!ir_type_in(ir_ops[op].types, dtype)) return;
     ir_id in[2] = {a, support_below(w->t, 6) ? partner(w, a, dtype) : a};
     if (support_below(w->t, 2)) in[0] = in[1], in[1] = a;
@@ -100,7 +103,7 @@ static void grow_other_arithmetic(garden *w, ir_id a) {
     sn_dtype dtype = (sn_dtype)like.dtype;
     static const sn_dtype types[] = {SN_F32, SN_F64, SN_I32, SN_U8, SN_BOOL, SN_I64};
     static const double divisors[] = {1, 2, -1, 0.5}, powers[] = {0, 1, 2};
-    switch (support_below(w->t, 5)) {
+    switch (support_below(w->t, 6)) {
     case 0: put(w, node(w, IR_CAST, &like, types[support_below(w->t, 6)], 1, &a, 0, NULL)); break;
     case 1: {
         ir_id in[3] = {partner(w, a, SN_BOOL), a, partner(w, a, dtype)};
@@ -116,6 +119,13 @@ static void grow_other_arithmetic(garden *w, ir_id a) {
         put(w, clamped(w, ir_make_binary(g, &like, IR_POW, a,
                                          ir_make_splat(g, &like, ir_bits_of(dtype, powers[support_below(w->t, 3)])))));
         break;
+    case 4: { /* the only inexact one: back to whole numbers at once */
+        if (dtype != SN_F32 && dtype != SN_F64) break;
+        ir_id positive = ir_make_binary(g, &like, IR_ADD, a, ir_make_splat(g, &like, 0)); /* -0, which sums may lose */
+        ir_id quotient = ir_make_binary(g, &like, IR_DIV, constant(w, &like), positive);
+        put(w, ir_make_unary(g, &like, IR_FLOOR, clamped(w, quotient)));
+        break;
+    }
     default: put(w, node(w, IR_STOP_GRADIENT, &like, dtype, 1, &a, 0, NULL));
     }
 }
@@ -145,10 +155,11 @@ static void grow_view(garden *w, ir_id a) {
         like.rank++;
         put(w, node(w, IR_BROADCAST, &like, dtype, 1, &a, (uint16_t)(like.rank - 1), attr));
         break;
-    case 2: /* broadcast along what is there: the identity, and axes of size 1 stretched */
+    case 2: /* broadcast along what is there, perhaps in another order, and axes of size 1 stretched */
         for (uint32_t i = 0; i < like.rank; i++) {
-            attr[i] = i;
-            if (ir_is_unit(g, like.dim[i]) && support_below(w->t, 2)) like.dim[i] = w->n;
+            attr[i] = (i + axis) % like.rank;
+            ir_dim dim = ir_at(g, a)->dim[i];
+            like.dim[attr[i]] = ir_is_unit(g, dim) && support_below(w->t, 2) ? w->n : dim;
         }
         put(w, node(w, IR_BROADCAST, &like, dtype, 1, &a, like.rank, attr));
         break;
@@ -198,7 +209,12 @@ static void grow_view(garden *w, ir_id a) {
         for (uint32_t i = 0; i < ir_at(g, a)->rank; i++)
             if (!(axes >> i & 1)) like.dim[rank++] = ir_at(g, a)->dim[i];
         like.rank = (uint8_t)rank;
-        put(w, clamped(w, node(w, ops[support_below(w->t, 3)], &like, dtype, 1, &a, 1, (const int64_t[]){axes})));
+        ir_op op = ops[support_below(w->t, 3)];
+        ir_id reduced = put(w, clamped(w, node(w, op, &like, dtype, 1, &a, 1, (const int64_t[]){axes})));
+        if (ir_at(g, reduced)->op != op || !rank) break;
+        memmove(like.dim, like.dim + 1, --rank * sizeof *like.dim);
+        like.rank = (uint8_t)rank;
+        put(w, node(w, op, &like, dtype, 1, &reduced, 1, (const int64_t[]){1}));
         break;
     }
     default: { /* a product, perhaps of transposes */
@@ -212,7 +228,10 @@ static void grow_view(garden *w, ir_id a) {
             if (ir_at(g, a)->dim[!ta] != b->dim[tb]) continue;
             like.dim[0] = ir_at(g, a)->dim[ta];
             like.dim[1] = b->dim[!tb];
-            put(w, clamped(w, node(w, IR_MATMUL, &like, dtype, 2, in, 1, &flags)));
+            ir_id product = put(w, clamped(w, node(w, IR_MATMUL, &like, dtype, 2, in, 1, &flags)));
+            like.dim[0] = ir_at(g, product)->dim[1];
+            like.dim[1] = ir_at(g, product)->dim[0];
+            put(w, node(w, IR_TRANSPOSE, &like, dtype, 1, &product, 2, (const int64_t[]){1, 0}));
             break;
         }
     }
@@ -280,6 +299,7 @@ static void random_graph(garden *w) {
         uint32_t rank = dims[0] == 0 ? 0 : dims[1] == 0 ? 1 : 2;
         put(w, support_input_dims(t, name, dtype, rank, dims, random_data(w, dtype, 20)));
     }
+    put(w, node(w, IR_DIM_VALUE, &(ir_node){0}, SN_I64, 0, NULL, 1, (const int64_t[]){w->four}));
     for (int i = 0; i < 60; i++) {
         ir_id a = w->pool[w->count - 1 - (uint32_t)support_below(t, w->count < 16 ? w->count : 16)];
         int64_t kind = support_below(t, 5);
@@ -322,7 +342,7 @@ static void one_random_graph(support_graph *t) {
 
 START_TEST(random_graphs) {
     memset(&total, 0, sizeof total);
-    int n = getenv("SN_SLOW") ? 20000 : 400;
+    int n = getenv("SN_SLOW") ? 40000 : 2000;
     for (int i = 0; i < n; i++) {
         total.seed = (uint64_t)i;
         support_run(one_random_graph);
@@ -333,7 +353,7 @@ START_TEST(random_graphs) {
         silent += !total.fired[i];
         if (getenv("SN_VERBOSE")) fprintf(stderr, "%-22s %u\n", rule[i]->name, total.fired[i]);
     }
-    ck_assert_uint_le(silent, 3);
+    ck_assert_uint_eq(silent, 0);
 }
 END_TEST
 

@@ -1,5 +1,5 @@
-/* The thread pool, scratch memory and the count of processors. Built with -fsanitize=thread this is the stress test of the
- * pool's protocol. */
+/* The thread pool, scratch memory and the count of processors. Built with -fsanitize=thread this is the stress test of
+ * the pool's protocol. */
 #define _GNU_SOURCE
 #include <check.h>
 #include <pthread.h>
@@ -389,10 +389,10 @@ START_TEST(levels_count_each_feature) {
         cpu_id id = v4;
         uint32_t bit = (uint32_t)1 << without[i].bit;
         switch (without[i].word) {
-        case 0: id.leaf1_ecx &= ~bit; break;
-        case 1: id.leaf7_ebx &= ~bit; break;
-        case 2: id.ext1_ecx &= ~bit; break;
-        default: id.xcr0 &= ~(uint64_t)bit;
+            case 0: id.leaf1_ecx &= ~bit; break;
+            case 1: id.leaf7_ebx &= ~bit; break;
+            case 2: id.ext1_ecx &= ~bit; break;
+            default: id.xcr0 &= ~(uint64_t)bit;
         }
         ck_assert_int_eq(cpu_id_level(&id), without[i].left);
     }

@@ -166,7 +166,7 @@ int main(int argc, char **argv) {
     }
     fputs(head, out);
     fputs("\n/* ---- Element-wise ---- */\n\n", out);
-#define IR_EWISE(UC, lc, operands, typeset, result, cost, domain, ulp, flags, doc)                                     \
+#define IR_EWISE(UC, lc, operands, typeset, result, cost, domain, ulp, flags, real, whole, doc) \
     print_ewise(#lc, operands, typeset, result, doc, out);
 #include "ir/ops.def"
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {

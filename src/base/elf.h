@@ -13,7 +13,7 @@ typedef struct base_elf {
     size_t n;
     uint16_t machine; /* EM_X86_64 .. */
     uint32_t n_section;
-    uint32_t n_symbol; /* number 0, the null symbol, included; 0: no symbol table */
+    uint32_t n_symbol;                /* number 0, the null symbol, included; 0: no symbol table */
     uint64_t sections, section_names; /* offsets in the file */
     uint32_t symtab;                  /* section number, 0: none */
     uint64_t symbols, symbol_names;
@@ -21,24 +21,24 @@ typedef struct base_elf {
 
 typedef struct base_elf_section {
     const char *name;
-    uint32_t type;  /* SHT_* */
-    uint64_t flags; /* SHF_* */
+    uint32_t type;        /* SHT_* */
+    uint64_t flags;       /* SHF_* */
     uint64_t size, align; /* align: a power of two, at least 1 */
     const uint8_t *bytes; /* size bytes of the file; NULL where it has none (SHT_NOBITS, size 0) */
-    uint32_t n_reloc; /* SHT_RELA: relocations, of section `target` */
+    uint32_t n_reloc;     /* SHT_RELA: relocations, of section `target` */
     uint32_t target;
     uint64_t header; /* offset of the section's header in the file */
 } base_elf_section;
 
 typedef struct base_elf_symbol {
     const char *name;
-    uint8_t bind, type; /* STB_*, STT_* */
-    uint16_t section;   /* a section's number, or SHN_UNDEF, SHN_ABS, SHN_COMMON */
+    uint8_t bind, type;   /* STB_*, STT_* */
+    uint16_t section;     /* a section's number, or SHN_UNDEF, SHN_ABS, SHN_COMMON */
     uint64_t value, size; /* in a section: value + size <= the section's size */
 } base_elf_symbol;
 
 typedef struct base_elf_reloc {
-    uint64_t offset; /* less than the target section's size */
+    uint64_t offset;       /* less than the target section's size */
     uint32_t type, symbol; /* symbol < n_symbol */
     int64_t addend;
 } base_elf_reloc;

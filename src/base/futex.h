@@ -1,6 +1,6 @@
-/* futex.h: sleep until a 32-bit word changes. Waiting may also end early: callers look again in a loop. Unlike a condition
- * variable a futex has no state besides the word, so nothing is left behind in a forked child.
- * Whoever includes this defines _GNU_SOURCE. */
+/* futex.h: sleep until a 32-bit word changes. Waiting may also end early: callers look again in a loop. Unlike a
+ * condition variable a futex has no state besides the word, so nothing is left behind in a forked child. Whoever
+ * includes this defines _GNU_SOURCE. */
 #ifndef BASE_FUTEX_H
 #define BASE_FUTEX_H
 

@@ -1,9 +1,9 @@
 /* In: a kernel's bytes. Out: the kernel, decoded, compiled and loaded, shared with whoever asked for it before.
  *
  * A hash table of entries under one lock. Whoever does not find a key inserts an entry that is being built, builds it
- * outside of the lock and wakes those who found it meanwhile: they sleep on the entry's state. A build that failed is taken
- * off the table at once; its entry lives until the last sleeper has read the error. Entries that nobody holds form a list,
- * longest unused last, and are unloaded from its end when it exceeds MAX_IDLE. */
+ * outside of the lock and wakes those who found it meanwhile: they sleep on the entry's state. A build that failed is
+ * taken off the table at once; its entry lives until the last sleeper has read the error. Entries that nobody holds
+ * form a list, longest unused last, and are unloaded from its end when it exceeds MAX_IDLE. */
 #define _GNU_SOURCE
 #include "cache/memory.h"
 
@@ -20,10 +20,10 @@ enum { BUCKETS = 512, MAX_IDLE = 256 };
 enum { BUILDING, READY, FAILED };
 
 typedef struct entry {
-    cache_kernel loaded; /* what callers hold; first, so that it leads back here */
-    struct entry *next;  /* in its bucket */
+    cache_kernel loaded;         /* what callers hold; first, so that it leads back here */
+    struct entry *next;          /* in its bucket */
     struct entry *newer, *older; /* on the list of idle ones */
-    uint32_t holders;    /* under the cache's lock; building counts */
+    uint32_t holders;            /* under the cache's lock; building counts */
     _Atomic uint32_t state;
     base_hash hash;
     void *key; /* owned */
@@ -63,17 +63,23 @@ static void take_off_table(cache_memory *c, entry *e) {
 static void make_idle(cache_memory *c, entry *e) {
     e->newer = NULL;
     e->older = c->newest_idle;
-    if (e->older) e->older->newer = e;
-    else c->oldest_idle = e;
+    if (e->older)
+        e->older->newer = e;
+    else
+        c->oldest_idle = e;
     c->newest_idle = e;
     c->stats.idle++;
 }
 
 static void take_off_idle(cache_memory *c, entry *e) {
-    if (e->newer) e->newer->older = e->older;
-    else c->newest_idle = e->older;
-    if (e->older) e->older->newer = e->newer;
-    else c->oldest_idle = e->newer;
+    if (e->newer)
+        e->newer->older = e->older;
+    else
+        c->newest_idle = e->older;
+    if (e->older)
+        e->older->newer = e->newer;
+    else
+        c->oldest_idle = e->newer;
     c->stats.idle--;
 }
 
@@ -216,7 +222,8 @@ sn_status cache_memory_get(cache_memory *c, const void *kernel, size_t n, const 
         publish(c, e, status, err);
     }
     uint32_t state;
-    while ((state = atomic_load_explicit(&e->state, memory_order_acquire)) == BUILDING) base_futex_wait(&e->state, BUILDING);
+    while ((state = atomic_load_explicit(&e->state, memory_order_acquire)) == BUILDING)
+        base_futex_wait(&e->state, BUILDING);
     if (state == FAILED) {
         sn_status status = base_set_error(err, e->status, "%s", e->text);
         drop(c, e);

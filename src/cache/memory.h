@@ -28,11 +28,11 @@ sn_status cache_memory_new(base_alloc *alloc, const base_log *log, const be_back
 /* Unloads everything. All that was got must have been released; the device is still open. NULL is fine. */
 void cache_memory_free(cache_memory *cache);
 
-/* The loaded kernel of encoded kernel bytes, to be given back with cache_memory_release. name is for debuggers, profilers
- * and the log; the first getter's counts. *compiled is 1 if this call had the backend compile it, else 0. Any thread. On
- * failure *out is NULL, err has the sentence and nothing stays behind: the next get tries anew. */
-sn_status cache_memory_get(cache_memory *cache, const void *kernel, size_t n, const char *name, const cache_kernel **out,
-                           int *compiled, base_trap *err);
+/* The loaded kernel of encoded kernel bytes, to be given back with cache_memory_release. name is for debuggers,
+ * profilers and the log; the first getter's counts. *compiled is 1 if this call had the backend compile it, else 0. Any
+ * thread. On failure *out is NULL, err has the sentence and nothing stays behind: the next get tries anew. */
+sn_status cache_memory_get(cache_memory *cache, const void *kernel, size_t n, const char *name,
+                           const cache_kernel **out, int *compiled, base_trap *err);
 void cache_memory_release(cache_memory *cache, const cache_kernel *kernel); /* NULL is fine */
 
 cache_memory_stats cache_memory_get_stats(cache_memory *cache);

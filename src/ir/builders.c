@@ -147,7 +147,7 @@ static void binary(ir_build *b) { b->out = ir_binary(b->g, b->op, b->a, b->b); }
         return ir_build_run(&(ir_build){.name = #lc, .op = IR_##UC, .in = (sn_expr[]){a, b}, .n_in = 2}, binary, file, \
                             line);                                                                                     \
     }
-#define IR_EWISE(UC, lc, operands, types, result, cost, domain, ulp, flags, doc) EWISE_##operands(UC, lc)
+#define IR_EWISE(UC, lc, operands, types, result, cost, domain, ulp, flags, real, whole, doc) EWISE_##operands(UC, lc)
 #include "ir/ops.def"
 
 static void cast(ir_build *b) { b->out = ir_cast(b->g, b->a, b->dtype); }

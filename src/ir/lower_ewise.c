@@ -70,7 +70,7 @@ LOWER(or) { return two(r, KP_OR); }
 LOWER(xor) { return two(r, KP_XOR); }
 
 static kn_id (*const rules[IR_OP_COUNT])(const rule *) = {
-#define IR_EWISE(UC, lc, operands, types, result, cost, domain, ulp, flags, doc) [IR_##UC] = lower_##lc,
+#define IR_EWISE(UC, lc, operands, types, result, cost, domain, ulp, flags, real, whole, doc) [IR_##UC] = lower_##lc,
 #define IR_OP(UC, lc, doc)
 #include "ir/ops.def"
 };

@@ -335,12 +335,9 @@ static void print_groups(builder *b, base_strbuf *out) {
     }
 }
 
-static const char *keep_text(fu_state *s, base_strbuf *text) {
-    const char *kept = text->at && !text->failed ? base_arena_strdup(s->arena, text->at) : "";
-    int failed = text->failed;
-    base_strbuf_free(text);
-    if (failed) base_fail(&s->g->trap, SN_ERR_NOMEM, "out of memory while explaining fusion");
-    return kept;
+static const char *keep_text(fu_state *s, const base_strbuf *text) {
+    if (text->failed) base_fail(&s->g->trap, SN_ERR_NOMEM, "out of memory while explaining fusion");
+    return text->at ? base_arena_strdup(s->arena, text->at) : "";
 }
 
 typedef struct {
@@ -378,7 +375,8 @@ static void compile(void *arg) {
     print_groups(b, a->fuse_text);
     pg_program *p = ARENA_NEW(s->arena, pg_program);
     *p = (pg_program){.graph = s->g, .roots = *s->roots, .n_step = b->step.n, .n_temp = b->temp.n, .step = b->step.at,
-                      .temp = b->temp.at, .step_of = step_of};
+                      .temp = b->temp.at, .step_of = step_of, .fuse_text = keep_text(s, a->fuse_text),
+                      .why_text = keep_text(s, &s->why)};
     a->result = p;
 }
 
@@ -390,15 +388,12 @@ pg_program *pg_compile(ir_graph *g, const ir_roots *roots, int fuse) {
     base_strbuf_init(&fuse_text, g->arena.alloc);
     compile_arg arg = {g, roots, fuse, s, NULL, &fuse_text};
     sn_status status = base_protect(&g->trap, compile, &arg);
-    if (status) { /* the texts are not the arena's: free them, then fail outwards */
-        base_strbuf_free(&s->why);
-        base_strbuf_free(&fuse_text);
+    base_strbuf_free(&s->why); /* the texts are not the arena's */
+    base_strbuf_free(&fuse_text);
+    if (status) {
         char text[BASE_TEXT_MAX];
         memcpy(text, g->trap.text, sizeof text);
         base_fail(&g->trap, status, "%s", text);
     }
-    const char *kept = keep_text(s, &fuse_text);
-    arg.result->fuse_text = kept;
-    arg.result->why_text = keep_text(s, &s->why);
     return arg.result;
 }

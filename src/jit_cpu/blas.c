@@ -1,12 +1,13 @@
 /* Opening a CBLAS library and running products on it in panels.
  *
- * The serial flavour of OpenBLAS is wanted, opened by path with RTLD_LOCAL | RTLD_DEEPBIND: an instance of our own, whose
- * symbols and thread setting have nothing to do with a BLAS that the host uses. Threads come from our pool: a product is
- * cut into panels by its shape alone and each panel is one serial call, so the bits do not depend on who ran which panel.
+ * The serial flavour of OpenBLAS is wanted, opened by path with RTLD_LOCAL | RTLD_DEEPBIND: an instance of our own,
+ * whose symbols and thread setting have nothing to do with a BLAS that the host uses. Threads come from our pool: a
+ * product is cut into panels by its shape alone and each panel is one serial call, so the bits do not depend on who ran
+ * which panel.
  *
- * An OpenBLAS older than the processor does not recognise it and falls back to SSE3 kernels (Prescott), five times slower
- * than what the processor can do. The library's documented way out is the variable OPENBLAS_CORETYPE, read when it is
- * opened; open_with gives it to our instance alone. */
+ * An OpenBLAS older than the processor does not recognise it and falls back to SSE3 kernels (Prescott), five times
+ * slower than what the processor can do. The library's documented way out is the variable OPENBLAS_CORETYPE, read when
+ * it is opened; open_with gives it to our instance alone. */
 #define _GNU_SOURCE
 #include "jit_cpu/blas.h"
 
@@ -52,10 +53,10 @@ static int symbol(void *so, const char *name, void *function) {
     return p != NULL;
 }
 
-/* Sanitizers end the process at a dlopen with RTLD_DEEPBIND. Asked at run time: the host may have one though we do not. */
+/* Sanitizers end the process at a dlopen with RTLD_DEEPBIND. Asked at run time: the host may have one, we not. */
 static int open_flags(void) {
-    int sanitized = dlsym(RTLD_DEFAULT, "__asan_init") || dlsym(RTLD_DEFAULT, "__tsan_init") ||
-                    dlsym(RTLD_DEFAULT, "__msan_init");
+    int sanitized =
+        dlsym(RTLD_DEFAULT, "__asan_init") || dlsym(RTLD_DEFAULT, "__tsan_init") || dlsym(RTLD_DEFAULT, "__msan_init");
     return RTLD_NOW | RTLD_LOCAL | (sanitized ? 0 : RTLD_DEEPBIND);
 }
 
@@ -72,10 +73,10 @@ static int is_modern_core(const char *core) {
     return 0;
 }
 
-/* Opens path with a setting added to the environment, unless the host has set OPENBLAS_CORETYPE. putenv would change the
- * host's environment for good and is not thread-safe; instead `environ` points to a longer copy of itself meanwhile.
- * Threads that read the environment see the same strings either way; if one replaces it at the same time, its change is
- * left standing. A reader may still be walking the copy, so it lives as long as the context. */
+/* Opens path with a setting added to the environment, unless the host has set OPENBLAS_CORETYPE. putenv would change
+ * the host's environment for good and is not thread-safe; instead `environ` points to a longer copy of itself
+ * meanwhile. Threads that read the environment see the same strings either way; if one replaces it at the same time,
+ * its change is left standing. A reader may still be walking the copy, so it lives as long as the context. */
 static void *open_with(cpu_blas *blas, const char *path, char *setting) {
     char **old = environ;
     size_t n = 0;
@@ -88,15 +89,16 @@ static void *open_with(cpu_blas *blas, const char *path, char *setting) {
     blas->environment[n] = setting;
     blas->environment[n + 1] = NULL;
     char **now = old;
-    if (!__atomic_compare_exchange_n(&environ, &now, blas->environment, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return NULL;
+    if (!__atomic_compare_exchange_n(&environ, &now, blas->environment, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        return NULL;
     void *so = dlopen(path, open_flags());
     now = blas->environment;
     __atomic_compare_exchange_n(&environ, &now, old, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
     return so;
 }
 
-/* Opens a library; where it is OpenBLAS, nobody else in the process uses that instance and it does not know the processor,
- * opens it again and tells it. */
+/* Opens a library; where it is OpenBLAS, nobody else in the process uses that instance and it does not know the
+ * processor, opens it again and tells it. */
 static void *open_library(cpu_blas *blas, const char *path) {
     static char v3[] = "OPENBLAS_CORETYPE=Haswell", v4[] = "OPENBLAS_CORETYPE=SkylakeX";
     void *others = dlopen(path, open_flags() | RTLD_NOLOAD);
@@ -156,14 +158,16 @@ sn_status cpu_blas_open(cpu_blas *blas, base_trap *err) {
     atomic_store_explicit(&blas->is_open, found, memory_order_release);
     pthread_mutex_unlock(&blas->opening);
     if (found) return SN_OK;
-    return base_set_error(err, SN_ERR_UNAVAILABLE, "matrix products need a CBLAS library (Debian: libopenblas0-serial; "
-                          "SINTER_BLAS sets a path); tried %s", tried);
+    return base_set_error(err, SN_ERR_UNAVAILABLE,
+                          "matrix products need a CBLAS library (Debian: libopenblas0-serial; "
+                          "SINTER_BLAS sets a path); tried %s",
+                          tried);
 }
 
 /* ---- products ---------------------------------------------------------------------------------------------------- */
 
-/* A panel should have at least this many operations, and rows or columns: every panel packs the whole other operand anew,
- * which costs some 10 % of the time at this width. Powers of two, as numbers of cores mostly are. */
+/* A panel should have at least this many operations, and rows or columns: every panel packs the whole other operand
+ * anew, which costs some 10 % of the time at this width. Powers of two, as numbers of cores mostly are. */
 enum { PANEL_FLOPS = 16000000, PANEL_WIDTH = 96, MAX_PANELS = 64, PANEL_UNIT = 16 };
 
 void cpu_blas_panels(int64_t m, int64_t n, int64_t k, int *by_rows, int64_t *count) {
@@ -222,11 +226,15 @@ static void run_long_row(void *arg, int64_t i) {
         float sum32 = 0;
         for (int64_t l = 0; l < g->k; l++) {
             int64_t ia = g->trans_a ? l * g->m + i : i * g->k + l, ib = g->trans_b ? j * g->k + l : l * g->n + j;
-            if (g->dtype == SN_F32) sum32 += ((const float *)g->a)[ia] * ((const float *)g->b)[ib];
-            else sum += ((const double *)g->a)[ia] * ((const double *)g->b)[ib];
+            if (g->dtype == SN_F32)
+                sum32 += ((const float *)g->a)[ia] * ((const float *)g->b)[ib];
+            else
+                sum += ((const double *)g->a)[ia] * ((const double *)g->b)[ib];
         }
-        if (g->dtype == SN_F32) ((float *)g->c)[i * g->n + j] = sum32;
-        else ((double *)g->c)[i * g->n + j] = sum;
+        if (g->dtype == SN_F32)
+            ((float *)g->c)[i * g->n + j] = sum32;
+        else
+            ((double *)g->c)[i * g->n + j] = sum;
     }
     cpu_fp_leave(fp);
 }

@@ -16,8 +16,8 @@ void cpu_blas_free(cpu_blas *blas); /* NULL is fine */
 /* Opens the library, once: SINTER_BLAS, or else Debian's serial OpenBLAS apart from any BLAS of the host's, or else the
  * usual names. SN_ERR_UNAVAILABLE names everything that was tried. Any thread. */
 sn_status cpu_blas_open(cpu_blas *blas, base_trap *err);
-/* Only after cpu_blas_open has succeeded. The result depends on shape and operands, not on the number of threads (with a
- * library that brings threads of its own it is up to that library). */
+/* Only after cpu_blas_open has succeeded. The result depends on shape and operands, not on the number of threads (with
+ * a library that brings threads of its own it is up to that library). */
 void cpu_blas_gemm(cpu_blas *blas, const be_gemm *gemm);
 
 /* How a product is cut: into *count panels of rows (*by_rows 1) or columns (0) of the result; panel i has those of

@@ -1,5 +1,5 @@
-/* Finding and opening libsinter-llvm.so. RTLD_LOCAL keeps LLVM's symbols away from a host that brings an LLVM of its own;
- * RTLD_NOW makes a plug-in that does not fit fail here, with a sentence, and not in the middle of a compile. */
+/* Finding and opening libsinter-llvm.so. RTLD_LOCAL keeps LLVM's symbols away from a host that brings an LLVM of its
+ * own; RTLD_NOW makes a plug-in that does not fit fail here, with a sentence, and not in the middle of a compile. */
 #define _GNU_SOURCE
 #include "jit_cpu/compiler.h"
 
@@ -43,8 +43,10 @@ static sinter_llvm_compile_fn *try_open(const cpu_compiler *compiler, const char
     sinter_llvm_compile_fn *compile;
     void *p = dlsym(so, SINTER_LLVM_ENTRY);
     memcpy(&compile, &p, sizeof p);
-    if (compile) base_logf(compiler->log, SN_LOG_INFO, "compiler: %s", path);
-    else snprintf(text + n, size - n, "%s%s: has no function " SINTER_LLVM_ENTRY, n ? "; " : "", path);
+    if (compile)
+        base_logf(compiler->log, SN_LOG_INFO, "compiler: %s", path);
+    else
+        snprintf(text + n, size - n, "%s%s: has no function " SINTER_LLVM_ENTRY, n ? "; " : "", path);
     return compile;
 }
 
@@ -61,6 +63,8 @@ sn_status cpu_compiler_open(cpu_compiler *compiler, sinter_llvm_compile_fn **out
     atomic_store_explicit(&compiler->compile, *out, memory_order_release);
     pthread_mutex_unlock(&compiler->opening);
     if (*out) return SN_OK;
-    return base_set_error(err, SN_ERR_UNAVAILABLE, "no compiler: " SINTER_LLVM_SO " cannot be opened (SINTER_LLVM sets its "
-                          "path); tried %s", tried);
+    return base_set_error(err, SN_ERR_UNAVAILABLE,
+                          "no compiler: " SINTER_LLVM_SO " cannot be opened (SINTER_LLVM sets its "
+                          "path); tried %s",
+                          tried);
 }

@@ -1,6 +1,6 @@
 /* Threads to use: the affinity mask, cut by the cgroup's CPU quota. A quota may stand at the process's group or at any
- * group above it, and inside a container the group's path may be one that only the host can see: every prefix of the path
- * is looked at, those that do not exist count for nothing. */
+ * group above it, and inside a container the group's path may be one that only the host can see: every prefix of the
+ * path is looked at, those that do not exist count for nothing. */
 #define _GNU_SOURCE
 #include "jit_cpu/cores.h"
 
@@ -81,7 +81,8 @@ int cpu_cores_quota(const char *membership, const char *root) {
         *list++ = 0;
         *group++ = 0;
         int quota = 0;
-        if (!*list) quota = least_quota(root, group);
+        if (!*list)
+            quota = least_quota(root, group);
         else if (has_word(list, "cpu")) {
             snprintf(mount, sizeof mount, "%s/%s", root, list);
             quota = least_quota(mount, group);
@@ -97,7 +98,8 @@ int cpu_cores_quota(const char *membership, const char *root) {
 
 int cpu_cores(void) {
     cpu_set_t set[8]; /* 8192 processors: the call fails where the mask is smaller than the kernel's */
-    int cores = sched_getaffinity(0, sizeof set, set) ? (int)sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT_S(sizeof set, set);
+    int cores =
+        sched_getaffinity(0, sizeof set, set) ? (int)sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT_S(sizeof set, set);
     int quota = cpu_cores_quota("/proc/self/cgroup", "/sys/fs/cgroup");
     if (quota && quota < cores) cores = quota;
     return cores < 1 ? 1 : cores;

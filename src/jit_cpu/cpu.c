@@ -1,5 +1,5 @@
-/* The CPU backend: kernels become objects through the compiler plug-in, objects become code through our loader, launches
- * run on our threads (or the host's), products on a CBLAS library.
+/* The CPU backend: kernels become objects through the compiler plug-in, objects become code through our loader,
+ * launches run on our threads (or the host's), products on a CBLAS library.
  *
  * A launch is cut into ranges of chunks. Which thread runs which range decides no bit of the result: chunks are
  * independent and their number is a function of extents alone. */
@@ -74,7 +74,8 @@ static sn_status cpu_open(const be_options *options, be_device **out, base_trap 
     snprintf(dev->target, sizeof dev->target, "x86-64-v%d;sinter-llvm %d", (int)level, SINTER_LLVM_ABI);
     cpu_compiler_init(&dev->compiler, options->log);
     int cores = cpu_cores(), threads = options->threads > 0 ? options->threads : cores;
-    /* Host threads that launch at the same time each need scratch besides the pool's; more of them than processors wait. */
+    /* Host threads that launch at the same time each need scratch besides the pool's; more of them than processors
+     * wait. */
     if (cpu_pool_new(dev->alloc, threads, options->pool, &dev->pool, err) ||
         cpu_scratch_new(dev->alloc, cpu_pool_threads(dev->pool) + cores, &dev->scratch, err) ||
         cpu_blas_new(dev->alloc, dev->log, dev->pool, level, &dev->blas, err)) {
@@ -128,7 +129,8 @@ static sn_status cpu_compile(be_device *dev, const void *kernel, size_t n, be_bl
     return SN_OK;
 }
 
-static sn_status cpu_text(be_device *dev, const void *kernel, size_t n, const char *what, base_strbuf *out, base_trap *err) {
+static sn_status cpu_text(be_device *dev, const void *kernel, size_t n, const char *what, base_strbuf *out,
+                          base_trap *err) {
     int is_asm = !strcmp(what, "asm");
     if (!is_asm && strcmp(what, "llvm"))
         return base_set_error(err, SN_ERR_ARGUMENT, "no text '%s' of kernels: llvm and asm exist", what);
@@ -179,8 +181,10 @@ static sn_status cpu_load(be_device *dev, const kn_kernel *kernel, const void *b
     base_strbuf_init(&key, dev->alloc);
     kn_encode(kernel, &key);
     sn_status status;
-    if (!exec || key.failed) status = base_set_error(err, SN_ERR_NOMEM, "out of memory: kernel %s", name);
-    else status = dev->orc ? load_orc(dev, exec, &key, err) : load_own(dev, exec, &key, blob, n, name, err);
+    if (!exec || key.failed)
+        status = base_set_error(err, SN_ERR_NOMEM, "out of memory: kernel %s", name);
+    else
+        status = dev->orc ? load_orc(dev, exec, &key, err) : load_own(dev, exec, &key, blob, n, name, err);
     base_strbuf_free(&key);
     if (status) {
         cpu_unload(dev, exec);
@@ -232,8 +236,10 @@ static void cpu_launch(be_device *dev, be_exec *exec, const kn_launch *launch, c
     for (uint32_t part = 0; part < exec->kernel->n_part; part++) w.total += n_chunks[part];
     int64_t most = (int64_t)cpu_pool_threads(dev->pool) * RANGES_PER_THREAD;
     if (ns > split_ns) w.ranges = w.total < most ? w.total : most;
-    if (w.ranges > 1) cpu_pool_for(dev->pool, w.ranges, run_range, &w);
-    else if (w.total) run_range(&w, 0);
+    if (w.ranges > 1)
+        cpu_pool_for(dev->pool, w.ranges, run_range, &w);
+    else if (w.total)
+        run_range(&w, 0);
 }
 
 static void cpu_gemm(be_device *dev, const be_gemm *gemm) { cpu_blas_gemm(dev->blas, gemm); }

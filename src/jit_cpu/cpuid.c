@@ -1,5 +1,5 @@
-/* cpuid and xgetbv answers to an x86-64 level. A level counts only if every feature bit of it is there and the operating
- * system saves the registers it needs. */
+/* cpuid and xgetbv answers to an x86-64 level. A level counts only if every feature bit of it is there and the
+ * operating system saves the registers it needs. */
 #include "jit_cpu/cpuid.h"
 
 #include <string.h>
@@ -59,13 +59,15 @@ sn_status cpu_level_choose(cpu_level machine, const char *wanted, cpu_level *out
         while (level && strcmp(words[level] ? words[level] : "", wanted)) level--;
         if (!level) return base_set_error(err, SN_ERR_ARGUMENT, "SINTER_CPU is '%s', expected v3 or v4", wanted);
         if (level > (int)machine)
-            return base_set_error(err, SN_ERR_ARGUMENT, "SINTER_CPU is %s, but this processor (with what the operating "
-                                  "system allows) reaches x86-64-v%d", wanted, (int)machine);
+            return base_set_error(err, SN_ERR_ARGUMENT,
+                                  "SINTER_CPU is %s, but this processor (with what the operating "
+                                  "system allows) reaches x86-64-v%d",
+                                  wanted, (int)machine);
         *out = (cpu_level)level;
     }
     if (*out < CPU_V3)
-        return base_set_error(err, SN_ERR_UNSUPPORTED, "compiled kernels need x86-64-v3 (AVX2, FMA); this is x86-64-v%d",
-                              (int)*out);
+        return base_set_error(err, SN_ERR_UNSUPPORTED,
+                              "compiled kernels need x86-64-v3 (AVX2, FMA); this is x86-64-v%d", (int)*out);
     return SN_OK;
 }
 

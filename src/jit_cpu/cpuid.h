@@ -1,4 +1,4 @@
-/* cpuid.h: which x86-64 level the processor and the operating system support, and the floating-point mode of kernels. */
+/* cpuid.h: which x86-64 level processor and operating system support, and the floating-point mode of kernels. */
 #ifndef JIT_CPU_CPUID_H
 #define JIT_CPU_CPUID_H
 

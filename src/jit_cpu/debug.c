@@ -1,5 +1,5 @@
-/* GDB: a copy of the object with the sections' load addresses written into it goes on a list that GDB finds by name; GDB
- * has a breakpoint on __jit_debug_register_code and reads the list when that is called. perf: a line per kernel in
+/* GDB: a copy of the object with the sections' load addresses written into it goes on a list that GDB finds by name;
+ * GDB has a breakpoint on __jit_debug_register_code and reads the list when that is called. perf: a line per kernel in
  * /tmp/perf-PID.map. */
 #define _GNU_SOURCE
 #include "jit_cpu/debug.h"
@@ -27,8 +27,8 @@ struct jit_descriptor {
 };
 enum { JIT_NOACTION, JIT_REGISTER, JIT_UNREGISTER };
 
-/* The library's only mutable globals: a debugger looks for exactly one list per shared object, by this name, so it cannot
- * belong to a context. The lock guards it. */
+/* The library's only mutable globals: a debugger looks for exactly one list per shared object, by this name, so it
+ * cannot belong to a context. The lock guards it. */
 struct jit_descriptor __jit_debug_descriptor = {1, JIT_NOACTION, NULL, NULL};
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -41,7 +41,7 @@ struct cpu_debug {
     char object[];
 };
 
-/* perf reads the file only if it belongs to the user; O_NOFOLLOW and the owner check keep others from redirecting us. */
+/* perf reads the file only if it belongs to the user; O_NOFOLLOW and the owner check keep others from misleading us. */
 static void write_perf_line(const cpu_code *code, const char *name) {
     char path[64], line[512];
     snprintf(path, sizeof path, "/tmp/perf-%ld.map", (long)getpid());
@@ -96,8 +96,10 @@ void cpu_debug_remove(base_alloc *alloc, cpu_debug *d) {
     if (!d) return;
     pthread_mutex_lock(&lock);
     if (d->entry.next) d->entry.next->prev = d->entry.prev;
-    if (d->entry.prev) d->entry.prev->next = d->entry.next;
-    else __jit_debug_descriptor.first_entry = d->entry.next;
+    if (d->entry.prev)
+        d->entry.prev->next = d->entry.next;
+    else
+        __jit_debug_descriptor.first_entry = d->entry.next;
     tell(&d->entry, JIT_UNREGISTER);
     pthread_mutex_unlock(&lock);
     base_free(alloc, d, d->bytes);

@@ -352,7 +352,7 @@ void em_kernel(em *e, const char *symbol) {
         e->last_point = e->part->n_point ? e->part->point[e->part->n_point - 1] : (kn_id)KN_NONE;
         e->sizes.n = 0;
         e->fn = part_fn[p] =
-            new_function(e, base_arena_printf(e->arena, "part%u", p), part_types, 4, part_args);
+            new_function(e, base_arena_printf(e->arena, "%s.part%u", symbol, p), part_types, 4, part_args);
         LLVMSetLinkage(e->fn, LLVMInternalLinkage);
         emit_part(e);
     }

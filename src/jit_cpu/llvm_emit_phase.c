@@ -190,6 +190,17 @@ static LLVMValueRef emit_instance(em *e, const kn_inst *in, const em_at *at, uin
     return em_prim(e, (kn_prim)in->prim, (sn_dtype)last->type, (sn_dtype)in->type, operand, is_plain_const(last));
 }
 
+/* %v12. and so on in the text: the instruction of the expanded kernel. */
+static LLVMValueRef named(LLVMValueRef value, kn_id id) {
+    char name[16];
+    size_t n;
+    if (!LLVMIsAInstruction(value)) return value;
+    LLVMGetValueName2(value, &n);
+    int length = snprintf(name, sizeof name, "v%u.", (unsigned)id);
+    if (!n) LLVMSetValueName2(value, name, (size_t)length);
+    return value;
+}
+
 static void emit_instruction(em *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
     if (in->kind == KI_STORE) {
@@ -210,7 +221,7 @@ static void emit_instruction(em *e, kn_id id) {
         uint32_t lanes = em_lanes(e, in->over);
         em_value *v = em_new_value(e, id, in->over, lanes);
         em_at at = {0};
-        do v->at[at.slot] = emit_instance(e, in, &at, lanes);
+        do v->at[at.slot] = named(emit_instance(e, in, &at, lanes), id);
         while (em_next(e, in->over, &at));
     }
 }

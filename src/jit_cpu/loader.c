@@ -1,4 +1,5 @@
-/* In: a relocatable object as the compiler or a cache gave it. Out: its code and constants in memory, ready to be called.
+/* In: a relocatable object as the compiler or a cache gave it. Out: its code and constants in memory, ready to be
+ * called.
  *
  * Anonymous memory is mapped writable, sections are copied and relocated, then code becomes read+execute and constants
  * read-only. Each group has its own pages, so no page is ever writable and executable. Code and constants share one
@@ -52,7 +53,8 @@ static sn_status lay_out(linker *l) {
             if (s.flags & (SHF_WRITE | SHF_TLS | SHF_COMPRESSED))
                 return base_set_error(l->err, SN_ERR_PARSE,
                                       "compiled object: section %s is writable, thread-local or compressed; a kernel "
-                                      "has code and constants only", s.name);
+                                      "has code and constants only",
+                                      s.name);
             if (s.type != SHT_PROGBITS && s.type != SHT_X86_64_UNWIND)
                 return base_set_error(l->err, SN_ERR_PARSE, "compiled object: section %s has type %u", s.name, s.type);
             if (s.align > MAX_ALIGN || s.align > page) return bad(l, "a section's alignment exceeds a page");
@@ -78,18 +80,20 @@ static void copy_sections(linker *l) {
 static sn_status apply(linker *l, const base_elf_section *target, uint8_t *target_at, const base_elf_reloc *r) {
     size_t width = r->type == R_X86_64_64 || r->type == R_X86_64_PC64 ? 8 : 4;
     switch (r->type) {
-    case R_X86_64_NONE: return SN_OK;
-    case R_X86_64_64:
-    case R_X86_64_PC64:
-    case R_X86_64_PC32:
-    case R_X86_64_PLT32: break; /* the function is in the image, so no stub is needed: as PC32 */
-    default: return base_set_error(l->err, SN_ERR_PARSE, "compiled object: relocation type %u is not known", r->type);
+        case R_X86_64_NONE: return SN_OK;
+        case R_X86_64_64:
+        case R_X86_64_PC64:
+        case R_X86_64_PC32:
+        case R_X86_64_PLT32: break; /* the function is in the image, so no stub is needed: as PC32 */
+        default:
+            return base_set_error(l->err, SN_ERR_PARSE, "compiled object: relocation type %u is not known", r->type);
     }
-    if (width > target->size || r->offset > target->size - width) return bad(l, "a relocation crosses its section's end");
+    if (width > target->size || r->offset > target->size - width)
+        return bad(l, "a relocation crosses its section's end");
     base_elf_symbol y = base_elf_symbol_at(&l->elf, r->symbol);
     if (y.section == SHN_UNDEF || y.section >= l->elf.n_section || l->place[y.section] == nowhere)
-        return base_set_error(l->err, SN_ERR_PARSE, "compiled object: a relocation needs symbol '%s', which is not in it",
-                              y.name);
+        return base_set_error(l->err, SN_ERR_PARSE,
+                              "compiled object: a relocation needs symbol '%s', which is not in it", y.name);
     uint8_t *p = target_at + r->offset;
     uint64_t value = (uint64_t)(uintptr_t)(l->image + l->place[y.section]) + y.value + (uint64_t)r->addend;
     if (r->type != R_X86_64_64) value -= (uint64_t)(uintptr_t)p;
@@ -116,8 +120,8 @@ static sn_status find_entry(linker *l, const char *symbol, cpu_code *out) {
     for (uint32_t i = 1; i < l->elf.n_symbol; i++) {
         base_elf_symbol y = base_elf_symbol_at(&l->elf, i);
         if (y.section == SHN_UNDEF)
-            return base_set_error(l->err, SN_ERR_PARSE, "compiled object: symbol '%s' is undefined; a kernel calls nothing",
-                                  y.name);
+            return base_set_error(l->err, SN_ERR_PARSE,
+                                  "compiled object: symbol '%s' is undefined; a kernel calls nothing", y.name);
         if (y.bind != STB_GLOBAL || y.type != STT_FUNC || strcmp(y.name, symbol)) continue;
         if (y.section >= l->elf.n_section || l->place[y.section] == nowhere) continue;
         base_elf_section s = base_elf_section_at(&l->elf, y.section);
@@ -134,13 +138,15 @@ static sn_status protect(linker *l) {
     __builtin___clear_cache((char *)l->image, (char *)l->image + code);
     if (mprotect(l->image, code, PROT_READ | PROT_EXEC) ||
         (constants && mprotect(l->image + code, constants, PROT_READ)))
-        return base_set_error(l->err, SN_ERR_IO, "memory for code could not be made executable: %s (does a security "
-                              "policy forbid it?)", strerror(errno));
+        return base_set_error(l->err, SN_ERR_IO,
+                              "memory for code could not be made executable: %s (does a security "
+                              "policy forbid it?)",
+                              strerror(errno));
     return SN_OK;
 }
 
-sn_status cpu_link(const void *object, size_t n, const char *symbol, cpu_code *out, uint64_t where[BASE_ELF_MAX_SECTIONS],
-                   base_trap *err) {
+sn_status cpu_link(const void *object, size_t n, const char *symbol, cpu_code *out,
+                   uint64_t where[BASE_ELF_MAX_SECTIONS], base_trap *err) {
     linker l = {.err = err};
     char text[BASE_ELF_TEXT_MAX];
     *out = (cpu_code){0};

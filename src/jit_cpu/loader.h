@@ -12,11 +12,11 @@ typedef struct cpu_code {
     size_t entry_size; /* bytes of the entry's code; 0 where the object does not tell */
 } cpu_code;
 
-/* Links the object, whose bytes are untrusted: it is loaded or refused (SN_ERR_PARSE). It may not have undefined symbols,
- * writable or thread-local data. The entry is the global function `symbol`. where, unless NULL, gets the address of each
- * section (0: not loaded). out is cleared on failure. Memory is never writable and executable at once. */
-sn_status cpu_link(const void *object, size_t n, const char *symbol, cpu_code *out, uint64_t where[BASE_ELF_MAX_SECTIONS],
-                   base_trap *err);
+/* Links the object, whose bytes are untrusted: it is loaded or refused (SN_ERR_PARSE). It may not have undefined
+ * symbols, writable or thread-local data. The entry is the global function `symbol`. where, unless NULL, gets the
+ * address of each section (0: not loaded). out is cleared on failure. No page is ever writable and executable. */
+sn_status cpu_link(const void *object, size_t n, const char *symbol, cpu_code *out,
+                   uint64_t where[BASE_ELF_MAX_SECTIONS], base_trap *err);
 void cpu_unlink(cpu_code *code); /* cleared code is fine */
 
 #endif

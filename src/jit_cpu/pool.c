@@ -1,8 +1,9 @@
-/* A parallel-for for work of 0.1 to 100 ms. The caller publishes a job and works on it too; workers join while it is open.
+/* A parallel-for for work of 0.1 to 100 ms. The caller publishes a job and works on it too; workers join while it is
+ * open.
  *
  * `generation` counts jobs: workers sleep on it. `gate` says whether the job is open and how many workers are inside.
- * A worker joins by adding itself to an open gate, so the caller waits only for workers that did join: one that wakes up
- * late finds the gate closed and goes back to sleep. Indices are claimed from `next`, a few at a time.
+ * A worker joins by adding itself to an open gate, so the caller waits only for workers that did join: one that wakes
+ * up late finds the gate closed and goes back to sleep. Indices are claimed from `next`, a few at a time.
  *
  * Both sides spin for at most SPIN_NS before they sleep: a longer spin of a worker that shares a processor with the
  * caller keeps the caller waiting (a wake-up costs some 10 to 50 us whatever we do).
@@ -21,9 +22,9 @@
 #include "base/futex.h"
 
 enum { SPIN_NS = 4000, CLAIMS_PER_THREAD = 8 };
-#define GATE_OPEN ((uint32_t)1 << 31)    /* workers may join */
-#define GATE_WAITED ((uint32_t)1 << 30)  /* the caller sleeps until the last worker has left */
-#define GATE_COUNT (GATE_WAITED - 1)     /* workers inside */
+#define GATE_OPEN   ((uint32_t)1 << 31) /* workers may join */
+#define GATE_WAITED ((uint32_t)1 << 30) /* the caller sleeps until the last worker has left */
+#define GATE_COUNT  (GATE_WAITED - 1)   /* workers inside */
 
 struct cpu_pool {
     base_alloc *alloc;
@@ -102,7 +103,8 @@ static void *worker(void *arg) {
         if (atomic_load_explicit(&pool->stop, memory_order_acquire)) return NULL;
         join_job(pool);
         if (spin(&pool->generation, seen) != seen) continue;
-        /* Sequentially consistent with publish(): it either sees a sleeper or has changed the word before the futex looks. */
+        /* Sequentially consistent with publish(): it either sees a sleeper or has changed the word before the futex
+         * looks. */
         atomic_fetch_add(&pool->sleeping, 1);
         if (atomic_load(&pool->generation) == seen) base_futex_wait(&pool->generation, seen);
         atomic_fetch_sub(&pool->sleeping, 1);
@@ -139,7 +141,8 @@ static void start_workers(cpu_pool *pool) {
 static int take(cpu_pool *pool) {
     uint32_t is_free = 0;
     if (pool->threads == 1) return 0;
-    return atomic_compare_exchange_strong_explicit(&pool->busy, &is_free, 1, memory_order_acquire, memory_order_relaxed);
+    return atomic_compare_exchange_strong_explicit(&pool->busy, &is_free, 1, memory_order_acquire,
+                                                   memory_order_relaxed);
 }
 
 /* After the caller's own share: no more joiners, and wait for those inside. */

@@ -15,9 +15,10 @@ sn_status cpu_pool_new(base_alloc *alloc, int threads, const sn_pool *host, cpu_
 /* Waits for the workers to end. NULL is fine. */
 void cpu_pool_free(cpu_pool *pool);
 
-/* Runs body(arg, i) for each i in [0, n) in any order; done when it returns. Never fails: with no threads to be had, the
- * caller does all of it. Any thread may call, also from inside a body: a caller that finds the workers busy runs its
- * work itself. After fork the child's first call starts workers of its own. (Forking inside a body is not supported.) */
+/* Runs body(arg, i) for each i in [0, n) in any order; done when it returns. Never fails: with no threads to be had,
+ * the caller does all of it. Any thread may call, also from inside a body: a caller that finds the workers busy runs
+ * its work itself. After fork the child's first call starts workers of its own. (Forking inside a body is not
+ * supported.) */
 void cpu_pool_for(cpu_pool *pool, int64_t n, void (*body)(void *arg, int64_t i), void *arg);
 
 /* How many threads take part at most; with a host pool, what was asked for. */

@@ -1,5 +1,5 @@
-/* A fixed number of slots, each with a buffer that only whoever took the slot may touch. Kernels call nothing, so a thread
- * that holds a slot always gives it back: waiting for one cannot deadlock. */
+/* A fixed number of slots, each with a buffer that only whoever took the slot may touch. Kernels call nothing, so a
+ * thread that holds a slot always gives it back: waiting for one cannot deadlock. */
 #define _GNU_SOURCE
 #include "jit_cpu/scratch.h"
 

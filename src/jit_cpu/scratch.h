@@ -11,10 +11,10 @@ typedef struct cpu_scratch cpu_scratch;
 sn_status cpu_scratch_new(base_alloc *alloc, int slots, cpu_scratch **out, base_trap *err);
 void cpu_scratch_free(cpu_scratch *scratch); /* NULL is fine */
 
-/* Makes every buffer at least this large, for good. May wait for threads that hold one; do not call while holding one. */
+/* Makes every buffer at least this large, for good. May wait for holders: do not call as one. */
 sn_status cpu_scratch_reserve(cpu_scratch *scratch, size_t bytes, base_trap *err);
 
-/* A buffer of at least the reserved bytes, 64-byte aligned, for the calling thread until it gives it back. Cannot fail. */
+/* A buffer of at least the reserved bytes, 64-byte aligned, for the calling thread until given back. Cannot fail. */
 void *cpu_scratch_take(cpu_scratch *scratch, int *slot);
 void cpu_scratch_give(cpu_scratch *scratch, int slot);
 

@@ -40,8 +40,12 @@ void support_elf_make(support_elf *out, const support_elf_section *sections, int
     }
     for (int i = 0; i < n_section; i++) {
         Elf64_Shdr *h = &headers[1 + n_section + i];
-        *h = (Elf64_Shdr){.sh_name = add_name(names, &n_names, ".rela"), .sh_type = SHT_RELA, .sh_link = (uint32_t)symtab,
-                          .sh_info = (uint32_t)(1 + i), .sh_addralign = 8, .sh_entsize = sizeof(Elf64_Rela)};
+        *h = (Elf64_Shdr){.sh_name = add_name(names, &n_names, ".rela"),
+                          .sh_type = SHT_RELA,
+                          .sh_link = (uint32_t)symtab,
+                          .sh_info = (uint32_t)(1 + i),
+                          .sh_addralign = 8,
+                          .sh_entsize = sizeof(Elf64_Rela)};
         h->sh_offset = append(out, NULL, 0, 8);
         for (int k = 0; k < n_reloc; k++) {
             if (relocs[k].section != i) continue;
@@ -51,8 +55,11 @@ void support_elf_make(support_elf *out, const support_elf_section *sections, int
         }
         h->sh_size = out->n - h->sh_offset;
     }
-    headers[symtab] = (Elf64_Shdr){.sh_name = add_name(names, &n_names, ".symtab"), .sh_type = SHT_SYMTAB,
-                                   .sh_link = (uint32_t)strtab, .sh_info = 1, .sh_addralign = 8,
+    headers[symtab] = (Elf64_Shdr){.sh_name = add_name(names, &n_names, ".symtab"),
+                                   .sh_type = SHT_SYMTAB,
+                                   .sh_link = (uint32_t)strtab,
+                                   .sh_info = 1,
+                                   .sh_addralign = 8,
                                    .sh_entsize = sizeof(Elf64_Sym)};
     Elf64_Sym null = {0};
     headers[symtab].sh_offset = append(out, &null, sizeof null, 8);
@@ -65,14 +72,19 @@ void support_elf_make(support_elf *out, const support_elf_section *sections, int
         append(out, &y, sizeof y, 8);
     }
     headers[symtab].sh_size = out->n - headers[symtab].sh_offset;
-    headers[strtab] = (Elf64_Shdr){.sh_name = add_name(names, &n_names, ".strtab"), .sh_type = SHT_STRTAB,
-                                   .sh_addralign = 1};
+    headers[strtab] =
+        (Elf64_Shdr){.sh_name = add_name(names, &n_names, ".strtab"), .sh_type = SHT_STRTAB, .sh_addralign = 1};
     headers[strtab].sh_offset = append(out, names, n_names, 1);
     headers[strtab].sh_size = n_names;
     out->headers = append(out, headers, (size_t)(strtab + 1) * sizeof *headers, 8);
 
-    Elf64_Ehdr e = {.e_type = ET_REL, .e_machine = EM_X86_64, .e_version = EV_CURRENT, .e_shoff = out->headers,
-                    .e_ehsize = sizeof e, .e_shentsize = sizeof(Elf64_Shdr), .e_shnum = (uint16_t)(strtab + 1),
+    Elf64_Ehdr e = {.e_type = ET_REL,
+                    .e_machine = EM_X86_64,
+                    .e_version = EV_CURRENT,
+                    .e_shoff = out->headers,
+                    .e_ehsize = sizeof e,
+                    .e_shentsize = sizeof(Elf64_Shdr),
+                    .e_shnum = (uint16_t)(strtab + 1),
                     .e_shstrndx = (uint16_t)strtab};
     memcpy(e.e_ident, ELFMAG, SELFMAG);
     e.e_ident[EI_CLASS] = ELFCLASS64;

@@ -35,7 +35,8 @@ typedef struct {
 typedef struct {
     unsigned char at[SUPPORT_ELF_MAX];
     size_t n;
-    size_t headers; /* offset of the section headers: 0 null, 1.. the sections given, then .rela of each, .symtab, .strtab */
+    size_t headers; /* offset of the section headers: 0 null, 1.. the sections given, then .rela of each, .symtab,
+                       .strtab */
     int n_section;  /* of the sections given */
 } support_elf;
 

@@ -10,7 +10,6 @@
 #include <sys/mman.h>
 
 #include "backend/interp.h"
-#include "jit_cpu/llvm_plugin.h"
 
 enum { PAGE = 4096 };
 
@@ -25,11 +24,8 @@ void support_kernel_free(support_kernel *s) { base_arena_free(&s->arena); }
 
 /* ---- the plug-in --------------------------------------------------------------------------------------------------- */
 
-static sinter_llvm_compile_fn *plugin(void) {
+sinter_llvm_compile_fn *support_plugin(void) {
     const char *path = getenv("SINTER_LLVM");
-#ifdef SINTER_TEST_LLVM
-    if (!path) path = SINTER_TEST_LLVM;
-#endif
     void *so = dlopen(path ? path : SINTER_LLVM_SO, RTLD_NOW | RTLD_LOCAL);
     ck_assert_msg(so != NULL, "%s", dlerror());
     void *symbol = dlsym(so, SINTER_LLVM_ENTRY);
@@ -37,6 +33,14 @@ static sinter_llvm_compile_fn *plugin(void) {
     sinter_llvm_compile_fn *fn;
     memcpy(&fn, &symbol, sizeof fn);
     return fn;
+}
+
+base_strbuf support_kernel_bytes(support_kernel *s) {
+    base_strbuf bytes;
+    base_strbuf_init(&bytes, &s->alloc);
+    kn_encode(kn_build_finish(&s->b), &bytes);
+    ck_assert(!bytes.failed);
+    return bytes;
 }
 
 /* One global symbol, none undefined. */
@@ -165,6 +169,7 @@ static int same(sn_dtype type, const unsigned char *a, const unsigned char *b) {
 }
 
 static void compare(const run *want, const run *got, const char *what, const char *level) {
+    const int64_t *dim = want->c->dim;
     for (uint32_t m = 0; m < want->k->n_mem; m++) {
         if (!want->mem[m].map) continue;
         sn_dtype type = (sn_dtype)want->k->mem[m].store;
@@ -175,8 +180,8 @@ static void compare(const run *want, const run *got, const char *what, const cha
             uint64_t x = 0, y = 0;
             float fx, fy;
             memcpy(&x, a, size), memcpy(&y, b, size), memcpy(&fx, a, 4 < size ? 4 : size), memcpy(&fy, b, 4 < size ? 4 : size);
-            ck_abort_msg("%s, %s: memory %u (%s) element %zu of %zu: interpreter %#llx (%g), compiled %#llx (%g)", what,
-                         level, m, sn_dtype_name(type), i, n, (unsigned long long)x, (double)fx, (unsigned long long)y,
+            ck_abort_msg("%s, %s, dims %lld %lld: memory %u (%s) element %zu of %zu: interpreter %#llx (%g), compiled %#llx (%g)", what,
+                         level, (long long)dim[0], (long long)dim[1], m, sn_dtype_name(type), i, n, (unsigned long long)x, (double)fx, (unsigned long long)y,
                          (double)fy);
         }
         size_t before = (size_t)(got->mem[m].at - got->mem[m].map) - PAGE;
@@ -207,64 +212,76 @@ static sinter_llvm_result compile(sinter_llvm_compile_fn *fn, const base_strbuf 
 
 typedef struct {
     support_kernel *s;
-    const support_case *c;
+    const support_case *cases;
+    size_t n_cases;
     const char *what;
     base_strbuf bytes;
+    run *want; /* of each case */
 } check_job;
 
-static void check_body(void *arg) {
-    check_job *j = arg;
-    support_kernel *s = j->s;
-    const sn_allocator *allocator = &s->alloc.hook;
-    static const char *const levels[] = {"v3", "v4"};
-    kn_kernel *k = kn_build_finish(&s->b);
-    char text[256];
-    const char *wrong = kn_verify(k, text);
-    ck_assert_msg(!wrong, "%s: %s", j->what, wrong);
-    if (getenv("SUPPORT_EMIT_PRINT")) {
+/* For people: SUPPORT_EMIT_PRINT=kernel, or the number of a sinter_llvm_want. */
+static void print(check_job *j, const kn_kernel *k, sinter_llvm_compile_fn *fn, const char *level) {
+    const char *want = getenv("SUPPORT_EMIT_PRINT");
+    const sn_allocator *allocator = &j->s->alloc.hook;
+    if (want && !strcmp(want, "kernel")) {
         base_strbuf out;
-        base_strbuf_init(&out, &s->alloc);
+        base_strbuf_init(&out, &j->s->alloc);
         kn_print(k, &out);
         fprintf(stderr, "%s\n", out.at);
         base_strbuf_free(&out);
-    }
-    kn_encode(k, &j->bytes);
-    ck_assert(!j->bytes.failed);
-
-    run want = new_run(s, k, j->c);
-    interp_errors errors = {0};
-    const kn_kernel *expanded = kn_expand(&s->arena, k);
-    for (uint32_t p = 0; p < k->n_part; p++)
-        interp_run(expanded, &want.launch, p, 0, kn_chunks(k, p, j->c->dim), want.scratch.at, &errors);
-    ck_assert_msg(errors.n == 0, "%s: interpreter: %s", j->what, errors.first);
-
-    sinter_llvm_compile_fn *fn = plugin();
-    for (int l = 0; l < 2; l++) {
-        const char *print = getenv("SUPPORT_EMIT_TEXT");
-        if (print) {
-            sinter_llvm_result text_result = compile(fn, &j->bytes, levels[l], (uint32_t)atoi(print), allocator, j->what);
-            fprintf(stderr, "%s\n", text_result.bytes);
-            allocator->realloc(allocator->user, text_result.bytes, text_result.n, 0);
-        }
-        sinter_llvm_result result = compile(fn, &j->bytes, levels[l], SINTER_LLVM_OBJECT, allocator, j->what);
-        check_object(result.bytes, result.n, "kernel", j->what);
-        if (machine_has(levels[l])) {
-            run got = new_run(s, k, j->c);
-            kn_code code;
-            memcpy(&code, &result.address, sizeof code);
-            run_compiled(&got, code);
-            compare(&want, &got, j->what, levels[l]);
-            free_run(&got);
-        }
-        result.release(result.handle);
+    } else if (want) {
+        sinter_llvm_result result = compile(fn, &j->bytes, level, (uint32_t)atoi(want), allocator, j->what);
+        fprintf(stderr, "%s\n", result.bytes);
         allocator->realloc(allocator->user, result.bytes, result.n, 0);
     }
-    free_run(&want);
 }
 
-void support_emit_check(support_kernel *s, const support_case *c, const char *what) {
-    check_job j = {.s = s, .c = c, .what = what};
-    base_strbuf_init(&j.bytes, &s->alloc);
+static void interpret(check_job *j, const kn_kernel *k) {
+    const kn_kernel *expanded = kn_expand(&j->s->arena, k);
+    interp_errors errors = {0};
+    j->want = ARENA_ARRAY(&j->s->arena, run, j->n_cases);
+    for (size_t i = 0; i < j->n_cases; i++) {
+        run *r = &j->want[i];
+        *r = new_run(j->s, k, &j->cases[i]);
+        for (uint32_t p = 0; p < k->n_part; p++)
+            interp_run(expanded, &r->launch, p, 0, kn_chunks(k, p, r->c->dim), r->scratch.at, &errors);
+        ck_assert_msg(errors.n == 0, "%s: interpreter: %s", j->what, errors.first);
+    }
+}
+
+static void check_level(check_job *j, const kn_kernel *k, sinter_llvm_compile_fn *fn, const char *level) {
+    const sn_allocator *allocator = &j->s->alloc.hook;
+    print(j, k, fn, level);
+    sinter_llvm_result result = compile(fn, &j->bytes, level, SINTER_LLVM_OBJECT, allocator, j->what);
+    check_object(result.bytes, result.n, "kernel", j->what);
+    kn_code code;
+    memcpy(&code, &result.address, sizeof code);
+    for (size_t i = 0; i < j->n_cases && machine_has(level); i++) {
+        run got = new_run(j->s, k, &j->cases[i]);
+        run_compiled(&got, code);
+        compare(&j->want[i], &got, j->what, level);
+        free_run(&got);
+    }
+    result.release(result.handle);
+    allocator->realloc(allocator->user, result.bytes, result.n, 0);
+}
+
+static void check_body(void *arg) {
+    check_job *j = arg;
+    kn_kernel *k = kn_build_finish(&j->s->b);
+    char text[256];
+    const char *wrong = kn_verify(k, text);
+    ck_assert_msg(!wrong, "%s: %s", j->what, wrong);
+    j->bytes = support_kernel_bytes(j->s);
+    interpret(j, k);
+    sinter_llvm_compile_fn *fn = support_plugin();
+    check_level(j, k, fn, "v3");
+    check_level(j, k, fn, "v4");
+    for (size_t i = 0; i < j->n_cases; i++) free_run(&j->want[i]);
+}
+
+void support_emit_check(support_kernel *s, const support_case *cases, size_t n_cases, const char *what) {
+    check_job j = {.s = s, .cases = cases, .n_cases = n_cases, .what = what};
     sn_status status = base_protect(&s->trap, check_body, &j);
     ck_assert_msg(status == SN_OK, "%s: %s", what, s->trap.text);
     base_strbuf_free(&j.bytes);

@@ -4,6 +4,7 @@
 #define SUPPORT_EMIT_H
 
 #include "ir/kernel_build.h"
+#include "jit_cpu/llvm_plugin.h"
 
 enum { SUPPORT_MAX_DIMS = 8, SUPPORT_MAX_SCALARS = 8 };
 
@@ -31,8 +32,13 @@ typedef struct {
 void support_kernel_init(support_kernel *s);
 void support_kernel_free(support_kernel *s);
 
-/* Fails the running test with `what` and the place of the first difference. Also checks that the object has no undefined
- * symbol, that two compilations give equal bytes, and that nothing outside of the memories is touched. */
-void support_emit_check(support_kernel *s, const support_case *c, const char *what);
+/* Compiles the kernel and runs it on each case; fails the running test with `what` and the place of the first difference.
+ * Also checks that the object has one symbol and no undefined one, and that nothing outside of the memories is touched:
+ * each ends at a page that cannot be. */
+void support_emit_check(support_kernel *s, const support_case *cases, size_t n_cases, const char *what);
+
+/* The plug-in's function, and the bytes of a finished kernel (base_strbuf_free). */
+sinter_llvm_compile_fn *support_plugin(void);
+base_strbuf support_kernel_bytes(support_kernel *s);
 
 #endif
