@@ -1,5 +1,5 @@
-/* What is wrong with a description or a call, and the sentence that says so. Each case is one mistake; after all of them
- * graph and function still work, and nothing has leaked. */
+/* What is wrong with a description or a call, and the sentence that says so. Each case is one mistake; after all of
+ * them graph and function still work, and nothing has leaked. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +37,8 @@ static void teardown(void) {
     ck_assert_int_eq(atomic_load(&memory.live), 0);
 }
 
-/* ---- descriptions --------------------------------------------------------------------------------------------------- */
+/* ---- descriptions ---------------------------------------------------------------------------------------------------
+ */
 
 static sn_graph *graph;
 
@@ -45,7 +46,8 @@ static sn_graph *graph;
 static void refused(const sn_function_desc *desc, sn_status status, const char *sentence) {
     sn_function *f = (sn_function *)&f;
     sn_status got = sn_function_new(graph, desc, &f);
-    ck_assert_msg(got == status, "%s instead of %s: %s", sn_status_name(got), sn_status_name(status), sn_graph_error(graph));
+    ck_assert_msg(got == status, "%s instead of %s: %s", sn_status_name(got), sn_status_name(status),
+                  sn_graph_error(graph));
     ck_assert_ptr_null(f);
     ck_assert_int_eq(sn_graph_status(graph), status);
     ck_assert_msg(strstr(sn_graph_error(graph), sentence) != NULL, "wanted \"%s\", got \"%s\"", sentence,
@@ -64,11 +66,11 @@ START_TEST(descriptions) {
     ck_assert_int_eq(sn_var_new(other_ctx, "far", SN_F32, 1, (int64_t[]){3}, &foreign), SN_OK);
     sn_expr v2 = sn_add(sn_use(g, v), s), v3 = sn_add(sn_use(g, v), sn_use(g, twin));
 
-#define DESC(...) (&(sn_function_desc){__VA_ARGS__})
-#define IN .inputs = xs, .n_inputs = 2
-#define OUT .outputs = &e, .n_outputs = 1
+#define DESC(...)          (&(sn_function_desc){__VA_ARGS__})
+#define IN                 .inputs = xs, .n_inputs = 2
+#define OUT                .outputs = &e, .n_outputs = 1
 #define UPDATE(var, value) .updates = &(sn_update){(var), (value)}, .n_updates = 1
-#define GIVEN(a, b) .givens = &(sn_given){(a), (b)}, .n_givens = 1
+#define GIVEN(a, b)        .givens = &(sn_given){(a), (b)}, .n_givens = 1
     refused(NULL, SN_ERR_ARGUMENT, "the description is NULL");
     refused(DESC(.struct_size = 3, IN, OUT), SN_ERR_ARGUMENT, "struct_size 3");
     refused(DESC(IN), SN_ERR_ARGUMENT, "neither outputs nor updates");
@@ -77,8 +79,7 @@ START_TEST(descriptions) {
     refused(DESC(IN, OUT, .n_updates = 1), SN_ERR_ARGUMENT, "1 updates, but the array is NULL");
     refused(DESC(IN, OUT, .n_givens = 1), SN_ERR_ARGUMENT, "1 givens, but the array is NULL");
     refused(DESC(.inputs = xs, .n_inputs = 1, OUT), SN_ERR_MISSING, "input \"s\" (");
-    refused(DESC(.name = "step", .inputs = &s, .n_inputs = 1, OUT), SN_ERR_MISSING,
-            "function \"step\": input \"x\" (");
+    refused(DESC(.name = "step", .inputs = &s, .n_inputs = 1, OUT), SN_ERR_MISSING, "function \"step\": input \"x\" (");
     refused(DESC(.inputs = &e, .n_inputs = 1, OUT), SN_ERR_ARGUMENT, "input 0 was not made by sn_input");
     refused(DESC(.inputs = (sn_expr[]){x, s, x}, .n_inputs = 3, OUT), SN_ERR_ARGUMENT, "input 2 is listed twice");
     refused(DESC(.inputs = &z, .n_inputs = 1, OUT), SN_ERR_ARGUMENT, "input 0 is an expression of another graph");
@@ -93,7 +94,8 @@ START_TEST(descriptions) {
     refused(DESC(IN, OUT, .updates = (sn_update[]){{v, v2}, {v, v2}}, .n_updates = 2), SN_ERR_ARGUMENT,
             "updates 0 and 1 are both of variable \"v\"");
     refused(DESC(IN, .outputs = &v3, .n_outputs = 1), SN_ERR_ARGUMENT, "two of its variables are called \"v\"");
-    refused(DESC(IN, OUT, GIVEN(z, s)), SN_ERR_ARGUMENT, "what is replaced by given 0 is an expression of another graph");
+    refused(DESC(IN, OUT, GIVEN(z, s)), SN_ERR_ARGUMENT,
+            "what is replaced by given 0 is an expression of another graph");
     refused(DESC(IN, OUT, GIVEN(s, z)), SN_ERR_ARGUMENT, "what stands in by given 0 is an expression of another graph");
     refused(DESC(IN, OUT, GIVEN(s, d)), SN_ERR_DTYPE, "given 0: s is f32[], d is f64[]");
     refused(DESC(IN, OUT, GIVEN(s, x)), SN_ERR_SHAPE, "given 0: s is f32[], x is f32[N]");
@@ -122,7 +124,8 @@ START_TEST(descriptions) {
 }
 END_TEST
 
-/* ---- calls ------------------------------------------------------------------------------------------------------------ */
+/* ---- calls
+ * ------------------------------------------------------------------------------------------------------------ */
 
 enum { N_IN = 3, N_OUT = 2 };
 
@@ -158,11 +161,11 @@ START_TEST(calls) {
     ck_assert_int_eq(sn_function_call(good.f, good.in, N_IN, good.out, N_OUT), SN_OK);
 
     calling c;
-#define WRONG(change, status, sentence)                                                                                 \
-    do {                                                                                                                \
-        c = good;                                                                                                       \
-        change;                                                                                                         \
-        call_refused(&c, status, sentence);                                                                             \
+#define WRONG(change, status, sentence)                                                                                \
+    do {                                                                                                               \
+        c = good;                                                                                                      \
+        change;                                                                                                        \
+        call_refused(&c, status, sentence);                                                                            \
     } while (0)
     WRONG(c.in[0].rank = 1, SN_ERR_SHAPE, "input \"X\": f32[3] given, f32[N,2] wanted");
     WRONG(c.in[0].rank = -1, SN_ERR_SHAPE, "input \"X\": f32 of rank -1 given, f32[N,2] wanted");
@@ -222,11 +225,12 @@ START_TEST(calls) {
 }
 END_TEST
 
-/* ---- what depends on the sizes of a call ------------------------------------------------------------------------------ */
+/* ---- what depends on the sizes of a call
+ * ------------------------------------------------------------------------------ */
 
 /* The expression over x[N] and ids[I], called with n and i. */
-static void sized(sn_expr (*make)(sn_graph *g, sn_expr x, sn_expr ids, sn_dim N), int64_t n, int64_t i,
-                  sn_dtype dtype, int64_t n_out, sn_status status, const char *sentence) {
+static void sized(sn_expr (*make)(sn_graph *g, sn_expr x, sn_expr ids, sn_dim N), int64_t n, int64_t i, sn_dtype dtype,
+                  int64_t n_out, sn_status status, const char *sentence) {
     sn_graph *g = sn_graph_new(ctx, "sized");
     sn_dim N = sn_dim_new(g, "N");
     sn_expr in[] = {sn_input(g, "x", SN_F32, SN_SHAPE(N)), sn_input(g, "ids", SN_I64, SN_SHAPE(sn_dim_new(g, "I")))};
@@ -239,7 +243,8 @@ static void sized(sn_expr (*make)(sn_graph *g, sn_expr x, sn_expr ids, sn_dim N)
     sn_tensor ts[] = {sn_tensor_of(SN_F32, x, 1, &n), sn_tensor_of(SN_I64, ids, 1, &i)};
     sn_tensor to = sn_tensor_of(dtype, r, 1, &n_out);
     sn_status got = sn_function_call(f, ts, 2, &to, 1);
-    ck_assert_msg(got == status, "%s instead of %s: %s", sn_status_name(got), sn_status_name(status), sn_function_error(f));
+    ck_assert_msg(got == status, "%s instead of %s: %s", sn_status_name(got), sn_status_name(status),
+                  sn_function_error(f));
     ck_assert_msg(strstr(sn_function_error(f), sentence) != NULL, "wanted \"%s\", got \"%s\"", sentence,
                   sn_function_error(f));
     sn_function_free(f);

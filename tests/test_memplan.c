@@ -1,5 +1,5 @@
-/* The memory plan: no two temporaries that live at one step share a byte; and the plan is tight where tightness is easy to
- * see, never larger than no plan at all, and the same each time. */
+/* The memory plan: no two temporaries that live at one step share a byte; and the plan is tight where tightness is easy
+ * to see, never larger than no plan at all, and the same each time. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>

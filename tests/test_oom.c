@@ -1,5 +1,6 @@
-/* Memory runs out at the n-th allocation, for every n, everywhere between sn_context_new and the last call: each function
- * says so, nothing is half done, nothing leaks; and where only that one allocation fails, all works again afterwards. */
+/* Memory runs out at the n-th allocation, for every n, everywhere between sn_context_new and the last call: each
+ * function says so, nothing is half done, nothing leaks; and where only that one allocation fails, all works again
+ * afterwards. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,8 +36,10 @@ static void call_twice(outcome *o, sn_function *f) {
         sn_tensor x = sn_tensor_of(SN_F32, in, 2, (int64_t[]){n, 3});
         sn_tensor y[] = {sn_tensor_of(SN_F32, out, 2, (int64_t[]){n, 2}), sn_tensor_of(SN_F32, &loss, 0, NULL)};
         loss = -1;
-        if (ok(o, sn_function_call(f, &x, 1, y, 2))) ck_assert_float_gt(loss, 0);
-        else ck_assert_float_eq(loss, -1);
+        if (ok(o, sn_function_call(f, &x, 1, y, 2)))
+            ck_assert_float_gt(loss, 0);
+        else
+            ck_assert_float_eq(loss, -1);
     }
 }
 
@@ -51,7 +54,8 @@ static void with_graph(outcome *o, sn_context *ctx, sn_var *w) {
     sn_status status = sn_grad(e, &W, 1, &d);
     sn_update up = {w, sn_sub(W, sn_mul(d, sn_const(g, 0.1)))};
     sn_expr outs[] = {y, e};
-    sn_function_desc desc = {.inputs = &x, .n_inputs = 1, .outputs = outs, .n_outputs = 2, .updates = &up, .n_updates = 1};
+    sn_function_desc desc = {
+        .inputs = &x, .n_inputs = 1, .outputs = outs, .n_outputs = 2, .updates = &up, .n_updates = 1};
     sn_function *f;
     if (!status) status = sn_function_new(g, &desc, &f);
     if (!ok(o, status)) {

@@ -1,4 +1,5 @@
-/* The rewriting passes: each rule alone on a graph that it must rewrite and on graphs that it must leave; and the driver. */
+/* The rewriting passes: each rule alone on a graph that it must rewrite and on graphs that it must leave; and the
+ * driver. */
 #define _POSIX_C_SOURCE 200809L
 #include <check.h>
 #include <fenv.h>
@@ -14,14 +15,15 @@ static void drop_labels(ir_graph *g) {
     for (ir_id id = 1; id < g->node.n; id++) g->label.at[id] = NULL;
 }
 
-/* ---- every rule ------------------------------------------------------------------------------------------------------------- */
+/* ---- every rule -------------------------------------------------------------------------------------------------- */
 
-#define HEAD                                                                                                            \
-    "graph t[N, M](%x: f32[N], %y: f32[N], %d: f64[N], %i: i32[N], %j: i32[N], %u: u8[N], %v: u8[N], %p: bool[N], "     \
-    "%q: bool[N], %k: f32[], %a: f32[N,4], %b: f32[4,M], %s: f32[4], %c: f32[N,1], %l: i64[N], %t: f32[N,4,M], "        \
+#define HEAD                                                                                                           \
+    "graph t[N, M](%x: f32[N], %y: f32[N], %d: f64[N], %i: i32[N], %j: i32[N], %u: u8[N], %v: u8[N], %p: bool[N], "    \
+    "%q: bool[N], %k: f32[], %a: f32[N,4], %b: f32[4,M], %s: f32[4], %c: f32[N,1], %l: i64[N], %t: f32[N,4,M], "       \
     "%o: f32[1,4], %z: i64[]) {\n"
 /* A constant repeated to [N], as %const and then %name. */
-#define SPLAT(type, value, name) "%" name "0 = const " value " : " type "[] %" name " = broadcast %" name "0 map=[] : " type "[N]\n"
+#define SPLAT(type, value, name)                                                                                       \
+    "%" name "0 = const " value " : " type "[] %" name " = broadcast %" name "0 map=[] : " type "[N]\n"
 
 typedef struct {
     const char *rule, *before, *after; /* after NULL: the rule must not fire */
@@ -35,11 +37,15 @@ static const rule_case cases[] = {
      "%r = const 1 : u8[] return %r"},
     {"constant_operands", "%1 = const -1 : i32[] %r = cast %1 : u8[] return %r", "%r = const 255 : u8[] return %r"},
     {"constant_operands", "%1 = const -1 : f32[] %r = sqrt %1 : f32[] return %r", "%r = const nan : f32[] return %r"},
-    {"constant_operands", "%1 = const true : bool[] %2 = const 7 : i64[] %3 = const 8 : i64[] "
-                          "%r = select %1, %2, %3 : i64[] return %r", "%r = const 7 : i64[] return %r"},
-    {"constant_operands", "%1 = const nan : f64[] %r = ne %1, %1 : bool[] return %r", "%r = const true : bool[] return %r"},
+    {"constant_operands",
+     "%1 = const true : bool[] %2 = const 7 : i64[] %3 = const 8 : i64[] "
+     "%r = select %1, %2, %3 : i64[] return %r",
+     "%r = const 7 : i64[] return %r"},
+    {"constant_operands", "%1 = const nan : f64[] %r = ne %1, %1 : bool[] return %r",
+     "%r = const true : bool[] return %r"},
     {"constant_operands", "%1 = const 1 : f32[] %r = add %1, %k : f32[] return %r", NULL},
-    {"constant_operands", "%1 = const 1 : f32[] %2 = broadcast %1 map=[] : f32[N] %r = neg %2 : f32[N] return %r", NULL},
+    {"constant_operands", "%1 = const 1 : f32[] %2 = broadcast %1 map=[] : f32[N] %r = neg %2 : f32[N] return %r",
+     NULL},
     {"constant_condition", SPLAT("bool", "true", "m") "%r = select %m, %x, %y : f32[N] return %r", "return %x"},
     {"constant_condition", SPLAT("bool", "false", "m") "%r = select %m, %x, %y : f32[N] return %r", "return %y"},
     {"constant_condition", "%r = select %p, %x, %y : f32[N] return %r", NULL},
@@ -102,7 +108,8 @@ static const rule_case cases[] = {
     {"pow_const", SPLAT("f32", "2", "m") "%r = pow %x, %m : f32[N] return %r", "%r = square %x : f32[N] return %r"},
     {"pow_const", SPLAT("f32", "1", "m") "%r = pow %x, %m : f32[N] return %r", "return %x"},
     {"pow_const", SPLAT("f32", "0", "m") "%r = pow %x, %m : f32[N] return %r", SPLAT("f32", "1", "r") "return %r"},
-    {"pow_const", SPLAT("f32", "-1", "m") "%r = pow %x, %m : f32[N] return %r", "%r = reciprocal %x : f32[N] return %r"},
+    {"pow_const", SPLAT("f32", "-1", "m") "%r = pow %x, %m : f32[N] return %r",
+     "%r = reciprocal %x : f32[N] return %r"},
     {"pow_const", SPLAT("f32", "0.5", "m") "%r = pow %x, %m : f32[N] return %r", NULL},
     {"pow_const", SPLAT("f32", "2", "m") "%r = pow %m, %x : f32[N] return %r", NULL},
 
@@ -127,8 +134,10 @@ static const rule_case cases[] = {
     {"not_equal", "%1 = lt %x, %y : bool[N] %r = not %1 : bool[N] return %r", NULL},
     {"logic_const", SPLAT("bool", "true", "m") "%r = and %p, %m : bool[N] return %r", "return %p"},
     {"logic_const", SPLAT("bool", "false", "m") "%r = or %m, %p : bool[N] return %r", "return %p"},
-    {"logic_const", SPLAT("bool", "false", "m") "%r = and %p, %m : bool[N] return %r", SPLAT("bool", "false", "m") "return %m"},
-    {"logic_const", SPLAT("bool", "true", "m") "%r = or %p, %m : bool[N] return %r", SPLAT("bool", "true", "m") "return %m"},
+    {"logic_const", SPLAT("bool", "false", "m") "%r = and %p, %m : bool[N] return %r",
+     SPLAT("bool", "false", "m") "return %m"},
+    {"logic_const", SPLAT("bool", "true", "m") "%r = or %p, %m : bool[N] return %r",
+     SPLAT("bool", "true", "m") "return %m"},
     {"logic_const", SPLAT("bool", "true", "m") "%r = xor %p, %m : bool[N] return %r", NULL},
     {"logic_const", SPLAT("i32", "1", "m") "%r = and %i, %m : i32[N] return %r", NULL},
     {"same_twice", "%r = max %x, %x : f32[N] return %r", "return %x"},
@@ -165,30 +174,39 @@ static const rule_case cases[] = {
      "%r = broadcast %x map=[1] : f32[M,N,4] return %r"},
     {"broadcast_reshape", "%1 = reshape %a : f32[4*N] %r = broadcast %1 map=[0] : f32[4*N,M] return %r", NULL},
     {"broadcast_reshape", "%1 = reshape %c : f32[N] %r = broadcast %1 map=[0] : f32[N,M] return %r", NULL},
-    {"broadcast_permutes", "%r = broadcast %a map=[1,0] : f32[4,N] return %r", "%r = transpose %a perm=[1,0] : f32[4,N] return %r"},
+    {"broadcast_permutes", "%r = broadcast %a map=[1,0] : f32[4,N] return %r",
+     "%r = transpose %a perm=[1,0] : f32[4,N] return %r"},
     {"broadcast_permutes", "%r = broadcast %t map=[2,0,1] : f32[4,M,N] return %r",
      "%r = transpose %t perm=[1,2,0] : f32[4,M,N] return %r"},
     {"broadcast_permutes", "%r = broadcast %o map=[1,0] : f32[4,N] return %r", NULL},
     {"broadcast_permutes", "%r = broadcast %s map=[1] : f32[N,4] return %r", NULL},
-    {"ewise_of_broadcasts", "%1 = broadcast %x map=[0] : f32[N,4] %2 = broadcast %y map=[0] : f32[N,4] "
-                            "%r = add %1, %2 : f32[N,4] return %r",
+    {"ewise_of_broadcasts",
+     "%1 = broadcast %x map=[0] : f32[N,4] %2 = broadcast %y map=[0] : f32[N,4] "
+     "%r = add %1, %2 : f32[N,4] return %r",
      "%1 = add %x, %y : f32[N] %r = broadcast %1 map=[0] : f32[N,4] return %r"},
     {"ewise_of_broadcasts", "%1 = broadcast %o map=[0,1] : f32[N,4] %r = exp %1 : f32[N,4] return %r",
      "%1 = exp %o : f32[1,4] %r = broadcast %1 map=[0,1] : f32[N,4] return %r"},
-    {"ewise_of_broadcasts", "%1 = broadcast %k map=[] : f32[N,4] %2 = broadcast %s map=[1] : f32[N,4] "
-                            "%r = sub %1, %2 : f32[N,4] return %r",
+    {"ewise_of_broadcasts",
+     "%1 = broadcast %k map=[] : f32[N,4] %2 = broadcast %s map=[1] : f32[N,4] "
+     "%r = sub %1, %2 : f32[N,4] return %r",
      "%1 = broadcast %k map=[] : f32[4] %2 = sub %1, %s : f32[4] %r = broadcast %2 map=[1] : f32[N,4] return %r"},
-    {"ewise_of_broadcasts", "%1 = broadcast %p map=[0] : bool[N,4] %2 = broadcast %x map=[0] : f32[N,4] "
-                            "%3 = broadcast %k map=[] : f32[N,4] %r = select %1, %2, %3 : f32[N,4] return %r",
-     "%1 = broadcast %k map=[] : f32[N] %2 = select %p, %x, %1 : f32[N] %r = broadcast %2 map=[0] : f32[N,4] return %r"},
+    {"ewise_of_broadcasts",
+     "%1 = broadcast %p map=[0] : bool[N,4] %2 = broadcast %x map=[0] : f32[N,4] "
+     "%3 = broadcast %k map=[] : f32[N,4] %r = select %1, %2, %3 : f32[N,4] return %r",
+     "%1 = broadcast %k map=[] : f32[N] %2 = select %p, %x, %1 : f32[N] %r = broadcast %2 map=[0] : f32[N,4] return "
+     "%r"},
     {"ewise_of_broadcasts", "%1 = broadcast %i map=[0] : i32[N,4] %r = cast %1 : f32[N,4] return %r",
      "%1 = cast %i : f32[N] %r = broadcast %1 map=[0] : f32[N,4] return %r"},
-    {"ewise_of_broadcasts", "%1 = broadcast %x map=[0] : f32[N,4] %2 = broadcast %s map=[1] : f32[N,4] "
-                            "%r = add %1, %2 : f32[N,4] return %r", NULL},
+    {"ewise_of_broadcasts",
+     "%1 = broadcast %x map=[0] : f32[N,4] %2 = broadcast %s map=[1] : f32[N,4] "
+     "%r = add %1, %2 : f32[N,4] return %r",
+     NULL},
     {"ewise_of_broadcasts", "%1 = broadcast %x map=[0] : f32[N,4] %r = add %1, %a : f32[N,4] return %r", NULL},
     {"ewise_of_broadcasts", "%1 = broadcast %x map=[0] : f32[N,1] %r = exp %1 : f32[N,1] return %r", NULL},
-    {"ewise_of_broadcasts", "%1 = broadcast %x map=[0] : f32[N,N] %2 = broadcast %x map=[1] : f32[N,N] "
-                            "%r = add %1, %2 : f32[N,N] return %r", NULL},
+    {"ewise_of_broadcasts",
+     "%1 = broadcast %x map=[0] : f32[N,N] %2 = broadcast %x map=[1] : f32[N,N] "
+     "%r = add %1, %2 : f32[N,N] return %r",
+     NULL},
 
     /* view: reshapes */
     {"reshape_nothing", "%r = reshape %a : f32[N,4] return %r", "return %a"},
@@ -199,7 +217,8 @@ static const rule_case cases[] = {
     {"move_of_scalar", "%1 = broadcast %k map=[] : f32[N,4] %r = reshape %1 : f32[4*N] return %r",
      "%r = broadcast %k map=[] : f32[4*N] return %r"},
     {"move_of_scalar", "%1 = broadcast %k map=[] : f32[1] %r = reshape %1 : f32[] return %r", "return %k"},
-    {"move_of_scalar", "%1 = broadcast %k map=[] : f32[N,4] %r = slice %1, %z start=[0,2] runtime=[1,0] : f32[1,2] return %r",
+    {"move_of_scalar",
+     "%1 = broadcast %k map=[] : f32[N,4] %r = slice %1, %z start=[0,2] runtime=[1,0] : f32[1,2] return %r",
      "%r = broadcast %k map=[] : f32[1,2] return %r"},
     {"move_of_scalar", "%1 = broadcast %s map=[1] : f32[N,4] %r = slice %1 start=[0,2] : f32[N,2] return %r", NULL},
     {"move_of_scalar", "%1 = broadcast %k map=[] : f32[4] %r = pad %1 start=[1] : f32[6] return %r", NULL},
@@ -211,25 +230,29 @@ static const rule_case cases[] = {
     /* view: transposes and matmuls */
     {"transpose_nothing", "%r = transpose %a perm=[0,1] : f32[N,4] return %r", "return %a"},
     {"transpose_nothing", "%r = transpose %a perm=[1,0] : f32[4,N] return %r", NULL},
-    {"transpose_transpose", "%1 = transpose %t perm=[1,2,0] : f32[4,M,N] %r = transpose %1 perm=[0,2,1] : f32[4,N,M] return %r",
+    {"transpose_transpose",
+     "%1 = transpose %t perm=[1,2,0] : f32[4,M,N] %r = transpose %1 perm=[0,2,1] : f32[4,N,M] return %r",
      "%r = transpose %t perm=[1,0,2] : f32[4,N,M] return %r"},
     {"transpose_transpose", "%1 = neg %t : f32[N,4,M] %r = transpose %1 perm=[0,2,1] : f32[N,M,4] return %r", NULL},
-    {"transpose_broadcast", "%1 = broadcast %a map=[2,0] : f32[4,M,N] %r = transpose %1 perm=[2,0,1] : f32[N,4,M] return %r",
+    {"transpose_broadcast",
+     "%1 = broadcast %a map=[2,0] : f32[4,M,N] %r = transpose %1 perm=[2,0,1] : f32[N,4,M] return %r",
      "%r = broadcast %a map=[0,1] : f32[N,4,M] return %r"},
     {"transpose_broadcast", "%1 = reshape %a : f32[2,2*N] %r = transpose %1 perm=[1,0] : f32[2*N,2] return %r", NULL},
     {"transpose_of_units", "%r = transpose %c perm=[1,0] : f32[1,N] return %r", "%r = reshape %c : f32[1,N] return %r"},
     {"transpose_of_units", "%r = transpose %a perm=[1,0] : f32[4,N] return %r", NULL},
     {"matmul_of_transpose", "%1 = transpose %a perm=[1,0] : f32[4,N] %r = matmul %1, %a trans=[] : f32[4,4] return %r",
      "%r = matmul %a, %a trans=[0] : f32[4,4] return %r"},
-    {"matmul_of_transpose", "%1 = transpose %a perm=[1,0] : f32[4,N] %2 = transpose %b perm=[1,0] : f32[M,4] "
-                            "%r = matmul %1, %2 trans=[0,1] : f32[N,M] return %r",
+    {"matmul_of_transpose",
+     "%1 = transpose %a perm=[1,0] : f32[4,N] %2 = transpose %b perm=[1,0] : f32[M,4] "
+     "%r = matmul %1, %2 trans=[0,1] : f32[N,M] return %r",
      "%r = matmul %a, %b : f32[N,M] return %r"},
     {"matmul_of_transpose", "%1 = neg %a : f32[N,4] %r = matmul %1, %b : f32[N,M] return %r", NULL},
     {"transpose_of_matmul", "%1 = matmul %a, %b : f32[N,M] %r = transpose %1 perm=[1,0] : f32[M,N] return %r",
      "%r = matmul %b, %a trans=[0,1] : f32[M,N] return %r"},
     {"transpose_of_matmul", "%1 = matmul %a, %a trans=[0] : f32[4,4] %r = transpose %1 perm=[1,0] : f32[4,4] return %r",
      "%r = matmul %a, %a trans=[0] : f32[4,4] return %r"},
-    {"transpose_of_matmul", "%1 = matmul %a, %b : f32[N,M] %r = transpose %1 perm=[1,0] : f32[M,N] return %r, %1", NULL},
+    {"transpose_of_matmul", "%1 = matmul %a, %b : f32[N,M] %r = transpose %1 perm=[1,0] : f32[M,N] return %r, %1",
+     NULL},
 
     /* view: slices, concats, reductions */
     {"whole_part", "%r = slice %a start=[0,0] : f32[N,4] return %r", "return %a"},
@@ -305,7 +328,28 @@ START_TEST(every_rule_has_cases) {
 }
 END_TEST
 
-/* ---- the driver ----------------------------------------------------------------------------------------------------------------- */
+/* docs/ir.md lists the rules of each pass as the tables do: `name` | doc, with | written as an entity. */
+START_TEST(rules_are_documented) {
+    FILE *file = fopen(SN_SOURCE_DIR "/docs/ir.md", "rb");
+    ck_assert_ptr_nonnull(file);
+    static char doc[1 << 16];
+    doc[fread(doc, 1, sizeof doc - 1, file)] = 0;
+    fclose(file);
+    const ir_rule *rule[TEXT_MAX_RULES];
+    const char *at = doc;
+    for (uint32_t i = 0, n = text_all_rules(rule); i < n; i++) {
+        char row[400];
+        size_t used = (size_t)snprintf(row, sizeof row, "| `%s` | ", rule[i]->name);
+        for (const char *c = rule[i]->doc; *c; c++)
+            used += (size_t)snprintf(row + used, sizeof row - used, *c == '|' ? "&#124;" : "%c", *c);
+        snprintf(row + used, sizeof row - used, " |\n");
+        at = strstr(at, row);
+        ck_assert_msg(at != NULL, "docs/ir.md does not have, in the order of the tables: %s", row);
+    }
+}
+END_TEST
+
+/* ---- the driver -------------------------------------------------------------------------------------------------- */
 
 static void check_optimised(const char *before, const char *after) {
     text_graph t;
@@ -325,15 +369,16 @@ static void check_optimised(const char *before, const char *after) {
 }
 
 START_TEST(signature_stays) {
-    check_optimised("graph f[B, A](%unused: f32[A], %x: i32[A,B]) vars(@idle: f32[], @w: i32[]) {\n"
-                    "  check A == B \"why\"\n  check 1 <= A \"rows\"\n"
-                    "  %5 = neg %x : i32[A,B]\n  %6 = exp %unused : f32[A]\n  %7 = const 2 : i32[]\n"
-                    "  %8 = neg %5 : i32[A,B] \"same as x\"\n  %9 = const 1 : i32[]\n  %10 = add %9, %7 : i32[] \"three\"\n"
-                    "  return %8, %10, %8\n  update @w = %7\n}\n",
-                    "graph f[B, A](%unused: f32[A], %x: i32[A,B]) vars(@idle: f32[], @w: i32[]) {\n"
-                    "  check A == B \"why\"\n  check 1 <= A \"rows\"\n"
-                    "  %5 = const 2 : i32[]\n  %6 = const 3 : i32[] \"three\"\n"
-                    "  return %x, %6, %x\n  update @w = %5\n}\n");
+    check_optimised(
+        "graph f[B, A](%unused: f32[A], %x: i32[A,B]) vars(@idle: f32[], @w: i32[]) {\n"
+        "  check A == B \"why\"\n  check 1 <= A \"rows\"\n"
+        "  %5 = neg %x : i32[A,B]\n  %6 = exp %unused : f32[A]\n  %7 = const 2 : i32[]\n"
+        "  %8 = neg %5 : i32[A,B] \"same as x\"\n  %9 = const 1 : i32[]\n  %10 = add %9, %7 : i32[] \"three\"\n"
+        "  return %8, %10, %8\n  update @w = %7\n}\n",
+        "graph f[B, A](%unused: f32[A], %x: i32[A,B]) vars(@idle: f32[], @w: i32[]) {\n"
+        "  check A == B \"why\"\n  check 1 <= A \"rows\"\n"
+        "  %5 = const 2 : i32[]\n  %6 = const 3 : i32[] \"three\"\n"
+        "  return %x, %6, %x\n  update @w = %5\n}\n");
 }
 END_TEST
 
@@ -431,8 +476,9 @@ END_TEST
 
 /* The host's rounding mode neither changes what is folded nor is changed. */
 START_TEST(rounding_mode) {
-    static const char before[] = "graph f() {\n  %1 = const 1 : f32[]\n  %2 = const 3 : f32[]\n  %3 = div %1, %2 : f32[]\n"
-                                 "  return %3\n}\n",
+    static const char before[] =
+        "graph f() {\n  %1 = const 1 : f32[]\n  %2 = const 3 : f32[]\n  %3 = div %1, %2 : f32[]\n"
+        "  return %3\n}\n",
                       after[] = "graph f() {\n  %1 = const 0.33333334 : f32[]\n  return %1\n}\n";
     text_graph t;
     text_parse_ok(&t, before);
@@ -500,6 +546,7 @@ int main(void) {
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, rules, 0, N_CASES);
     tcase_add_test(tests, every_rule_has_cases);
+    tcase_add_test(tests, rules_are_documented);
     tcase_add_test(tests, signature_stays);
     tcase_add_test(tests, commuted_operands_are_one_node);
     tcase_add_test(tests, passes_take_turns);

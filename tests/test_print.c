@@ -1,5 +1,5 @@
-/* The text form of graphs: what is printed parses back to an equal graph; what is malformed is refused with a sentence at
- * its place; the verifier knows every rule; arbitrary bytes and nodes harm nothing. */
+/* The text form of graphs: what is printed parses back to an equal graph; what is malformed is refused with a sentence
+ * at its place; the verifier knows every rule; arbitrary bytes and nodes harm nothing. */
 #include <check.h>
 #include <locale.h>
 #include <stdio.h>
@@ -13,7 +13,8 @@
 /* Every operator, every attribute, odd names, checks, labels, updates. */
 static const char everything[] =
     "graph everything[N, M, \"batch size\"](%X: f32[N,4], %y: i64[N], %\"a b\": f64[2*N*M+3,N-1], %ids: i32[3], "
-    "%on: bool[N], %start: i64[], %bytes: u8[\"batch size\"]) vars(@W1: f32[4,8], @layer.b: f32[8], @10 \"W1\": f32[]) {\n"
+    "%on: bool[N], %start: i64[], %bytes: u8[\"batch size\"]) vars(@W1: f32[4,8], @layer.b: f32[8], @10 \"W1\": f32[]) "
+    "{\n"
     "  check N == M \"add: \\\"X\\\" is f32[N,2]\\nat a.c:3\"\n"
     "  check 1 <= N \"\"\n"
     "  %11 = matmul %X, @W1 : f32[N,8]\n"
@@ -48,7 +49,7 @@ static const char everything[] =
     "  update @10 = %14\n"
     "}\n";
 
-/* ---- round trip ---------------------------------------------------------------------------------------------------------- */
+/* ---- round trip -------------------------------------------------------------------------------------------------- */
 
 static void same_graph(const ir_graph *a, const ir_graph *b) {
     ck_assert_uint_eq(a->node.n, b->node.n);
@@ -90,17 +91,42 @@ START_TEST(constants) {
     static const struct {
         const char *type, *value;
     } cases[] = {
-        {"f32", "0"},         {"f32", "-0"},          {"f32", "1"},          {"f32", "0.5"},        {"f32", "0.1"},
-        {"f32", "16777216"},  {"f32", "3.4028235e38"}, {"f32", "1e-45"},      {"f32", "1.1754944e-38"}, {"f32", "inf"},
-        {"f32", "-inf"},      {"f32", "nan"},         {"f32", "nan(0xffc00001)"}, {"f32", "0.0001"},  {"f32", "1e-5"},
-        {"f32", "-123.456"},  {"f64", "0.1"},         {"f64", "1000000000"}, {"f64", "1e10"},       {"f64", "5e-324"},
-        {"f64", "1.7976931348623157e308"}, {"f64", "3.141592653589793"}, {"f64", "nan(0xfff8000000000000)"},
-        {"f64", "9007199254740993e3"}, {"i64", "-9223372036854775808"}, {"i64", "9223372036854775807"}, {"i32", "-2147483648"},
-        {"i32", "2147483647"}, {"u8", "255"},         {"bool", "true"},      {"bool", "false"},
+        {"f32", "0"},
+        {"f32", "-0"},
+        {"f32", "1"},
+        {"f32", "0.5"},
+        {"f32", "0.1"},
+        {"f32", "16777216"},
+        {"f32", "3.4028235e38"},
+        {"f32", "1e-45"},
+        {"f32", "1.1754944e-38"},
+        {"f32", "inf"},
+        {"f32", "-inf"},
+        {"f32", "nan"},
+        {"f32", "nan(0xffc00001)"},
+        {"f32", "0.0001"},
+        {"f32", "1e-5"},
+        {"f32", "-123.456"},
+        {"f64", "0.1"},
+        {"f64", "1000000000"},
+        {"f64", "1e10"},
+        {"f64", "5e-324"},
+        {"f64", "1.7976931348623157e308"},
+        {"f64", "3.141592653589793"},
+        {"f64", "nan(0xfff8000000000000)"},
+        {"f64", "9007199254740993e3"},
+        {"i64", "-9223372036854775808"},
+        {"i64", "9223372036854775807"},
+        {"i32", "-2147483648"},
+        {"i32", "2147483647"},
+        {"u8", "255"},
+        {"bool", "true"},
+        {"bool", "false"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[200];
-        snprintf(text, sizeof text, "graph g() {\n  %%1 = const %s : %s[]\n  return %%1\n}\n", cases[i].value, cases[i].type);
+        snprintf(text, sizeof text, "graph g() {\n  %%1 = const %s : %s[]\n  return %%1\n}\n", cases[i].value,
+                 cases[i].type);
         if (strcmp(cases[i].value, "9007199254740993e3")) {
             check_round_trip(text);
             continue;
@@ -206,7 +232,7 @@ START_TEST(equal_lines_are_one_node) {
 }
 END_TEST
 
-/* ---- errors ------------------------------------------------------------------------------------------------------------------ */
+/* ---- errors ------------------------------------------------------------------------------------------------------ */
 
 #define BODY(statements) "graph f[N](%x: f32[N,2], %i: i64[]) vars(@w: f32[2]) {\n" statements "}\n"
 static const struct {
@@ -274,14 +300,14 @@ START_TEST(refuses) {
         text_graph t;
         text_parse(&t, malformed[i].text, strlen(malformed[i].text));
         ck_assert_msg(t.status == SN_ERR_PARSE, "%s: taken", malformed[i].text);
-        ck_assert_msg(strstr(t.g.trap.text, malformed[i].error), "%s: %s\nexpected %s", malformed[i].text, t.g.trap.text,
-                      malformed[i].error);
+        ck_assert_msg(strstr(t.g.trap.text, malformed[i].error), "%s: %s\nexpected %s", malformed[i].text,
+                      t.g.trap.text, malformed[i].error);
         text_clear(&t);
     }
 }
 END_TEST
 
-/* ---- the verifier ------------------------------------------------------------------------------------------------------------ */
+/* ---- the verifier ------------------------------------------------------------------------------------------------ */
 
 /* Statements that break one rule each. %a f32[N,4], %b f32[4,4], %v f32[N], %i i64[], %k i32[3]. */
 static const struct {
@@ -350,8 +376,9 @@ END_TEST
 START_TEST(checks_join_dims) {
     for (int joined = 0; joined < 2; joined++) {
         char full[300];
-        snprintf(full, sizeof full, "graph f[N, M, K](%%v: f32[N]) {\n  check N == K\n%s"
-                                    "  %%2 = broadcast %%v map=[0] : f32[M]\n  return %%2\n}\n",
+        snprintf(full, sizeof full,
+                 "graph f[N, M, K](%%v: f32[N]) {\n  check N == K\n%s"
+                 "  %%2 = broadcast %%v map=[0] : f32[M]\n  return %%2\n}\n",
                  joined ? "  check M == K\n" : "  check M <= K\n");
         text_graph t;
         text_parse(&t, full, strlen(full));
@@ -386,15 +413,15 @@ START_TEST(arbitrary_nodes) {
             uint64_t r = next_random(&seed);
             int64_t odd = r >> 40 & 1 ? (int64_t)r : (int64_t)(r >> 20 & 7) - 2;
             switch (r % 9) {
-            case 0: node.op = (uint8_t)(r >> 8); break;
-            case 1: node.dtype = (uint8_t)(r >> 8 & 15); break;
-            case 2: node.rank = (uint8_t)(r >> 8 & 7); break;
-            case 3: node.n_in = (uint16_t)(r >> 8 & 3); break;
-            case 4: node.n_attr = (uint16_t)(r >> 8 & 7); break;
-            case 5: node.dim[r >> 8 & 3] = (ir_dim)(r >> 16 & 31); break;
-            case 6: in[r >> 8 & 3] = (ir_id)odd; break;
-            case 7: attr[r >> 8 & 7] = odd; break;
-            default: node.in = node.n_in < 3 && r >> 9 & 1 ? NULL : node.in; break;
+                case 0: node.op = (uint8_t)(r >> 8); break;
+                case 1: node.dtype = (uint8_t)(r >> 8 & 15); break;
+                case 2: node.rank = (uint8_t)(r >> 8 & 7); break;
+                case 3: node.n_in = (uint16_t)(r >> 8 & 3); break;
+                case 4: node.n_attr = (uint16_t)(r >> 8 & 7); break;
+                case 5: node.dim[r >> 8 & 3] = (ir_dim)(r >> 16 & 31); break;
+                case 6: in[r >> 8 & 3] = (ir_id)odd; break;
+                case 7: attr[r >> 8 & 7] = odd; break;
+                default: node.in = node.n_in < 3 && r >> 9 & 1 ? NULL : node.in; break;
             }
         }
         t.g.node.at[t.g.node.n - 1] = node;
@@ -410,7 +437,7 @@ START_TEST(arbitrary_nodes) {
 }
 END_TEST
 
-/* ---- any bytes, and no memory -------------------------------------------------------------------------------------------------- */
+/* ---- any bytes, and no memory ------------------------------------------------------------------------------------ */
 
 /* Mutated text is refused, or it is a graph that prints and parses to itself. */
 START_TEST(mutated_text) {
@@ -425,10 +452,14 @@ START_TEST(mutated_text) {
         for (uint64_t k = next_random(&seed) % 4; k < 4; k++) {
             uint64_t r = next_random(&seed);
             size_t at = (size_t)(r >> 8) % n, span = (size_t)(r >> 40 & 7);
-            if (r % 4 == 0) text[at] = alphabet[(r >> 32) % (sizeof alphabet - 1)];
-            else if (r % 4 == 1) n = at + 1;
-            else if (at + span < n && r % 4 == 2) memmove(text + at, text + at + span, n - at - span), n -= span;
-            else if (at + span < n && n + span < sizeof text) memmove(text + at + span, text + at, n - at), n += span;
+            if (r % 4 == 0)
+                text[at] = alphabet[(r >> 32) % (sizeof alphabet - 1)];
+            else if (r % 4 == 1)
+                n = at + 1;
+            else if (at + span < n && r % 4 == 2)
+                memmove(text + at, text + at + span, n - at - span), n -= span;
+            else if (at + span < n && n + span < sizeof text)
+                memmove(text + at + span, text + at, n - at), n += span;
         }
         text_graph t;
         text_parse(&t, text, n);
@@ -482,7 +513,7 @@ START_TEST(out_of_memory) {
 }
 END_TEST
 
-/* ---- dot ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- dot --------------------------------------------------------------------------------------------------------- */
 
 START_TEST(dot) {
     text_graph t;

@@ -1,8 +1,9 @@
-/* The runtime from outside, on the kernel interpreter: contexts, variables, functions, calls, lifetimes, threads; and on
- * backends that fail or count, what happens before and between launches. */
+/* The runtime from outside, on the kernel interpreter: contexts, variables, functions, calls, lifetimes, threads; and
+ * on backends that fail or count, what happens before and between launches. */
 #define _POSIX_C_SOURCE 200809L
 #include <check.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,11 +26,8 @@ static sn_context *context_on(const be_backend *backend) {
     memory = (support_alloc){.fail_at = 0};
     last_log[0] = 0;
     sn_allocator allocator = support_allocator(&memory);
-    sn_context_options options = {.struct_size = sizeof options,
-                                  .allocator = &allocator,
-                                  .log = keep_log,
-                                  .threads = 1,
-                                  .backend = "interp"};
+    sn_context_options options = {
+        .struct_size = sizeof options, .allocator = &allocator, .log = keep_log, .threads = 1, .backend = "interp"};
     sn_context *ctx;
     ck_assert_int_eq(rt_context_open(&options, backend, &ctx), SN_OK);
     return ctx;
@@ -64,7 +62,8 @@ static void call_ok(sn_function *f, const sn_tensor *in, size_t n_in, const sn_t
     ck_assert_msg(status == SN_OK, "%s: %s", sn_status_name(status), sn_function_error(f));
 }
 
-/* ---- plain facts ------------------------------------------------------------------------------------------------------ */
+/* ---- plain facts
+ * ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(names_and_sizes) {
     ck_assert_str_eq(sn_version(), "0.1.0");
@@ -160,7 +159,8 @@ START_TEST(variables) {
 }
 END_TEST
 
-/* ---- functions ----------------------------------------------------------------------------------------------------------- */
+/* ---- functions
+ * ----------------------------------------------------------------------------------------------------------- */
 
 /* x * w + 1 over a named dim, with w doubled by each call. */
 static sn_function *scale(sn_context *ctx, sn_var *w) {
@@ -168,7 +168,8 @@ static sn_function *scale(sn_context *ctx, sn_var *w) {
     sn_expr x = sn_input(g, "x", SN_F32, SN_SHAPE(sn_dim_new(g, "N"), SN_DIM(2)));
     sn_expr W = sn_use(g, w), y = sn_add(sn_mul(x, W), sn_const(g, 1));
     sn_update up = {w, sn_mul(W, sn_const(g, 2))};
-    sn_function_desc desc = {.inputs = &x, .n_inputs = 1, .outputs = &y, .n_outputs = 1, .updates = &up, .n_updates = 1};
+    sn_function_desc desc = {
+        .inputs = &x, .n_inputs = 1, .outputs = &y, .n_outputs = 1, .updates = &up, .n_updates = 1};
     sn_function *f = function(g, &desc);
     sn_graph_free(g);
     return f;
@@ -211,6 +212,23 @@ START_TEST(function_outlives_graph_and_variable) {
 }
 END_TEST
 
+START_TEST(graph_keeps_its_variables) {
+    sn_context *ctx = context();
+    sn_var *w = variable(ctx, "w", 2, (float[]){3, 4});
+    sn_graph *g = sn_graph_new(ctx, "g");
+    sn_expr e = sn_square(sn_use(g, w));
+    sn_var_free(w);
+    sn_function *f = function(g, &(sn_function_desc){.outputs = &e, .n_outputs = 1});
+    sn_graph_free(g);
+    float r[2];
+    sn_tensor out = VEC(r, 2);
+    call_ok(f, NULL, 0, &out, 1);
+    ck_assert_mem_eq(r, ((float[]){9, 16}), sizeof r);
+    sn_function_free(f);
+    close_context(ctx);
+}
+END_TEST
+
 START_TEST(updates_read_old_values) {
     sn_context *ctx = context();
     sn_var *a = variable(ctx, "a", 3, (float[]){1, 2, 3}), *b = variable(ctx, "b", 3, (float[]){4, 5, 6});
@@ -247,7 +265,8 @@ START_TEST(givens_are_simultaneous) {
     /* x and y change places, and x grows on its way */
     sn_given givens[] = {{x, sn_add(y, sn_const(g, 100))}, {y, x}};
     sn_expr in[] = {x, y}, outs[] = {e, x};
-    sn_function_desc desc = {.inputs = in, .n_inputs = 2, .outputs = outs, .n_outputs = 2, .givens = givens, .n_givens = 2};
+    sn_function_desc desc = {
+        .inputs = in, .n_inputs = 2, .outputs = outs, .n_outputs = 2, .givens = givens, .n_givens = 2};
     sn_function *f = function(g, &desc);
     float vx = 1, vy = 2, r[2];
     call_ok(f, (sn_tensor[]){SCALAR(&vx), SCALAR(&vy)}, 2, (sn_tensor[]){SCALAR(&r[0]), SCALAR(&r[1])}, 2);
@@ -257,7 +276,8 @@ START_TEST(givens_are_simultaneous) {
 
     /* A replaced input need not be listed; an untyped constant may stand in. */
     sn_given five = {y, sn_const(g, 5)};
-    desc = (sn_function_desc){.inputs = &x, .n_inputs = 1, .outputs = &e, .n_outputs = 1, .givens = &five, .n_givens = 1};
+    desc =
+        (sn_function_desc){.inputs = &x, .n_inputs = 1, .outputs = &e, .n_outputs = 1, .givens = &five, .n_givens = 1};
     f = function(g, &desc);
     call_ok(f, (sn_tensor[]){SCALAR(&vx)}, 1, (sn_tensor[]){SCALAR(&r[0])}, 1);
     ck_assert_float_eq(r[0], 1 - 50);
@@ -370,10 +390,16 @@ START_TEST(views_and_statistics) {
     float x[6] = {0}, y[6];
     sn_tensor in = sn_tensor_of(SN_F32, x, 2, (int64_t[]){3, 2}), out = sn_tensor_of(SN_F32, y, 2, (int64_t[]){3, 2});
     for (int i = 0; i < 5; i++) call_ok(f, &in, 1, &out, 1);
-    static const char *const words[] = {
-        [SN_SHOW_GRAPH] = "mul",     [SN_SHOW_OPT] = "mul",         [SN_SHOW_KERNEL] = "kernel",
-        [SN_SHOW_PROGRAM] = "launch", [SN_SHOW_DOT] = "digraph",     [SN_SHOW_PROFILE] = "5 calls",
-        [SN_SHOW_PROFILE_JSON] = "\"calls\": 5", [SN_SHOW_FUSE] = "", [SN_SHOW_WHY] = "", [SN_SHOW_CODE] = NULL};
+    static const char *const words[] = {[SN_SHOW_GRAPH] = "mul",
+                                        [SN_SHOW_OPT] = "mul",
+                                        [SN_SHOW_KERNEL] = "kernel",
+                                        [SN_SHOW_PROGRAM] = "launch",
+                                        [SN_SHOW_DOT] = "digraph",
+                                        [SN_SHOW_PROFILE] = "5 calls",
+                                        [SN_SHOW_PROFILE_JSON] = "\"calls\": 5",
+                                        [SN_SHOW_FUSE] = "",
+                                        [SN_SHOW_WHY] = "",
+                                        [SN_SHOW_CODE] = NULL};
     for (int i = SN_SHOW_GRAPH; i <= SN_SHOW_PROFILE_JSON; i++) {
         char *text;
         sn_status status = sn_function_show(f, (sn_show)i, &text);
@@ -408,7 +434,8 @@ START_TEST(views_and_statistics) {
 }
 END_TEST
 
-/* ---- threads ---------------------------------------------------------------------------------------------------------- */
+/* ---- threads
+ * ---------------------------------------------------------------------------------------------------------- */
 
 enum { THREADS = 4, ROUNDS = 200 };
 
@@ -468,7 +495,45 @@ START_TEST(threads_share_functions) {
 }
 END_TEST
 
-/* ---- backends that count and fail ------------------------------------------------------------------------------------- */
+/* The lock by itself, by many more threads than processors: readers never see a writer at work. */
+enum { LOCK_THREADS = 8, LOCK_ROUNDS = 20000 };
+static rt_lock lock;
+static int64_t guarded[2];
+static _Atomic int torn;
+
+static void *contend(void *arg) {
+    unsigned seed = (unsigned)(uintptr_t)arg;
+    for (int i = 0; i < LOCK_ROUNDS; i++) {
+        seed = seed * 1103515245u + 12345u;
+        if ((seed >> 16) % 3) {
+            rt_lock_shared(&lock);
+            if (guarded[0] != guarded[1]) torn++;
+            rt_unlock_shared(&lock);
+        } else {
+            rt_lock_exclusive(&lock);
+            guarded[0]++;
+            if ((seed >> 20) % 64 == 0) sched_yield();
+            guarded[1]++;
+            rt_unlock_exclusive(&lock);
+        }
+    }
+    return NULL;
+}
+
+START_TEST(lock_keeps_writers_alone) {
+    pthread_t thread[LOCK_THREADS];
+    for (uintptr_t i = 0; i < LOCK_THREADS; i++)
+        ck_assert_int_eq(pthread_create(&thread[i], NULL, contend, (void *)(i + 1)), 0);
+    for (int i = 0; i < LOCK_THREADS; i++) pthread_join(thread[i], NULL);
+    ck_assert_int_eq(torn, 0);
+    ck_assert_int_gt(guarded[0], LOCK_ROUNDS);
+    ck_assert_int_eq(guarded[0], guarded[1]);
+    ck_assert_uint_eq(atomic_load(&lock.word), 0);
+}
+END_TEST
+
+/* ---- backends that count and fail
+ * ------------------------------------------------------------------------------------- */
 
 static int launches;
 static int refuse; /* what the next calls refuse */
@@ -525,53 +590,82 @@ START_TEST(compile_failure_is_told) {
 }
 END_TEST
 
-/* Several kernels and a temporary between them: what fails, fails before the first launch. */
+/* A kernel per node, and so temporaries of N elements between them: what fails, fails before the first launch. */
 START_TEST(all_or_nothing) {
     be_backend odd = odd_backend();
     sn_context *ctx = context_on(&odd);
     sn_var *w = variable(ctx, "w", 3, (float[]){1, 2, 3});
     sn_graph *g = sn_graph_new(ctx, "g");
     sn_expr x = sn_input(g, "x", SN_F32, SN_SHAPE(sn_dim_new(g, "N")));
-    sn_expr total = sn_sum_all(sn_exp(x)), y = sn_div(sn_exp(x), sn_sum_all(sn_mul(x, total)));
+    sn_expr e = sn_exp(x), y = sn_div(e, sn_sum_all(sn_mul(e, x)));
     sn_update up = {w, sn_mul(sn_use(g, w), sn_sum_all(y))};
-    sn_function_desc desc = {.inputs = &x, .n_inputs = 1, .outputs = &y, .n_outputs = 1, .updates = &up, .n_updates = 1};
+    sn_function_desc desc = {
+        .inputs = &x, .n_inputs = 1, .outputs = &y, .n_outputs = 1, .updates = &up, .n_updates = 1};
+    setenv("SINTER_FUSE", "0", 1);
     sn_function *f = function(g, &desc);
-    sn_function_stats stats;
-    sn_function_get_stats(f, &stats);
+    unsetenv("SINTER_FUSE");
     enum { N = 3000 };
     static float in[N], out[N], last[N];
     for (int i = 0; i < N; i++) in[i] = (float)(i % 7) / 8;
     sn_tensor ti = VEC(in, 10), to = VEC(out, 10);
     call_ok(f, &ti, 1, &to, 1);
-    ck_assert_int_eq(launches, (int)stats.n_kernels);
+    sn_function_stats stats;
     sn_function_get_stats(f, &stats);
+    ck_assert_int_eq(launches, (int)stats.n_kernels);
+    ck_assert_int_gt(launches, 3);
     ck_assert_uint_gt(stats.arena_bytes, 0);
+    uint64_t small_arena = stats.arena_bytes;
 
     float before[3], after[3];
-    sn_var_get(w, before, sizeof before);
+    ck_assert_int_eq(sn_var_get(w, before, sizeof before), SN_OK);
     memcpy(last, out, sizeof last);
     launches = 0;
-    ti = VEC(in, N);
-    to = VEC(out, N);
-    refuse = REFUSE_ALLOC; /* a larger arena is refused, unless the same one does */
-    sn_status status = sn_function_call(f, &ti, 1, &to, 1);
-    if (status) {
-        ck_assert_int_eq(status, SN_ERR_NOMEM);
-        ck_assert_ptr_nonnull(strstr(sn_function_error(f), "bytes of temporaries"));
-        ck_assert_int_eq(launches, 0);
-        sn_var_get(w, after, sizeof after);
-        ck_assert_mem_eq(before, after, sizeof before);
-        ck_assert_mem_eq(last, out, sizeof last);
-    }
-    refuse = REFUSE_NOTHING;
-    call_ok(f, &ti, 1, &to, 1);
-    to.size[0] = N - 1;
-    launches = 0;
+    ti.size[0] = to.size[0] = N;
+    refuse = REFUSE_ALLOC;
+    ck_assert_int_eq(sn_function_call(f, &ti, 1, &to, 1), SN_ERR_NOMEM);
+    ck_assert_ptr_nonnull(strstr(sn_function_error(f), "bytes of temporaries"));
+    ti.size[0] = N - 1; /* another mistake, found later than the dims are known */
     ck_assert_int_eq(sn_function_call(f, &ti, 1, &to, 1), SN_ERR_SHAPE);
     ck_assert_int_eq(launches, 0);
+    ck_assert_int_eq(sn_var_get(w, after, sizeof after), SN_OK);
+    ck_assert_mem_eq(before, after, sizeof before);
+    ck_assert_mem_eq(last, out, sizeof last);
+
+    ti.size[0] = to.size[0] = 10; /* what there is still serves */
+    call_ok(f, &ti, 1, &to, 1);
+    ck_assert_mem_eq(last, out, sizeof last);
+    refuse = REFUSE_NOTHING;
+    ti.size[0] = to.size[0] = N;
+    call_ok(f, &ti, 1, &to, 1);
+    sn_function_get_stats(f, &stats);
+    ck_assert_uint_gt(stats.arena_bytes, small_arena);
     sn_function_free(f);
     sn_graph_free(g);
     sn_var_free(w);
+    close_context(ctx);
+}
+END_TEST
+
+/* Rows of a tile live in scratch, which is asked for before anything runs. */
+START_TEST(scratch_is_reserved) {
+    be_backend odd = odd_backend();
+    sn_context *ctx = context_on(&odd);
+    sn_graph *g = sn_graph_new(ctx, "g");
+    sn_expr x = sn_input(g, "x", SN_F32, SN_SHAPE(sn_dim_new(g, "N"), sn_dim_new(g, "K")));
+    sn_expr y = sn_softmax(sn_exp(x), -1);
+    sn_function *f = function(g, &(sn_function_desc){.inputs = &x, .n_inputs = 1, .outputs = &y, .n_outputs = 1});
+    static float in[60], out[60];
+    sn_tensor ti = sn_tensor_of(SN_F32, in, 2, (int64_t[]){3, 20}),
+              to = sn_tensor_of(SN_F32, out, 2, (int64_t[]){3, 20});
+    refuse = REFUSE_RESERVE;
+    ck_assert_int_eq(sn_function_call(f, &ti, 1, &to, 1), SN_ERR_NOMEM);
+    ck_assert_str_eq(sn_function_error(f), "no room for rows");
+    ck_assert_int_eq(launches, 0);
+    refuse = REFUSE_NOTHING;
+    call_ok(f, &ti, 1, &to, 1);
+    for (int i = 0; i < 60; i++) ck_assert_float_eq_tol(out[i], 0.05f, 1e-6f);
+    sn_function_free(f);
+    sn_graph_free(g);
     close_context(ctx);
 }
 END_TEST
@@ -585,6 +679,7 @@ int main(void) {
     tcase_add_test(tests, context_options);
     tcase_add_test(tests, variables);
     tcase_add_test(tests, function_outlives_graph_and_variable);
+    tcase_add_test(tests, graph_keeps_its_variables);
     tcase_add_test(tests, updates_read_old_values);
     tcase_add_test(tests, givens_are_simultaneous);
     tcase_add_test(tests, eval_one_expression);
@@ -592,9 +687,11 @@ int main(void) {
     tcase_add_test(tests, dims_from_arithmetic);
     tcase_add_test(tests, ready_calls_allocate_nothing);
     tcase_add_test(tests, views_and_statistics);
+    tcase_add_test(tests, lock_keeps_writers_alone);
     tcase_add_test(tests, threads_share_functions);
     tcase_add_test(tests, compile_failure_is_told);
     tcase_add_test(tests, all_or_nothing);
+    tcase_add_test(tests, scratch_is_reserved);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

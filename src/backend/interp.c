@@ -1,7 +1,7 @@
 /* The interpreter as a backend: a blob is the kernel's own bytes, loading expands and plans it, launches run all chunks
- * one after the other. One lock per device, since plans and scratch hold the values of the launch that runs. A kernel that
- * reaches outside of a memory is stopped from doing so and logged once. Matrix products are plain loops: each element adds
- * its products in order of k, product and sum rounded separately. */
+ * one after the other. One lock per device, since plans and scratch hold the values of the launch that runs. A kernel
+ * that reaches outside of a memory is stopped from doing so and logged once. Matrix products are plain loops: each
+ * element adds its products in order of k, product and sum rounded separately. */
 #include "backend/interp.h"
 
 #include <pthread.h>
@@ -169,18 +169,18 @@ static void interp_launch(be_device *dev, be_exec *exec, const kn_launch *launch
                   (long long)errors.n);
 }
 
-#define GEMM(T)                                                                                                         \
-    const T *a = g->a, *b = g->b;                                                                                       \
-    T *c = g->c;                                                                                                        \
-    for (int64_t i = 0; i < g->m; i++) {                                                                                \
-        for (int64_t j = 0; j < g->n; j++) {                                                                            \
-            T sum = 0;                                                                                                  \
-            for (int64_t q = 0; q < g->k; q++) {                                                                        \
-                T product = a[g->trans_a ? q * g->m + i : i * g->k + q] * b[g->trans_b ? j * g->k + q : q * g->n + j];   \
-                sum += product;                                                                                         \
-            }                                                                                                           \
-            c[i * g->n + j] = sum;                                                                                      \
-        }                                                                                                               \
+#define GEMM(T)                                                                                                        \
+    const T *a = g->a, *b = g->b;                                                                                      \
+    T *c = g->c;                                                                                                       \
+    for (int64_t i = 0; i < g->m; i++) {                                                                               \
+        for (int64_t j = 0; j < g->n; j++) {                                                                           \
+            T sum = 0;                                                                                                 \
+            for (int64_t q = 0; q < g->k; q++) {                                                                       \
+                T product = a[g->trans_a ? q * g->m + i : i * g->k + q] * b[g->trans_b ? j * g->k + q : q * g->n + j]; \
+                sum += product;                                                                                        \
+            }                                                                                                          \
+            c[i * g->n + j] = sum;                                                                                     \
+        }                                                                                                              \
     }
 
 static void gemm_f32(const be_gemm *g) { GEMM(float) }

@@ -14,7 +14,8 @@ typedef struct interp_plan interp_plan;
 
 /* Prepares an expanded (kn_expand), verified kernel, which must outlive the plan. Under the arena's trap. */
 interp_plan *interp_plan_new(base_arena *arena, const kn_kernel *expanded);
-/* Runs chunks [chunk0, chunk1) of a part. scratch as kn_code wants it. One thread at a time: the plan holds the values. */
+/* Runs chunks [chunk0, chunk1) of a part. scratch as kn_code wants it. One thread at a time: the plan holds the values.
+ */
 void interp_plan_run(interp_plan *plan, const kn_launch *launch, uint32_t part, int64_t chunk0, int64_t chunk1,
                      void *scratch, interp_errors *errors);
 
@@ -30,8 +31,8 @@ typedef struct {
     size_t step;
 } interp_lanes;
 
-/* out[i] = prim(a[i], b[i], c[i]) for i < n; operands that prim does not take are not read. out may be an operand's run.
- * type: of the result, from: of the first operand. Not for KN_MATHS primitives. */
+/* out[i] = prim(a[i], b[i], c[i]) for i < n; operands that prim does not take are not read. out may be an operand's
+ * run. type: of the result, from: of the first operand. Not for KN_MATHS primitives. */
 void interp_prim(kn_prim prim, sn_dtype type, sn_dtype from, size_t n, uint64_t *out, interp_lanes a, interp_lanes b,
                  interp_lanes c);
 

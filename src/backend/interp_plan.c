@@ -1,5 +1,6 @@
-/* Kernel -> where each value lives, in which order the instructions of a phase run, which operand slots each copy made by
- * unrolling reads. Values that cross phases keep their slots; those inside of loops share theirs from phase to phase. */
+/* Kernel -> where each value lives, in which order the instructions of a phase run, which operand slots each copy made
+ * by unrolling reads. Values that cross phases keep their slots; those inside of loops share theirs from phase to
+ * phase. */
 #include "backend/interp_plan.h"
 
 enum { BLOCK_SLOTS = 128, MAX_BLOCK = 64 };

@@ -5,9 +5,9 @@
 
 #include "backend/interp.h"
 
-/* Values are kept in slots of 8 bytes. An instruction has [copies][rows][cols] of them: copies by unrolling; rows is the
- * tile where it varies over the last point axis, else 1; cols is the phase's block of innermost loop indices where it
- * varies over that loop, else 1. */
+/* Values are kept in slots of 8 bytes. An instruction has [copies][rows][cols] of them: copies by unrolling; rows is
+ * the tile where it varies over the last point axis, else 1; cols is the phase's block of innermost loop indices where
+ * it varies over that loop, else 1. */
 enum { OPERAND_IX = 3, OPERAND_GUARD = 4, N_OPERANDS = 5 };
 
 typedef struct {
@@ -22,9 +22,9 @@ typedef struct {
 } interp_inst;
 
 typedef struct {
-    uint32_t block;       /* innermost loop indices done at a time */
-    uint32_t lanes_ilp;   /* accumulators of a fold over the loops */
-    const kn_id *order;   /* instructions by level: before the nest, inside of loop 0, .., after the nest */
+    uint32_t block;     /* innermost loop indices done at a time */
+    uint32_t lanes_ilp; /* accumulators of a fold over the loops */
+    const kn_id *order; /* instructions by level: before the nest, inside of loop 0, .., after the nest */
     uint32_t level[KN_MAX_NEST + 3];
 } interp_phase;
 

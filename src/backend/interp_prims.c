@@ -1,5 +1,5 @@
-/* The scalar primitives of prims.def over runs of values. Floats are computed in their own precision without contraction;
- * integers in 64 bits, cut to their type, so that they wrap without overflow. */
+/* The scalar primitives of prims.def over runs of values. Floats are computed in their own precision without
+ * contraction; integers in 64 bits, cut to their type, so that they wrap without overflow. */
 #include <math.h>
 #include <string.h>
 
@@ -47,29 +47,29 @@ static int64_t int_of(sn_dtype type, uint64_t bits) {
 #define A (a.at[i * a.step])
 #define B (b.at[i * b.step])
 #define C (c.at[i * c.step])
-#define EACH(value)                                                                                                     \
-    for (size_t i = 0; i < n; i++) out[i] = (value);                                                                    \
+#define EACH(value)                                                                                                    \
+    for (size_t i = 0; i < n; i++) out[i] = (value);                                                                   \
     return
 
-#define FLOAT_PRIMS(OF, TO, FMA, SQRT, FLOOR, RINT, SIGN)                                                               \
-    switch (prim) {                                                                                                     \
-    case KP_ADD: EACH(TO(OF(A) + OF(B)));                                                                               \
-    case KP_SUB: EACH(TO(OF(A) - OF(B)));                                                                               \
-    case KP_MUL: EACH(TO(OF(A) * OF(B)));                                                                               \
-    case KP_DIV: EACH(TO(OF(A) / OF(B)));                                                                               \
-    case KP_NEG: EACH(A ^ (SIGN));                                                                                      \
-    case KP_ABS: EACH(A & ~(SIGN));                                                                                     \
-    case KP_FMA: EACH(TO(FMA(OF(A), OF(B), OF(C))));                                                                    \
-    case KP_SQRT: EACH(TO(SQRT(OF(A))));                                                                                \
-    case KP_FLOOR: EACH(TO(FLOOR(OF(A))));                                                                              \
-    case KP_RINT: EACH(TO(RINT(OF(A))));                                                                                \
-    case KP_MIN: EACH(OF(A) < OF(B) || OF(A) != OF(A) ? A : B);                                                         \
-    case KP_MAX: EACH(OF(A) > OF(B) || OF(A) != OF(A) ? A : B);                                                         \
-    case KP_LT: EACH(OF(A) < OF(B));                                                                                    \
-    case KP_LE: EACH(OF(A) <= OF(B));                                                                                   \
-    case KP_EQ: EACH(OF(A) == OF(B));                                                                                   \
-    case KP_NE: EACH(OF(A) != OF(B));                                                                                   \
-    default: EACH(0);                                                                                                   \
+#define FLOAT_PRIMS(OF, TO, FMA, SQRT, FLOOR, RINT, SIGN)                                                              \
+    switch (prim) {                                                                                                    \
+        case KP_ADD: EACH(TO(OF(A) + OF(B)));                                                                          \
+        case KP_SUB: EACH(TO(OF(A) - OF(B)));                                                                          \
+        case KP_MUL: EACH(TO(OF(A) * OF(B)));                                                                          \
+        case KP_DIV: EACH(TO(OF(A) / OF(B)));                                                                          \
+        case KP_NEG: EACH(A ^ (SIGN));                                                                                 \
+        case KP_ABS: EACH(A & ~(SIGN));                                                                                \
+        case KP_FMA: EACH(TO(FMA(OF(A), OF(B), OF(C))));                                                               \
+        case KP_SQRT: EACH(TO(SQRT(OF(A))));                                                                           \
+        case KP_FLOOR: EACH(TO(FLOOR(OF(A))));                                                                         \
+        case KP_RINT: EACH(TO(RINT(OF(A))));                                                                           \
+        case KP_MIN: EACH(OF(A) < OF(B) || OF(A) != OF(A) ? A : B);                                                    \
+        case KP_MAX: EACH(OF(A) > OF(B) || OF(A) != OF(A) ? A : B);                                                    \
+        case KP_LT: EACH(OF(A) < OF(B));                                                                               \
+        case KP_LE: EACH(OF(A) <= OF(B));                                                                              \
+        case KP_EQ: EACH(OF(A) == OF(B));                                                                              \
+        case KP_NE: EACH(OF(A) != OF(B));                                                                              \
+        default: EACH(0);                                                                                              \
     }
 
 static void prim_f32(kn_prim prim, size_t n, uint64_t *out, interp_lanes a, interp_lanes b, interp_lanes c) {
@@ -85,25 +85,25 @@ static uint64_t abs_int(sn_dtype type, uint64_t bits) { return int_of(type, bits
 static void prim_int(kn_prim prim, sn_dtype type, size_t n, uint64_t *out, interp_lanes a, interp_lanes b) {
     const uint64_t mask = mask_of(type), modulus = 8 * sn_dtype_size(type) - 1;
     switch (prim) {
-    case KP_ADD: EACH((A + B) & mask);
-    case KP_SUB: EACH((A - B) & mask);
-    case KP_MUL: EACH((A * B) & mask);
-    case KP_NEG: EACH((0 - A) & mask);
-    case KP_ABS: EACH((type == SN_U8 ? A : abs_int(type, A)) & mask);
-    case KP_MIN: EACH(int_of(type, A) < int_of(type, B) ? A : B);
-    case KP_MAX: EACH(int_of(type, A) > int_of(type, B) ? A : B);
-    case KP_LT: EACH(int_of(type, A) < int_of(type, B));
-    case KP_LE: EACH(int_of(type, A) <= int_of(type, B));
-    case KP_EQ: EACH(A == B);
-    case KP_NE: EACH(A != B);
-    case KP_AND: EACH(A & B);
-    case KP_OR: EACH(A | B);
-    case KP_XOR: EACH(A ^ B);
-    case KP_NOT: EACH(~A & mask);
-    case KP_SHL: EACH((A << (B & modulus)) & mask);
-    case KP_SHR: EACH((uint64_t)(int_of(type, A) >> (B & modulus)) & mask);
-    case KP_LSHR: EACH(A >> (B & modulus));
-    default: EACH(0);
+        case KP_ADD: EACH((A + B) & mask);
+        case KP_SUB: EACH((A - B) & mask);
+        case KP_MUL: EACH((A * B) & mask);
+        case KP_NEG: EACH((0 - A) & mask);
+        case KP_ABS: EACH((type == SN_U8 ? A : abs_int(type, A)) & mask);
+        case KP_MIN: EACH(int_of(type, A) < int_of(type, B) ? A : B);
+        case KP_MAX: EACH(int_of(type, A) > int_of(type, B) ? A : B);
+        case KP_LT: EACH(int_of(type, A) < int_of(type, B));
+        case KP_LE: EACH(int_of(type, A) <= int_of(type, B));
+        case KP_EQ: EACH(A == B);
+        case KP_NE: EACH(A != B);
+        case KP_AND: EACH(A & B);
+        case KP_OR: EACH(A | B);
+        case KP_XOR: EACH(A ^ B);
+        case KP_NOT: EACH(~A & mask);
+        case KP_SHL: EACH((A << (B & modulus)) & mask);
+        case KP_SHR: EACH((uint64_t)(int_of(type, A) >> (B & modulus)) & mask);
+        case KP_LSHR: EACH(A >> (B & modulus));
+        default: EACH(0);
     }
 }
 
@@ -111,10 +111,11 @@ static void prim_int(kn_prim prim, sn_dtype type, size_t n, uint64_t *out, inter
 static uint64_t int_from(sn_dtype type, double x) {
     if (x != x) return 0;
     switch (type) {
-    case SN_I64: return x >= 0x1p63 ? (uint64_t)INT64_MAX : x <= -0x1p63 ? (uint64_t)INT64_MIN : (uint64_t)(int64_t)x;
-    case SN_I32:
-        return x >= 0x1p31 ? (uint64_t)INT32_MAX : x <= -0x1p31 ? (uint32_t)INT32_MIN : (uint32_t)(int32_t)x;
-    default: return x >= 255 ? 255 : x <= 0 ? 0 : (uint64_t)x;
+        case SN_I64:
+            return x >= 0x1p63 ? (uint64_t)INT64_MAX : x <= -0x1p63 ? (uint64_t)INT64_MIN : (uint64_t)(int64_t)x;
+        case SN_I32:
+            return x >= 0x1p31 ? (uint64_t)INT32_MAX : x <= -0x1p31 ? (uint32_t)INT32_MIN : (uint32_t)(int32_t)x;
+        default: return x >= 255 ? 255 : x <= 0 ? 0 : (uint64_t)x;
     }
 }
 
@@ -135,10 +136,10 @@ static uint64_t cast(sn_dtype type, sn_dtype from, uint64_t bits) {
 void interp_prim(kn_prim prim, sn_dtype type, sn_dtype from, size_t n, uint64_t *out, interp_lanes a, interp_lanes b,
                  interp_lanes c) {
     switch (prim) {
-    case KP_SELECT: EACH(A ? B : C);
-    case KP_CAST: EACH(cast(type, from, A));
-    case KP_BITCAST: EACH(A);
-    default: break;
+        case KP_SELECT: EACH(A ? B : C);
+        case KP_CAST: EACH(cast(type, from, A));
+        case KP_BITCAST: EACH(A);
+        default: break;
     }
     if (from == SN_F32)
         prim_f32(prim, n, out, a, b, c);

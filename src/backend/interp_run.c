@@ -81,18 +81,18 @@ static uint64_t read_element(const unsigned char *at, sn_dtype type) {
     uint32_t low;
     uint64_t bits;
     switch (sn_dtype_size(type)) {
-    case 1: return type == SN_BOOL ? *at != 0 : *at;
-    case 4: memcpy(&low, at, 4); return low;
-    default: memcpy(&bits, at, 8); return bits;
+        case 1: return type == SN_BOOL ? *at != 0 : *at;
+        case 4: memcpy(&low, at, 4); return low;
+        default: memcpy(&bits, at, 8); return bits;
     }
 }
 
 static void write_element(unsigned char *at, sn_dtype type, uint64_t bits) {
     uint32_t low = (uint32_t)bits;
     switch (sn_dtype_size(type)) {
-    case 1: *at = (unsigned char)bits; break;
-    case 4: memcpy(at, &low, 4); break;
-    default: memcpy(at, &bits, 8); break;
+        case 1: *at = (unsigned char)bits; break;
+        case 4: memcpy(at, &low, 4); break;
+        default: memcpy(at, &bits, 8); break;
     }
 }
 
@@ -248,9 +248,7 @@ static void fold_loops_end(const run *r, uint32_t id) {
     }
 }
 
-static int is_in_memory(const run *r, const kn_inst *inst) {
-    return (inst->over & kn_axes_with(r->k, KN_LOOP)) != 0;
-}
+static int is_in_memory(const run *r, const kn_inst *inst) { return (inst->over & kn_axes_with(r->k, KN_LOOP)) != 0; }
 
 /* One element of a fold over points kept in memory: the present points' values at column col. */
 static void fold_point_column(const run *r, const kn_inst *inst, uint32_t col, grid x, grid y, unsigned char *at) {
@@ -266,7 +264,8 @@ static void fold_point_column(const run *r, const kn_inst *inst, uint32_t col, g
         interp_prim(combining(inst), type, type, 1, &acc, old, sum, sum);
     } else {
         for (uint32_t row = 0; row < r->rows; row++)
-            fold_into(inst, 1, &acc, (interp_lanes){xs.at + row * xs.step, 0}, (interp_lanes){ys.at + row * ys.step, 0});
+            fold_into(inst, 1, &acc, (interp_lanes){xs.at + row * xs.step, 0},
+                      (interp_lanes){ys.at + row * ys.step, 0});
     }
     write_element(at, type, acc);
 }
@@ -350,8 +349,7 @@ static void run_index(run *r, uint32_t id) {
     for (uint32_t copy = 0; copy < p->copies; copy++, next_copy(r, p->axes)) {
         uint64_t *out = r->plan->value + p->slot + copy;
         for (uint32_t row = 0; row < rows; row++)
-            for (uint32_t col = 0; col < cols; col++)
-                out[row * p->cols + col] = (uint64_t)(r->index[axis] + row + col);
+            for (uint32_t col = 0; col < cols; col++) out[row * p->cols + col] = (uint64_t)(r->index[axis] + row + col);
     }
 }
 
@@ -360,31 +358,31 @@ static void run_inst(run *r, uint32_t id) {
     const interp_inst *p = &r->plan->inst[id];
     const size_t grid_slots = (size_t)p->rows * p->cols;
     switch (inst->kind) {
-    case KI_INDEX: run_index(r, id); break;
-    case KI_LOAD:
-        for (uint32_t copy = 0; copy < p->copies; copy++, next_copy(r, p->axes))
-            transfer(r, id, copy, r->plan->value + p->slot + copy * grid_slots, (grid){0});
-        break;
-    case KI_STORE:
-        if (r->phase->at_entry && r->chunk > 0 && r->k->mem[r->k->access[inst->acc].mem].space != KN_ROW) break;
-        for (uint32_t copy = 0; copy < p->copies; copy++, next_copy(r, p->axes))
-            transfer(r, id, copy, NULL, operand(r, p, copy, 0, 0));
-        break;
-    case KI_PRIM:
-        for (uint32_t copy = 0; copy < p->copies; copy++)
-            apply(r, p, (kn_prim)inst->prim, (sn_dtype)inst->type, (sn_dtype)p->from,
-                  r->plan->value + p->slot + copy * grid_slots, operand(r, p, copy, 0, 0), operand(r, p, copy, 0, 1),
-                  operand(r, p, copy, 0, 2));
-        break;
-    case KI_FOLD:
-        if (inst->acc != KN_NONE)
-            fold_points(r, id);
-        else if (inst->fold & kn_axes_with(r->k, KN_LOOP))
-            fold_loops(r, id);
-        else
-            fold_unroll(r, id);
-        break;
-    default: break;
+        case KI_INDEX: run_index(r, id); break;
+        case KI_LOAD:
+            for (uint32_t copy = 0; copy < p->copies; copy++, next_copy(r, p->axes))
+                transfer(r, id, copy, r->plan->value + p->slot + copy * grid_slots, (grid){0});
+            break;
+        case KI_STORE:
+            if (r->phase->at_entry && r->chunk > 0 && r->k->mem[r->k->access[inst->acc].mem].space != KN_ROW) break;
+            for (uint32_t copy = 0; copy < p->copies; copy++, next_copy(r, p->axes))
+                transfer(r, id, copy, NULL, operand(r, p, copy, 0, 0));
+            break;
+        case KI_PRIM:
+            for (uint32_t copy = 0; copy < p->copies; copy++)
+                apply(r, p, (kn_prim)inst->prim, (sn_dtype)inst->type, (sn_dtype)p->from,
+                      r->plan->value + p->slot + copy * grid_slots, operand(r, p, copy, 0, 0),
+                      operand(r, p, copy, 0, 1), operand(r, p, copy, 0, 2));
+            break;
+        case KI_FOLD:
+            if (inst->acc != KN_NONE)
+                fold_points(r, id);
+            else if (inst->fold & kn_axes_with(r->k, KN_LOOP))
+                fold_loops(r, id);
+            else
+                fold_unroll(r, id);
+            break;
+        default: break;
     }
 }
 
@@ -482,8 +480,8 @@ static void run_chunk(run *r, int64_t first_tile, int64_t end_tile) {
         if (k->inst[id].acc == KN_NONE) continue;
         uint32_t mem = k->access[k->inst[id].acc].mem;
         if (k->mem[mem].space == KN_PART)
-            r->plan->data[mem] = (unsigned char *)r->launch->mem[mem] +
-                                 (size_t)r->chunk * (size_t)r->plan->count[mem] * sn_dtype_size((sn_dtype)k->mem[mem].store);
+            r->plan->data[mem] = (unsigned char *)r->launch->mem[mem] + (size_t)r->chunk * (size_t)r->plan->count[mem] *
+                                                                            sn_dtype_size((sn_dtype)k->mem[mem].store);
     }
     memset(r->index, 0, sizeof r->index);
     for (uint32_t id = first; id < end; id++)

@@ -4,7 +4,8 @@
 
 #include "ir/graph.h"
 
-static const char *const colours[] = {"#cfe2f3", "#d9ead3", "#fff2cc", "#f4cccc", "#d9d2e9", "#d0e0e3", "#fce5cd", "#ead1dc"};
+static const char *const colours[] = {"#cfe2f3", "#d9ead3", "#fff2cc", "#f4cccc",
+                                      "#d9d2e9", "#d0e0e3", "#fce5cd", "#ead1dc"};
 
 /* Escapes what a quoted dot string may not hold; other control characters become blanks. */
 static void put_text(base_strbuf *out, const char *text) {
@@ -27,9 +28,12 @@ static void put_node(const ir_graph *g, ir_id id, int32_t group, base_strbuf *ou
     const ir_node *n = ir_at(g, id);
     int leaf = n->op == IR_INPUT || n->op == IR_VAR;
     base_strbuf_printf(out, "  n%u [label=\"", id);
-    if (n->op == IR_INPUT) put_text(out, g->input_name.at[n->attr[0]]);
-    else if (n->op == IR_VAR) put_text(out, g->var.at[n->attr[0]].name);
-    else base_strbuf_printf(out, "%%%u %s", id, ir_ops[n->op].name);
+    if (n->op == IR_INPUT)
+        put_text(out, g->input_name.at[n->attr[0]]);
+    else if (n->op == IR_VAR)
+        put_text(out, g->var.at[n->attr[0]].name);
+    else
+        base_strbuf_printf(out, "%%%u %s", id, ir_ops[n->op].name);
     if (!leaf && g->label.at[id]) {
         base_strbuf_puts(out, "\\n");
         put_text(out, g->label.at[id]);
@@ -37,7 +41,8 @@ static void put_node(const ir_graph *g, ir_id id, int32_t group, base_strbuf *ou
     base_strbuf_puts(out, "\\n");
     put_type(g, id, out);
     base_strbuf_printf(out, "\", shape=%s", leaf ? "box" : "ellipse");
-    if (n->op == IR_VAR) base_strbuf_puts(out, ", style=\"bold\"");
+    if (n->op == IR_VAR)
+        base_strbuf_puts(out, ", style=\"bold\"");
     else if (group >= 0)
         base_strbuf_printf(out, ", style=filled, fillcolor=\"%s\"",
                            colours[(uint32_t)group % (sizeof colours / sizeof *colours)]);

@@ -1,6 +1,7 @@
-/* A kernel to bytes and back: "SNKN", a version, the counts, then the arrays item by item; all little-endian, no padding,
- * and of lists only what is in use. kn_verify holds unused fields to one value, so equal kernels have equal bytes and bytes
- * that decode encode to themselves. The same walk (`item_*`) writes and reads, so the two cannot differ. */
+/* A kernel to bytes and back: "SNKN", a version, the counts, then the arrays item by item; all little-endian, no
+ * padding, and of lists only what is in use. kn_verify holds unused fields to one value, so equal kernels have equal
+ * bytes and bytes that decode encode to themselves. The same walk (`item_*`) writes and reads, so the two cannot
+ * differ. */
 #include <string.h>
 
 #include "ir/kernel.h"
@@ -19,10 +20,10 @@ static void code(coder *c, void *value, size_t bytes) {
     uint64_t bits = 0;
     if (c->out) {
         switch (bytes) {
-        case 1: bits = *(uint8_t *)value; break;
-        case 2: bits = *(uint16_t *)value; break;
-        case 4: bits = *(uint32_t *)value; break;
-        default: memcpy(&bits, value, 8); break;
+            case 1: bits = *(uint8_t *)value; break;
+            case 2: bits = *(uint16_t *)value; break;
+            case 4: bits = *(uint32_t *)value; break;
+            default: memcpy(&bits, value, 8); break;
         }
         for (size_t i = 0; i < bytes; i++) raw[i] = (unsigned char)(bits >> 8 * i);
         base_strbuf_add(c->out, raw, bytes);
@@ -36,10 +37,10 @@ static void code(coder *c, void *value, size_t bytes) {
         c->at += bytes;
     }
     switch (bytes) {
-    case 1: *(uint8_t *)value = (uint8_t)bits; break;
-    case 2: *(uint16_t *)value = (uint16_t)bits; break;
-    case 4: *(uint32_t *)value = (uint32_t)bits; break;
-    default: memcpy(value, &bits, 8); break;
+        case 1: *(uint8_t *)value = (uint8_t)bits; break;
+        case 2: *(uint16_t *)value = (uint16_t)bits; break;
+        case 4: *(uint32_t *)value = (uint32_t)bits; break;
+        default: memcpy(value, &bits, 8); break;
     }
 }
 
@@ -148,7 +149,8 @@ kn_kernel *kn_decode(base_arena *arena, const void *bytes, size_t n) {
         base_fail(arena->trap, SN_ERR_PARSE, "a kernel of version %u; this library reads version %d", version, VERSION);
     kn_kernel *k = ARENA_NEW(arena, kn_kernel);
     head(&c, k);
-    /* What the counts promise must fit in what is left, by the least size of each item, before memory is taken for it. */
+    /* What the counts promise must fit in what is left, by the least size of each item, before memory is taken for it.
+     */
     size_t least = (size_t)k->n_axis * 11 + (size_t)k->n_mem * 13 + (size_t)k->n_access * 27 + (size_t)k->n_inst * 27 +
                    (size_t)k->n_phase * 10 + (size_t)k->n_part * 14;
     if (c.bad || least > (size_t)(c.end - c.at))

@@ -14,19 +14,19 @@ static kn_id renamed(const copier *c, kn_id old) { return old == KN_NONE ? old :
 static kn_id expansion(kn_build *b, kn_prim prim, sn_dtype type, kn_id x, kn_id y) {
     const kn_maths m = kn_maths_of(b, type);
     switch (prim) {
-    case KP_EXP: return kn_maths_exp(&m, x);
-    case KP_LOG: return kn_maths_log(&m, x);
-    case KP_LOG1P: return kn_maths_log1p(&m, x);
-    case KP_EXPM1: return kn_maths_expm1(&m, x);
-    case KP_TANH: return kn_maths_tanh(&m, x);
-    case KP_SIGMOID: return kn_maths_sigmoid(&m, x);
-    case KP_SIN: return kn_maths_sin(&m, x);
-    case KP_COS: return kn_maths_cos(&m, x);
-    case KP_ERF: return kn_maths_erf(&m, x);
-    case KP_POW: return kn_maths_pow(&m, x, y);
-    default:
-        base_fail(b->arena->trap, SN_ERR_INTERNAL, "primitive %s of type %s has no expansion", kn_prims[prim].name,
-                  sn_dtype_name(type));
+        case KP_EXP: return kn_maths_exp(&m, x);
+        case KP_LOG: return kn_maths_log(&m, x);
+        case KP_LOG1P: return kn_maths_log1p(&m, x);
+        case KP_EXPM1: return kn_maths_expm1(&m, x);
+        case KP_TANH: return kn_maths_tanh(&m, x);
+        case KP_SIGMOID: return kn_maths_sigmoid(&m, x);
+        case KP_SIN: return kn_maths_sin(&m, x);
+        case KP_COS: return kn_maths_cos(&m, x);
+        case KP_ERF: return kn_maths_erf(&m, x);
+        case KP_POW: return kn_maths_pow(&m, x, y);
+        default:
+            base_fail(b->arena->trap, SN_ERR_INTERNAL, "primitive %s of type %s has no expansion", kn_prims[prim].name,
+                      sn_dtype_name(type));
     }
 }
 
@@ -45,16 +45,17 @@ static kn_id copied(copier *c, const kn_inst *in) {
     kn_prim prim = (kn_prim)in->prim;
     kn_id x = renamed(c, in->a[0]), y = renamed(c, in->a[1]), z = renamed(c, in->a[2]);
     switch ((kn_kind)in->kind) {
-    case KI_CONST: return kn_const_bits(b, type, in->bits);
-    case KI_SCALAR: return kn_scalar(b, type, (uint32_t)in->bits);
-    case KI_DIM: return kn_dim_value(b, (uint32_t)in->bits);
-    case KI_INDEX: return kn_index(b, (kn_id)in->bits);
-    case KI_LOAD: return kn_load(b, type, copied_access(c, in->acc));
-    case KI_STORE: return kn_store(b, copied_access(c, in->acc), x);
-    case KI_PRIM: return kn_prims[prim].is_maths ? expansion(b, prim, type, x, y) : kn_prim3(b, prim, type, x, y, z);
-    case KI_FOLD:
-        if (in->acc == KN_NONE) return kn_fold(b, prim, type, in->fold, x, y);
-        return kn_fold_points(b, prim, type, in->fold, x, y, copied_access(c, in->acc));
+        case KI_CONST: return kn_const_bits(b, type, in->bits);
+        case KI_SCALAR: return kn_scalar(b, type, (uint32_t)in->bits);
+        case KI_DIM: return kn_dim_value(b, (uint32_t)in->bits);
+        case KI_INDEX: return kn_index(b, (kn_id)in->bits);
+        case KI_LOAD: return kn_load(b, type, copied_access(c, in->acc));
+        case KI_STORE: return kn_store(b, copied_access(c, in->acc), x);
+        case KI_PRIM:
+            return kn_prims[prim].is_maths ? expansion(b, prim, type, x, y) : kn_prim3(b, prim, type, x, y, z);
+        case KI_FOLD:
+            if (in->acc == KN_NONE) return kn_fold(b, prim, type, in->fold, x, y);
+            return kn_fold_points(b, prim, type, in->fold, x, y, copied_access(c, in->acc));
     }
     base_fail(b->arena->trap, SN_ERR_INTERNAL, "instruction of unknown kind %d", in->kind);
 }

@@ -1,12 +1,12 @@
 /* Facts about a kernel: sizes, tiles and chunks for given dims, scratch layout, identities of folds, axis sets. All are
- * functions of the kernel and the extents alone. Sizes saturate instead of overflowing, so a size too large to exist stays
- * too large. */
+ * functions of the kernel and the extents alone. Sizes saturate instead of overflowing, so a size too large to exist
+ * stays too large. */
 #include "ir/kernel.h"
 
 enum { KN_T_FI = KN_T_F | KN_T_I, KN_T_IB = KN_T_I | KN_T_B, KN_T_FIB = KN_T_F | KN_T_I | KN_T_B };
 
 const kn_prim_info kn_prims[KP_COUNT] = {
-#define KN_PRIM(UC, lc, operands, types, result, doc) {#lc, operands, 0, KN_T_##types, KN_R_##result, doc},
+#define KN_PRIM(UC, lc, operands, types, result, doc)  {#lc, operands, 0, KN_T_##types, KN_R_##result, doc},
 #define KN_MATHS(UC, lc, operands, types, result, doc) {#lc, operands, 1, KN_T_##types, KN_R_##result, doc},
 #include "ir/prims.def"
 };
@@ -71,32 +71,31 @@ int64_t kn_scratch_bytes(const kn_kernel *k, const int64_t *dims) { return kn_ro
 
 uint64_t kn_identity(kn_prim fold, sn_dtype type) {
     switch (fold) {
-    case KP_MUL:
-        return type == SN_F64 ? 0x3ff0000000000000u : type == SN_F32 ? 0x3f800000u : 1u;
-    case KP_MIN:
-        switch (type) {
-        case SN_F64: return 0x7ff0000000000000u;
-        case SN_F32: return 0x7f800000u;
-        case SN_I64: return INT64_MAX;
-        case SN_I32: return INT32_MAX;
-        default: return UINT8_MAX;
-        }
-    case KP_MAX:
-        switch (type) {
-        case SN_F64: return 0xfff0000000000000u;
-        case SN_F32: return 0xff800000u;
-        case SN_I64: return (uint64_t)INT64_MIN;
-        case SN_I32: return (uint32_t)INT32_MIN;
-        default: return 0;
-        }
-    case KP_AND:
-        switch (type) {
-        case SN_I64: return UINT64_MAX;
-        case SN_I32: return UINT32_MAX;
-        case SN_U8: return UINT8_MAX;
-        default: return 1; /* bool */
-        }
-    default: return 0; /* ADD, FMA, OR */
+        case KP_MUL: return type == SN_F64 ? 0x3ff0000000000000u : type == SN_F32 ? 0x3f800000u : 1u;
+        case KP_MIN:
+            switch (type) {
+                case SN_F64: return 0x7ff0000000000000u;
+                case SN_F32: return 0x7f800000u;
+                case SN_I64: return INT64_MAX;
+                case SN_I32: return INT32_MAX;
+                default: return UINT8_MAX;
+            }
+        case KP_MAX:
+            switch (type) {
+                case SN_F64: return 0xfff0000000000000u;
+                case SN_F32: return 0xff800000u;
+                case SN_I64: return (uint64_t)INT64_MIN;
+                case SN_I32: return (uint32_t)INT32_MIN;
+                default: return 0;
+            }
+        case KP_AND:
+            switch (type) {
+                case SN_I64: return UINT64_MAX;
+                case SN_I32: return UINT32_MAX;
+                case SN_U8: return UINT8_MAX;
+                default: return 1; /* bool */
+            }
+        default: return 0; /* ADD, FMA, OR */
     }
 }
 

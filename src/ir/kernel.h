@@ -93,8 +93,9 @@ typedef struct {
 
 /* element = base + sum step[i] * index(axis[i]) + ix_step * value(ix).
  * Stores: the axes of over are those of the access and of ix (ROW: and outer POINT axes). In a phase that is not at entry,
- * stores to OUT and INOUT have all POINT axes of the part among axis[]. Where the ix of a store varies over a LOOP axis, that phase has no loop lanes
- * and ilp 1. The LOOP axes of a store and of a fold over points are the outermost ones of their phase's nest. */
+ * stores to OUT and INOUT have all POINT axes of the part among axis[]. Where the ix of a store varies over a LOOP axis,
+ * that phase has no loop lanes and ilp 1. The LOOP axes of a store and of a fold over points are the outermost ones of
+ * their phase's nest. */
 typedef struct {
     kn_id mem;
     kn_id ix;    /* instruction of type i64, or KN_NONE */

@@ -1,5 +1,5 @@
-/* The builder: fills the arrays of a kernel in order and derives each instruction's `over` set as it goes. It checks only
- * what would make the arrays overflow (a failure goes to the arena's trap); kn_verify judges the result. */
+/* The builder: fills the arrays of a kernel in order and derives each instruction's `over` set as it goes. It checks
+ * only what would make the arrays overflow (a failure goes to the arena's trap); kn_verify judges the result. */
 #include "ir/kernel_build.h"
 
 #include <math.h>
@@ -81,7 +81,8 @@ static int same_access(const kn_access *a, const kn_access *b) {
 
 kn_id kn_add_access(kn_build *b, const kn_access *access) {
     if (access->n > KN_MAX_NEST)
-        base_fail(b->arena->trap, SN_ERR_UNSUPPORTED, "kernel too large: an access with more than %d steps", KN_MAX_NEST);
+        base_fail(b->arena->trap, SN_ERR_UNSUPPORTED, "kernel too large: an access with more than %d steps",
+                  KN_MAX_NEST);
     for (uint32_t i = 0; i < b->access.n; i++)
         if (same_access(&b->access.at[i], access)) return (kn_id)i;
     kn_id id = next_id(b, b->access.n, "accesses");
@@ -115,10 +116,10 @@ kn_id kn_const_f(kn_build *b, sn_dtype type, double value) { return kn_const_bit
 
 kn_id kn_const_i(kn_build *b, sn_dtype type, int64_t value) {
     switch (type) {
-    case SN_I64: return kn_const_bits(b, type, (uint64_t)value);
-    case SN_I32: return kn_const_bits(b, type, (uint32_t)value);
-    case SN_U8: return kn_const_bits(b, type, (uint8_t)value);
-    default: return kn_const_bits(b, type, value != 0);
+        case SN_I64: return kn_const_bits(b, type, (uint64_t)value);
+        case SN_I32: return kn_const_bits(b, type, (uint32_t)value);
+        case SN_U8: return kn_const_bits(b, type, (uint8_t)value);
+        default: return kn_const_bits(b, type, value != 0);
     }
 }
 
@@ -137,8 +138,7 @@ kn_id kn_index(kn_build *b, kn_id axis) { return add_leaf(b, KI_INDEX, SN_I64, a
 
 kn_id kn_load(kn_build *b, sn_dtype type, kn_access access) {
     kn_id acc = kn_add_access(b, &access);
-    return add_inst(
-        b, (kn_inst){.kind = KI_LOAD, .type = (uint8_t)type, .a = {KN_NONE, KN_NONE, KN_NONE}, .acc = acc});
+    return add_inst(b, (kn_inst){.kind = KI_LOAD, .type = (uint8_t)type, .a = {KN_NONE, KN_NONE, KN_NONE}, .acc = acc});
 }
 
 kn_id kn_store(kn_build *b, kn_access access, kn_id value) {
@@ -149,8 +149,7 @@ kn_id kn_store(kn_build *b, kn_access access, kn_id value) {
 
 kn_id kn_prim3(kn_build *b, kn_prim prim, sn_dtype type, kn_id x, kn_id y, kn_id z) {
     return add_inst(
-        b,
-        (kn_inst){.kind = KI_PRIM, .prim = (uint8_t)prim, .type = (uint8_t)type, .a = {x, y, z}, .acc = KN_NONE});
+        b, (kn_inst){.kind = KI_PRIM, .prim = (uint8_t)prim, .type = (uint8_t)type, .a = {x, y, z}, .acc = KN_NONE});
 }
 
 kn_id kn_prim2(kn_build *b, kn_prim prim, sn_dtype type, kn_id x, kn_id y) {
@@ -235,15 +234,15 @@ kn_kernel *kn_build_finish(kn_build *b) {
 uint64_t kn_bits_of(sn_dtype type, double value) {
     uint64_t bits = 0;
     switch (type) {
-    case SN_F64: memcpy(&bits, &value, 8); return bits;
-    case SN_F32: {
-        float narrow = (float)value;
-        uint32_t low;
-        memcpy(&low, &narrow, 4);
-        return low;
-    }
-    case SN_BOOL: return value != 0;
-    default: break;
+        case SN_F64: memcpy(&bits, &value, 8); return bits;
+        case SN_F32: {
+            float narrow = (float)value;
+            uint32_t low;
+            memcpy(&low, &narrow, 4);
+            return low;
+        }
+        case SN_BOOL: return value != 0;
+        default: break;
     }
     /* An integer: NaN gives 0, what lies outside saturates, as CAST does. */
     if (isnan(value)) return 0;

@@ -5,8 +5,8 @@
  *         %0 = load f32 x[n0*D1 + j1]                            ; n0 j1
  *         %1 = fold max f32 over j1: %0                          ; n0
  *
- * Axes are named by role and id: n point, j loop, k unroll. D is a dim, S a launch scalar; behind the semicolon stand the
- * axes a value varies over. The text is a function of the kernel and its memories' names alone. */
+ * Axes are named by role and id: n point, j loop, k unroll. D is a dim, S a launch scalar; behind the semicolon stand
+ * the axes a value varies over. The text is a function of the kernel and its memories' names alone. */
 #include <string.h>
 
 #include "ir/kernel.h"
@@ -87,19 +87,19 @@ static void print_const(const kn_inst *i, base_strbuf *out) {
     float narrow;
     uint32_t low = (uint32_t)i->bits;
     switch (i->type) {
-    case SN_F64:
-        memcpy(&wide, &i->bits, 8);
-        base_strbuf_printf(out, "%.17g", wide);
-        if (wide != wide) base_strbuf_printf(out, " bits %#llx", (unsigned long long)i->bits);
-        break;
-    case SN_F32:
-        memcpy(&narrow, &low, 4);
-        base_strbuf_printf(out, "%.9g", (double)narrow);
-        if (narrow != narrow) base_strbuf_printf(out, " bits %#x", low);
-        break;
-    case SN_I64: base_strbuf_printf(out, "%lld", (long long)(int64_t)i->bits); break;
-    case SN_I32: base_strbuf_printf(out, "%d", (int)(int32_t)low); break;
-    default: base_strbuf_printf(out, "%u", low); break;
+        case SN_F64:
+            memcpy(&wide, &i->bits, 8);
+            base_strbuf_printf(out, "%.17g", wide);
+            if (wide != wide) base_strbuf_printf(out, " bits %#llx", (unsigned long long)i->bits);
+            break;
+        case SN_F32:
+            memcpy(&narrow, &low, 4);
+            base_strbuf_printf(out, "%.9g", (double)narrow);
+            if (narrow != narrow) base_strbuf_printf(out, " bits %#x", low);
+            break;
+        case SN_I64: base_strbuf_printf(out, "%lld", (long long)(int64_t)i->bits); break;
+        case SN_I32: base_strbuf_printf(out, "%d", (int)(int32_t)low); break;
+        default: base_strbuf_printf(out, "%u", low); break;
     }
 }
 
@@ -126,30 +126,30 @@ static void print_inst(const kn_kernel *k, uint32_t id, base_strbuf *out) {
     } else {
         base_strbuf_printf(out, "%%%u = ", id);
         switch (i->kind) {
-        case KI_CONST:
-            base_strbuf_printf(out, "const %s ", type);
-            print_const(i, out);
-            break;
-        case KI_SCALAR: base_strbuf_printf(out, "scalar %s S%llu", type, (unsigned long long)i->bits); break;
-        case KI_DIM: base_strbuf_printf(out, "dim D%llu", (unsigned long long)i->bits); break;
-        case KI_INDEX:
-            base_strbuf_puts(out, "index ");
-            print_axis(k, (uint32_t)i->bits, out);
-            break;
-        case KI_LOAD:
-            base_strbuf_printf(out, "load %s ", type);
-            print_access(k, i->acc, out);
-            break;
-        case KI_FOLD:
-            base_strbuf_printf(out, "fold %s %s over", kn_prims[i->prim].name, type);
-            print_set(k, i->fold, out);
-            base_strbuf_puts(out, ":");
-            print_operands(i, out);
-            break;
-        default:
-            base_strbuf_printf(out, "%s %s", kn_prims[i->prim].name, type);
-            print_operands(i, out);
-            break;
+            case KI_CONST:
+                base_strbuf_printf(out, "const %s ", type);
+                print_const(i, out);
+                break;
+            case KI_SCALAR: base_strbuf_printf(out, "scalar %s S%llu", type, (unsigned long long)i->bits); break;
+            case KI_DIM: base_strbuf_printf(out, "dim D%llu", (unsigned long long)i->bits); break;
+            case KI_INDEX:
+                base_strbuf_puts(out, "index ");
+                print_axis(k, (uint32_t)i->bits, out);
+                break;
+            case KI_LOAD:
+                base_strbuf_printf(out, "load %s ", type);
+                print_access(k, i->acc, out);
+                break;
+            case KI_FOLD:
+                base_strbuf_printf(out, "fold %s %s over", kn_prims[i->prim].name, type);
+                print_set(k, i->fold, out);
+                base_strbuf_puts(out, ":");
+                print_operands(i, out);
+                break;
+            default:
+                base_strbuf_printf(out, "%s %s", kn_prims[i->prim].name, type);
+                print_operands(i, out);
+                break;
         }
     }
     if (i->over) {

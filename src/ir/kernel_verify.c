@@ -1,6 +1,6 @@
-/* Holds a kernel to every rule of kernel.h. The arrays may contain anything (decoded bytes are checked here), so ids are
- * looked at before they are followed: tables first, then the structure of parts and phases, then the instructions in
- * order, so that an instruction may rely on all that stands before it. Time is linear and nothing is allocated. */
+/* Holds a kernel to every rule of kernel.h. The arrays may contain anything (decoded bytes are checked here), so ids
+ * are looked at before they are followed: tables first, then the structure of parts and phases, then the instructions
+ * in order, so that an instruction may rely on all that stands before it. Time is linear and nothing is allocated. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,10 +9,10 @@
 
 /* What the instructions seen so far did to a memory. Phases and parts are stored plus one; 0 is none. */
 typedef struct {
-    uint16_t part;                  /* the only one that may touch an INOUT; the last that stored a ROW */
+    uint16_t part; /* the only one that may touch an INOUT; the last that stored a ROW */
     uint16_t store_phase, load_phase;
-    uint16_t store_acc, load_acc;   /* in these phases */
-    uint16_t late_phase;            /* where an instruction after the nest stored it */
+    uint16_t store_acc, load_acc; /* in these phases */
+    uint16_t late_phase;          /* where an instruction after the nest stored it */
     uint8_t folded;
 } mem_state;
 
@@ -23,16 +23,16 @@ typedef struct {
     uint64_t copies;
     /* where we are */
     uint32_t part, phase, inst;
-    uint32_t part_first;               /* first instruction of the part */
-    uint32_t part_points, phase_loops; /* sets */
-    uint64_t late[(KN_NONE + 63) / 64]; /* instructions that run after their phase's nest, and folds over it */
+    uint32_t part_first;                  /* first instruction of the part */
+    uint32_t part_points, phase_loops;    /* sets */
+    uint64_t late[(KN_NONE + 63) / 64];   /* instructions that run after their phase's nest, and folds over it */
     uint64_t stored[(KN_NONE + 63) / 64]; /* accesses with a store behind the present instruction (check_updates) */
     mem_state mem[KN_MAX_MEMS];
 } verifier;
 
-#define TEST(v, condition, ...)                                                                                         \
-    do {                                                                                                                \
-        if (!(condition)) return fail((v), __VA_ARGS__);                                                                \
+#define TEST(v, condition, ...)                                                                                        \
+    do {                                                                                                               \
+        if (!(condition)) return fail((v), __VA_ARGS__);                                                               \
     } while (0)
 
 __attribute__((format(printf, 2, 3))) static int fail(verifier *v, const char *format, ...) {
@@ -44,9 +44,9 @@ __attribute__((format(printf, 2, 3))) static int fail(verifier *v, const char *f
 }
 
 /* The same for the present instruction, which the sentence starts with. */
-#define TEST_INST(v, condition, ...)                                                                                    \
-    do {                                                                                                                \
-        if (!(condition)) return fail_inst((v), __VA_ARGS__);                                                           \
+#define TEST_INST(v, condition, ...)                                                                                   \
+    do {                                                                                                               \
+        if (!(condition)) return fail_inst((v), __VA_ARGS__);                                                          \
     } while (0)
 
 __attribute__((format(printf, 2, 3))) static int fail_inst(verifier *v, const char *format, ...) {
@@ -184,9 +184,7 @@ static int check_phase(verifier *v, uint32_t next_inst) {
 
 /* ---- instructions ------------------------------------------------------------------------------------------------ */
 
-static int gives_value(const kn_inst *i) {
-    return i->kind != KI_STORE && !(i->kind == KI_FOLD && i->acc != KN_NONE);
-}
+static int gives_value(const kn_inst *i) { return i->kind != KI_STORE && !(i->kind == KI_FOLD && i->acc != KN_NONE); }
 
 /* An operand, index or guard: an earlier value of this part that is still there. */
 static int check_operand(verifier *v, kn_id id) {
@@ -227,8 +225,9 @@ static int check_prim(verifier *v, const kn_inst *i) {
     if (info->result == KN_R_SAME) TEST_INST(v, i->type == type, "%s changes the type", info->name);
     if (info->result == KN_R_BOOL) TEST_INST(v, i->type == SN_BOOL, "%s gives bool", info->name);
     if (i->prim == KP_BITCAST)
-        TEST_INST(v, is_float(i->type) + is_float(type) == 1 && in_class(i->type, info->types) &&
-                         sn_dtype_size((sn_dtype)i->type) == sn_dtype_size((sn_dtype)type),
+        TEST_INST(v,
+                  is_float(i->type) + is_float(type) == 1 && in_class(i->type, info->types) &&
+                      sn_dtype_size((sn_dtype)i->type) == sn_dtype_size((sn_dtype)type),
                   "bitcast is f32 <-> i32 or f64 <-> i64");
     return 1;
 }
@@ -239,8 +238,11 @@ static int check_fold(verifier *v, const kn_inst *i) {
     int fma = i->prim == KP_FMA, bits = i->prim == KP_AND || i->prim == KP_OR;
     int arithmetic = i->prim == KP_ADD || i->prim == KP_MUL || i->prim == KP_MIN || i->prim == KP_MAX;
     TEST_INST(v, fma || bits || arithmetic, "primitive %u does not fold", i->prim);
-    TEST_INST(v, in_class(i->type, fma ? KN_T_F : bits ? KN_T_I | KN_T_B : KN_T_F | KN_T_I), "%s does not fold %s",
-              kn_prims[i->prim].name, sn_dtype_name((sn_dtype)i->type));
+    TEST_INST(v,
+              in_class(i->type, fma    ? KN_T_F
+                                : bits ? KN_T_I | KN_T_B
+                                       : KN_T_F | KN_T_I),
+              "%s does not fold %s", kn_prims[i->prim].name, sn_dtype_name((sn_dtype)i->type));
     TEST_INST(v, i->a[0] != KN_NONE && fma == (i->a[1] != KN_NONE) && i->a[2] == KN_NONE,
               "a fold by %s has another number of operands", kn_prims[i->prim].name);
     for (uint32_t n = 0; n < 2; n++) {
@@ -326,9 +328,10 @@ static int check_access(verifier *v, const kn_inst *i) {
     }
     TEST_INST(v, mem->space == KN_OUT || mem->space == KN_INOUT || mem->space == KN_ROW,
               "a store to memory that is not written by stores");
-    uint32_t row_points = mem->space == KN_ROW && part->n_point ? v->part_points & ~(1u << part->point[part->n_point - 1])
-                                                               : 0;
-    TEST_INST(v, !(i->over & ~(affine | ix_over | row_points)), "the stored value varies over axes that its place lacks");
+    uint32_t row_points =
+        mem->space == KN_ROW && part->n_point ? v->part_points & ~(1u << part->point[part->n_point - 1]) : 0;
+    TEST_INST(v, !(i->over & ~(affine | ix_over | row_points)),
+              "the stored value varies over axes that its place lacks");
     if (mem->space == KN_ROW) {
         TEST_INST(v, access->ix == KN_NONE, "a store by index to row scratch");
     } else if (!phase->at_entry) {
@@ -407,23 +410,23 @@ static int check_inst(verifier *v) {
         }
     }
     switch (i->kind) {
-    case KI_CONST:
-        if (!check_const(v, i)) return 0;
-        break;
-    case KI_SCALAR: TEST_INST(v, i->bits < k->n_scalar, "its scalar does not exist"); break;
-    case KI_DIM: TEST_INST(v, i->bits < k->n_dim && i->type == SN_I64, "bad dim"); break;
-    case KI_INDEX: TEST_INST(v, i->bits < k->n_axis && i->type == SN_I64, "bad axis"); break;
-    case KI_STORE:
-        if (!check_operand(v, i->a[0])) return 0;
-        TEST_INST(v, k->inst[i->a[0]].type == i->type, "a store changes the type");
-        break;
-    case KI_PRIM:
-        if (!check_prim(v, i)) return 0;
-        break;
-    case KI_FOLD:
-        if (!check_fold(v, i)) return 0;
-        break;
-    default: break;
+        case KI_CONST:
+            if (!check_const(v, i)) return 0;
+            break;
+        case KI_SCALAR: TEST_INST(v, i->bits < k->n_scalar, "its scalar does not exist"); break;
+        case KI_DIM: TEST_INST(v, i->bits < k->n_dim && i->type == SN_I64, "bad dim"); break;
+        case KI_INDEX: TEST_INST(v, i->bits < k->n_axis && i->type == SN_I64, "bad axis"); break;
+        case KI_STORE:
+            if (!check_operand(v, i->a[0])) return 0;
+            TEST_INST(v, k->inst[i->a[0]].type == i->type, "a store changes the type");
+            break;
+        case KI_PRIM:
+            if (!check_prim(v, i)) return 0;
+            break;
+        case KI_FOLD:
+            if (!check_fold(v, i)) return 0;
+            break;
+        default: break;
     }
     if (!check_place(v, i)) return 0;
     return i->acc == KN_NONE || (check_access(v, i) && check_order(v, i));

@@ -26,11 +26,20 @@ kn_id kn_maths_log(const kn_maths *m, kn_id x);
 kn_id kn_maths_log1p(const kn_maths *m, kn_id x);
 kn_id kn_maths_sin(const kn_maths *m, kn_id x);
 kn_id kn_maths_cos(const kn_maths *m, kn_id x);
-kn_id kn_maths_sin_f64(const kn_maths *m, kn_id x, int cosine); /* maths_trig64.c */
 kn_id kn_maths_erf(const kn_maths *m, kn_id x);
 kn_id kn_maths_pow(const kn_maths *m, kn_id x, kn_id y);
 
-/* ---- one-letter words of the expansions: float, integer and bool operations ---------------------------------------- */
+/* maths_trig64.c: sin or cos of f64. */
+kn_id kn_maths_sin_f64(const kn_maths *m, kn_id x, int cosine);
+
+/* maths_log.c: f64 x = 2^k y with sqrt(1/2) <= y < sqrt(2), for a positive normal x whose bits are given: the exponent
+ * field of `shifted` is that of 2^k. k as a number, less 54 where the bool `lowered` is set (KN_NONE: never). */
+kn_id kn_maths_shifted_f64(const kn_maths *m, kn_id bits);
+kn_id kn_maths_y_f64(const kn_maths *m, kn_id shifted);
+kn_id kn_maths_k_f64(const kn_maths *m, kn_id shifted, kn_id lowered);
+
+/* ---- one-letter words of the expansions: float, integer and bool operations ----------------------------------------
+ */
 
 static inline kn_id m_const(const kn_maths *m, double value) { return kn_const_f(m->b, m->f, value); }
 static inline kn_id m_int(const kn_maths *m, int64_t value) { return kn_const_i(m->b, m->i, value); }
@@ -45,7 +54,9 @@ static inline kn_id m_neg(const kn_maths *m, kn_id x) { return kn_prim1(m->b, KP
 static inline kn_id m_abs(const kn_maths *m, kn_id x) { return kn_prim1(m->b, KP_ABS, m->f, x); }
 static inline kn_id m_rint(const kn_maths *m, kn_id x) { return kn_prim1(m->b, KP_RINT, m->f, x); }
 /* x * y + z, rounded once. */
-static inline kn_id m_fma(const kn_maths *m, kn_id x, kn_id y, kn_id z) { return kn_prim3(m->b, KP_FMA, m->f, x, y, z); }
+static inline kn_id m_fma(const kn_maths *m, kn_id x, kn_id y, kn_id z) {
+    return kn_prim3(m->b, KP_FMA, m->f, x, y, z);
+}
 
 static inline kn_id m_iadd(const kn_maths *m, kn_id x, kn_id y) { return kn_prim2(m->b, KP_ADD, m->i, x, y); }
 static inline kn_id m_isub(const kn_maths *m, kn_id x, kn_id y) { return kn_prim2(m->b, KP_SUB, m->i, x, y); }

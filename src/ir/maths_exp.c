@@ -2,13 +2,14 @@
  * steps), e^r = 1 + r (1 + r q(r)) with a minimax q.
  *
  * n comes out of adding a large number ("shifter") whose last bits then hold n plus a bias: shifted left they are the
- * exponent field of a power of two, so that neither rounding nor a conversion to integer is an instruction of its own. */
+ * exponent field of a power of two, so that neither rounding nor a conversion to integer is an instruction of its own.
+ */
 #include <math.h>
 
 #include "ir/maths.h"
 
 /* q(r) = (e^r - 1 - r) / r^2; relative error of e^r: 2^-28.2, 2^-61.4. */
-static const double q_f32[] = {0x1.fffffcp-2, 0x1.555492p-3, 0x1.5558d2p-5, 0x1.1239c4p-7, 0x1.6a2334p-10};
+static const double q_f32[] = {0x1.fffffcp-2, 0x1.555492p-3, 0x1.5558d2p-5, 0x1.1239c8p-7, 0x1.6a239ep-10};
 static const double q_f64[] = {
     0.5,
     0x1.5555555555558p-3,
@@ -139,7 +140,8 @@ kn_id kn_maths_sigmoid(const kn_maths *m, kn_id x) {
     reduced e = reduce(m, v, 1, 2 * exponent_bias(m), 0);
     kn_id u = expm1_of(m, e.r);
     power p = power_of(m, e.shifted);
-    kn_id inverse = m_float(m, m_isub(m, m_int(m, (int64_t)(2 * exponent_bias(m)) << fraction_bits(m)), m_bits(m, p.a)));
+    kn_id inverse =
+        m_float(m, m_isub(m, m_int(m, (int64_t)(2 * exponent_bias(m)) << fraction_bits(m)), m_bits(m, p.a)));
     kn_id h = m_fma(m, u, p.b, m_add(m, p.b, inverse));
     kn_id h_tail = m_fma(m, u, p.b, m_add(m, m_sub(m, p.b, h), inverse));
     kn_id y = m_div(m, one, h), minus_y = m_neg(m, y);

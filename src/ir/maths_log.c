@@ -1,5 +1,5 @@
-/* log and log1p: x = 2^k (1 + f), log x = k ln2 + log(1 + f), with k and f cut out of the bits of x such that 1 + f lies
- * around 1 and log x = log(1 + f) has no cancellation where x is close to 1.
+/* log and log1p: x = 2^k (1 + f), log x = k ln2 + log(1 + f), with k and f cut out of the bits of x such that 1 + f
+ * lies around 1 and log x = log(1 + f) has no cancellation where x is close to 1.
  *
  * f32: log(1 + f) = f - f^2/2 + f^3 q(f), a minimax q for 2/3 <= 1 + f < 4/3.
  * f64: the series in s = f / (2 + f) (so that its even powers vanish) brought to minimax form:
@@ -13,8 +13,23 @@ static const double q_f32[] = {0x1.555556p-2,  -0x1.ffff1ap-3, 0x1.99979ep-3,  -
 static const double p_f64[] = {0x1.555555555558bp-1, 0x1.9999999981c2ap-2, 0x1.2492494087aaap-2, 0x1.c71c530a2d1cfp-3,
                                0x1.74660f9df028dp-3, 0x1.39a615dc26cc9p-3, 0x1.2edcc008749a5p-3};
 
-/* Bits of the least 1 + f: 2/3 and sqrt(1/2). */
-static int64_t least_bits(const kn_maths *m) { return m->f == SN_F64 ? 0x3fe6a09e667f3bcd : 0x3f2aaaab; }
+enum { LEAST_F32 = 0x3f2aaaab }; /* bits of the least 1 + f */
+static const int64_t least_f64 = 0x3fe6a09e667f3bcd;
+
+kn_id kn_maths_shifted_f64(const kn_maths *m, kn_id bits) {
+    return m_isub(m, bits, m_int(m, least_f64 - 0x3ff0000000000000));
+}
+
+kn_id kn_maths_y_f64(const kn_maths *m, kn_id shifted) {
+    return m_float(m, m_iadd(m, m_and(m, shifted, m_int(m, 0xfffffffffffff)), m_int(m, least_f64)));
+}
+
+/* The field is put under the exponent of 2^52, which makes 2^52 + field, and its bias is taken off. */
+kn_id kn_maths_k_f64(const kn_maths *m, kn_id shifted, kn_id lowered) {
+    kn_id field = kn_prim2(m->b, KP_LSHR, m->i, shifted, m_int(m, 52)), bias = m_const(m, 0x1p52 + 1023);
+    if (lowered != KN_NONE) bias = m_select(m, lowered, m_const(m, 0x1p52 + 1023 + 54), bias);
+    return m_sub(m, m_float(m, m_or(m, field, m_int(m, 0x4330000000000000))), bias);
+}
 
 /* A positive normal number split. The exponent field is that of 2^k for f64, and without its bias for f32. */
 typedef struct {
@@ -25,16 +40,16 @@ typedef struct {
 static split split_of(const kn_maths *m, kn_id bits) {
     split s;
     if (m->f == SN_F64) {
-        s.shifted = m_isub(m, bits, m_int(m, least_bits(m) - 0x3ff0000000000000));
+        s.shifted = kn_maths_shifted_f64(m, bits);
         s.field = m_and(m, s.shifted, m_int(m, 0x7ff0000000000000));
     } else {
-        s.shifted = m_isub(m, bits, m_int(m, least_bits(m)));
+        s.shifted = m_isub(m, bits, m_int(m, LEAST_F32));
         s.field = m_and(m, s.shifted, m_int(m, (int32_t)0xff800000));
     }
     return s;
 }
 
-/* k ln2 + log(1 + f); lowered: what has been added to k beforehand, as a bool that selects it, or KN_NONE. */
+/* k ln2 + log(1 + f); lowered: whether x had been scaled up (by 2^23 or 2^54), or KN_NONE. */
 static kn_id log_of(const kn_maths *m, kn_id f, split s, kn_id lowered) {
     if (m->f == SN_F32) {
         kn_id field = s.field, ff = m_mul(m, f, f);
@@ -43,11 +58,7 @@ static kn_id log_of(const kn_maths *m, kn_id f, split s, kn_id lowered) {
         r = m_fma(m, r, ff, f);
         return m_fma(m, kn_prim1(m->b, KP_CAST, m->f, field), m_const(m, 0x1.62e430p-1 * 0x1p-23), r);
     }
-    /* 2^52 + field as a number: the field shifted down under the exponent of 2^52. */
-    kn_id down = kn_prim2(m->b, KP_LSHR, m->i, s.shifted, m_int(m, 52));
-    kn_id bias = m_const(m, 0x1p52 + 1023);
-    if (lowered != KN_NONE) bias = m_select(m, lowered, m_const(m, 0x1p52 + 1023 + 54), bias);
-    kn_id k = m_sub(m, m_float(m, m_or(m, down, m_int(m, 0x4330000000000000))), bias);
+    kn_id k = kn_maths_k_f64(m, s.shifted, lowered);
     kn_id u = m_div(m, f, m_add(m, f, m_const(m, 2))), z = m_mul(m, u, u);
     kn_id half_square = m_mul(m, m_mul(m, f, m_const(m, 0.5)), f);
     kn_id tail = m_fma(m, z, M_HORNER(m, z, p_f64), half_square);
@@ -70,9 +81,8 @@ kn_id kn_maths_log(const kn_maths *m, kn_id x) {
     kn_id scaled = m_select(m, low, m_mul(m, x, m_const(m, f64 ? 0x1p54 : 0x1p23)), x);
     kn_id bits = m_bits(m, scaled);
     split s = split_of(m, bits);
-    kn_id mantissa = f64 ? m_iadd(m, m_and(m, s.shifted, m_int(m, 0xfffffffffffff)), m_int(m, least_bits(m)))
-                         : m_isub(m, bits, s.field);
-    kn_id f = m_sub(m, m_float(m, mantissa), m_const(m, 1));
+    kn_id y = f64 ? kn_maths_y_f64(m, s.shifted) : m_float(m, m_isub(m, bits, s.field));
+    kn_id f = m_sub(m, y, m_const(m, 1));
     return m_select(m, ordinary, log_of(m, f, s, low), special(m, x, m_const(m, 0)));
 }
 
@@ -84,7 +94,7 @@ kn_id kn_maths_log1p(const kn_maths *m, kn_id x) {
     kn_id ordinary = m_both(m, m_lt(m, pole, x), m_lt(m, x, m_const(m, INFINITY)));
     ordinary = m_both(m, ordinary, m_lt(m, m_const(m, f64 ? 0x1p-60 : 0x1p-30), m_abs(m, x)));
     split s = split_of(m, m_bits(m, m_add(m, x, m_const(m, 1))));
-    kn_id four = m_int(m, f64 ? (int64_t)(2 * 1023 + 2) << 52 : (int64_t)(127 + 2) << 23);
+    kn_id four = m_int(m, f64 ? INT64_MIN : (127 + 2) << 23);
     kn_id scale = m_float(m, m_isub(m, four, s.field));
     kn_id f = m_fma(m, m_mul(m, x, quarter), scale, m_fma(m, scale, quarter, pole));
     return m_select(m, ordinary, log_of(m, f, s, KN_NONE), special(m, x, pole));

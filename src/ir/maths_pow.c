@@ -1,8 +1,8 @@
-/* pow: |x|^y = 2^(y log2|x|), then C's special cases. y log2|x| may be as large as 1075, so the logarithm must carry that
- * many more bits than the result: f32 computes in f64, f64 in pairs of a head and a tail (Dekker 1971, with FMA for the
- * exact products).
+/* pow: |x|^y = 2^(y log2|x|), then C's special cases. y log2|x| may be as large as 1075, so the logarithm must carry
+ * that many more bits than the result: f32 computes in f64, f64 in pairs of a head and a tail (Dekker 1971, with FMA
+ * for the exact products).
  *
- * log2|x| = k + (2 / ln2) atanh(s), s = (m - 1) / (m + 1), |x| = 2^k m with sqrt(1/2) <= m < sqrt(2). */
+ * log2|x| = k + (2 / ln2) atanh(s), s = (v - 1) / (v + 1), |x| = 2^k v with sqrt(1/2) <= v < sqrt(2). */
 #include <math.h>
 
 #include "ir/maths.h"
@@ -53,17 +53,6 @@ static pair sum(const kn_maths *m, kn_id a, pair b) {
     return (pair){head, m_add(m, m_add(m, m_sub(m, a, head), b.head), b.tail)};
 }
 
-/* x = 2^k mantissa, for a positive f64 that is normal, or whose k is `lowered` by 54. See maths_log.c. */
-static kn_id split(const kn_maths *m, kn_id x, kn_id lowered, kn_id *mantissa) {
-    const int64_t least = 0x3fe6a09e667f3bcd;
-    kn_id shifted = m_isub(m, m_bits(m, x), m_int(m, least - 0x3ff0000000000000));
-    *mantissa = m_float(m, m_iadd(m, m_and(m, shifted, m_int(m, 0xfffffffffffff)), m_int(m, least)));
-    kn_id down = kn_prim2(m->b, KP_LSHR, m->i, shifted, m_int(m, 52));
-    kn_id bias = m_const(m, 0x1p52 + 1023);
-    if (lowered != KN_NONE) bias = m_select(m, lowered, m_const(m, 0x1p52 + 1023 + 54), bias);
-    return m_sub(m, m_float(m, m_or(m, down, m_int(m, 0x4330000000000000))), bias);
-}
-
 /* The logarithm at 0, at infinity and of NaN, which the bits would not give. */
 static kn_id log_special(const kn_maths *m, kn_id x, kn_id log) {
     log = m_select(m, m_lt(m, x, m_const(m, INFINITY)), log, x);
@@ -89,9 +78,10 @@ static kn_id bounded(const kn_maths *m, kn_id y, double bound) {
 
 static kn_id pow_f32(const kn_maths *narrow, kn_id x, kn_id y) {
     const kn_maths wide = kn_maths_of(narrow->b, SN_F64), *m = &wide;
-    kn_id ax = kn_prim1(m->b, KP_CAST, SN_F64, m_abs(narrow, x)), mantissa;
-    kn_id k = split(m, ax, KN_NONE, &mantissa), one = m_const(m, 1);
-    kn_id s = m_div(m, m_sub(m, mantissa, one), m_add(m, mantissa, one)), z = m_mul(m, s, s);
+    kn_id ax = kn_prim1(m->b, KP_CAST, SN_F64, m_abs(narrow, x)), one = m_const(m, 1);
+    kn_id shifted = kn_maths_shifted_f64(m, m_bits(m, ax));
+    kn_id k = kn_maths_k_f64(m, shifted, KN_NONE), v = kn_maths_y_f64(m, shifted);
+    kn_id s = m_div(m, m_sub(m, v, one), m_add(m, v, one)), z = m_mul(m, s, s);
     kn_id log = log_special(m, ax, m_fma(m, s, M_HORNER(m, z, log2_c), k));
     kn_id w = m_mul(m, log, kn_prim1(m->b, KP_CAST, SN_F64, bounded(narrow, y, 0x1p100)));
     w = bounded(m, w, 160); /* 2^160 and 2^-160 are infinity and 0 in f32 */
@@ -101,10 +91,10 @@ static kn_id pow_f32(const kn_maths *narrow, kn_id x, kn_id y) {
     return with_sign(narrow, kn_prim1(m->b, KP_CAST, SN_F32, power), x, y);
 }
 
-/* log2 of a positive number as a pair, relative error about 2^-66. */
-static pair log2_pair(const kn_maths *m, kn_id mantissa, kn_id k) {
+/* k + log2 v as a pair, relative error about 2^-66. */
+static pair log2_pair(const kn_maths *m, kn_id v, kn_id k) {
     kn_id one = m_const(m, 1);
-    kn_id f = m_sub(m, mantissa, one), d = m_add(m, mantissa, one), d_tail = m_sub(m, mantissa, m_sub(m, d, one));
+    kn_id f = m_sub(m, v, one), d = m_add(m, v, one), d_tail = m_sub(m, v, m_sub(m, d, one));
     kn_id inverse = m_div(m, one, d), s_head = m_mul(m, f, inverse), minus_s = m_neg(m, s_head);
     kn_id rest = m_fma(m, minus_s, d_tail, m_fma(m, minus_s, d, f));
     pair s = {s_head, m_mul(m, rest, inverse)}, z = product(m, s, s);
@@ -116,10 +106,11 @@ static pair log2_pair(const kn_maths *m, kn_id mantissa, kn_id k) {
 }
 
 static kn_id pow_f64(const kn_maths *m, kn_id x, kn_id y) {
-    kn_id ax = m_abs(m, x), mantissa, zero = m_const(m, 0);
+    kn_id ax = m_abs(m, x), zero = m_const(m, 0);
     kn_id low = m_lt(m, ax, m_const(m, 0x1p-1022));
-    kn_id k = split(m, m_select(m, low, m_mul(m, ax, m_const(m, 0x1p54)), ax), low, &mantissa);
-    pair log = log2_pair(m, mantissa, k);
+    kn_id scaled = m_select(m, low, m_mul(m, ax, m_const(m, 0x1p54)), ax);
+    kn_id shifted = kn_maths_shifted_f64(m, m_bits(m, scaled));
+    pair log = log2_pair(m, kn_maths_y_f64(m, shifted), kn_maths_k_f64(m, shifted, low));
     pair w = product(m, (pair){log_special(m, ax, log.head), log.tail}, (pair){bounded(m, y, 0x1p70), zero});
     kn_id limit = m_const(m, 1100); /* beyond it, 0 or infinity; the tail may be NaN there */
     kn_id tail = m_select(m, m_lt(m, m_abs(m, w.head), limit), w.tail, zero);
@@ -132,6 +123,4 @@ static kn_id pow_f64(const kn_maths *m, kn_id x, kn_id y) {
     return with_sign(m, power, x, y);
 }
 
-kn_id kn_maths_pow(const kn_maths *m, kn_id x, kn_id y) {
-    return m->f == SN_F64 ? pow_f64(m, x, y) : pow_f32(m, x, y);
-}
+kn_id kn_maths_pow(const kn_maths *m, kn_id x, kn_id y) { return m->f == SN_F64 ? pow_f64(m, x, y) : pow_f32(m, x, y); }

@@ -1,13 +1,14 @@
 /* sin and cos for any magnitude. f32 is computed in f64; f64 is in maths_trig64.c.
  *
- * f32: x = N1 K1 + N2 K2 + n pi + r. K1 and K2 are doubles that differ from multiples m 2 pi by only d, about 2^-54 (best
- * approximations found by continued fractions). Each remainder x - N K is exact, as N is the rounded quotient, and
- * what was taken away wrongly, N d, is added at the end. Three such steps bring 2^128 below pi / 2, and sin r is one odd
- * polynomial, whose sign is the parity of n. cos is the same with n + 1/2 in place of n. */
+ * f32: x = N1 K1 + N2 K2 + n pi + r. K1 and K2 are doubles that differ from multiples m 2 pi by only d, about 2^-54
+ * (best approximations found by continued fractions). Each remainder x - N K is exact, as N is the rounded quotient,
+ * and what was taken away wrongly, N d, is added at the end. Three such steps bring 2^128 below pi / 2, and sin r is
+ * one odd polynomial, whose sign is the parity of n. cos is the same with n + 1/2 in place of n. */
 #include "ir/maths.h"
 
 /* r (1 + z c(z)), z = r^2 <= (pi / 2)^2: relative error 2^-27. */
-static const double sin_c[] = {1, -0x1.55554db1a1f98p-3, 0x1.110f0c8ea778cp-7, -0x1.9f782b8f1e82dp-13, 0x1.5e1c295fc6b0ep-19};
+static const double sin_c[] = {1, -0x1.55554db1a1f98p-3, 0x1.110f0c8ea778cp-7, -0x1.9f782b8f1e82dp-13,
+                               0x1.5e1c295fc6b0ep-19};
 
 static const double shifter = 0x1.8p52; /* the last bits of x + shifter are those of rint(x) */
 
@@ -22,8 +23,10 @@ static kn_id step(const kn_maths *m, kn_id *x, double inverse, double minus_k) {
 static kn_id sin_or_cos_f32(const kn_maths *narrow, kn_id x32, int cosine) {
     const kn_maths wide = kn_maths_of(narrow->b, SN_F64), *m = &wide;
     kn_id x = kn_prim1(m->b, KP_CAST, SN_F64, x32), large = m_const(m, shifter);
-    kn_id wrong = m_mul(m, step(m, &x, 0x1.0766049469a91p-88, -0x1.f19e5d71b26bap+87), m_const(m, -0x1.230f73631c67dp-54));
-    wrong = m_fma(m, step(m, &x, 0x1.f395f3821c216p-42, -0x1.065c829d68730p+41), m_const(m, -0x1.14e87fd83e16cp-54), wrong);
+    kn_id wrong =
+        m_mul(m, step(m, &x, 0x1.0766049469a91p-88, -0x1.f19e5d71b26bap+87), m_const(m, -0x1.230f73631c67dp-54));
+    wrong =
+        m_fma(m, step(m, &x, 0x1.f395f3821c216p-42, -0x1.065c829d68730p+41), m_const(m, -0x1.14e87fd83e16cp-54), wrong);
     kn_id inverse_pi = m_const(m, 0x1.45f306dc9c883p-2);
     kn_id t = cosine ? m_add(m, m_fma(m, x, inverse_pi, m_const(m, -0.5)), large) : m_fma(m, x, inverse_pi, large);
     kn_id n = m_sub(m, t, large), parity = m_shl(m, m_bits(m, t), 63);

@@ -1,6 +1,6 @@
 /* sin and cos of f64 for any magnitude, after Payne and Hanek 1983: of x 2/pi only the last two integer bits and the
- * fraction are wanted, and the digits of 2/pi that give more than two integer bits can be left out. Arguments exist that
- * lie 2^-61 beside a multiple of pi / 2, so about 120 bits of fraction are needed.
+ * fraction are wanted, and the digits of 2/pi that give more than two integer bits can be left out. Arguments exist
+ * that lie 2^-61 beside a multiple of pi / 2, so about 120 bits of fraction are needed.
  *
  *   1. Five successive digits of 48 bits are chosen by the exponent, as a barrel shifter does: by 16 or 8 digits, by 4,
  *      2, 1. What was left out gives multiples of 4, and what is taken less than 2^102.
@@ -20,10 +20,10 @@ static const double two_over_pi[DIGITS] = {
     0xf17b3d0739f7, 0x8a5292ea6bfb, 0x5fb11f8d5d08, 0x56033046fc7b};
 
 /* (sin(r) / r - 1) / z and (cos(r) - 1 + z / 2) / z^2 in z = r^2. */
-static const double sin_c[] = {-0x1.5555555555549p-3, 0x1.111111110f897p-7,  -0x1.a01a019c12fbap-13,
+static const double sin_c[] = {-0x1.5555555555549p-3, 0x1.111111110f897p-7,   -0x1.a01a019c12fbap-13,
                                0x1.71de35779aa84p-19, -0x1.ae5e6560aaeeep-26, 0x1.5d9294de569e2p-33};
-static const double cos_c[] = {0x1.555555555554cp-5,  -0x1.6c16c16c151b0p-10, 0x1.a01a019cad9d9p-16,
-                               -0x1.27e4f80270a47p-22, 0x1.1ee9e49323016p-29, -0x1.8fa9ef1831133p-37};
+static const double cos_c[] = {0x1.555555555554cp-5,   -0x1.6c16c16c151b0p-10, 0x1.a01a019cad9d9p-16,
+                               -0x1.27e4f80270a47p-22, 0x1.1ee9e49323016p-29,  -0x1.8fa9ef1831133p-37};
 
 /* Step 1: d[0 .. USED), and a scaled down to match the choice by 16 or 8, so that no digit's weight underflows. */
 static kn_id choose_digits(const kn_maths *m, kn_id a, kn_id d[]) {
@@ -33,7 +33,8 @@ static kn_id choose_digits(const kn_maths *m, kn_id a, kn_id d[]) {
     kn_id by_8 = m_le(m, m_const(m, ldexp(1, 54 + 8 * DIGIT_BITS)), a);
     for (int j = 0; j < FIRST; j++) {
         int weight = -DIGIT_BITS * (j + 1);
-        d[j] = m_select(m, by_8, m_const(m, ldexp(two_over_pi[j + 8], weight)), m_const(m, ldexp(two_over_pi[j], weight)));
+        d[j] =
+            m_select(m, by_8, m_const(m, ldexp(two_over_pi[j + 8], weight)), m_const(m, ldexp(two_over_pi[j], weight)));
         if (j + 16 < DIGITS) d[j] = m_select(m, by_16, m_const(m, ldexp(two_over_pi[j + 16], weight)), d[j]);
     }
     kn_id one = m_const(m, 1), scale = m_select(m, by_8, m_const(m, ldexp(1, -8 * DIGIT_BITS)), one);

@@ -1,8 +1,8 @@
 /* The memory plan: sizes and lifetimes of temporaries in; an offset for each in one arena, and the arena's size, out.
  *
- * Largest first (ties: smaller number first), each goes into the tightest gap left by those already placed whose lifetimes
- * meet its own, else behind them. Invariant: two temporaries whose lifetimes share a step share no byte. The order of
- * placing depends on sizes and numbers alone, so equal dims give equal plans. */
+ * Largest first (ties: smaller number first), each goes into the tightest gap left by those already placed whose
+ * lifetimes meet its own, else behind them. Invariant: two temporaries whose lifetimes share a step share no byte. The
+ * order of placing depends on sizes and numbers alone, so equal dims give equal plans. */
 #include <string.h>
 
 #include "ir/program.h"
@@ -11,7 +11,8 @@ enum { ALIGN = 64 };
 
 static size_t aligned(size_t bytes) { return (bytes + (ALIGN - 1)) & ~(size_t)(ALIGN - 1); }
 
-/* Merge sort, bottom up, of ids by size descending; stable, so ties stay in id order. Returns the buffer with the result. */
+/* Merge sort, bottom up, of ids by size descending; stable, so ties stay in id order. Returns the buffer with the
+ * result. */
 static uint32_t *sort_by_size(const size_t *sizes, uint32_t n, uint32_t *ids, uint32_t *spare) {
     for (uint32_t i = 0; i < n; i++) ids[i] = i;
     for (uint64_t run = 1; run < n; run *= 2) {

@@ -1,8 +1,8 @@
-/* The text form of a graph (docs/ir.md) back into a graph. In: any bytes; out: a graph that keeps every rule, or a sentence
- * with line and column.
+/* The text form of a graph (docs/ir.md) back into a graph. In: any bytes; out: a graph that keeps every rule, or a
+ * sentence with line and column.
  *
- * A head, then statements, each a flat list of parts: nothing nests, nothing recurses. A node is built as it is written and
- * checked by the verifier's rules before it is interned; nothing is inferred. Memory grows with the text alone. */
+ * A head, then statements, each a flat list of parts: nothing nests, nothing recurses. A node is built as it is written
+ * and checked by the verifier's rules before it is interned; nothing is inferred. Memory grows with the text alone. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@
 
 enum { MAX_DIM_NAMES = 1000, MAX_SUM = 64, MAX_ATTRS = SN_MAX_RANK * IR_SLICE_ATTRS };
 
-/* ---- dims and types ---------------------------------------------------------------------------------------------------------- */
+/* ---- dims and types ---------------------------------------------------------------------------------------------- */
 
 static ir_dim parse_term(ir_parser *p, int negative) {
     ir_graph *g = p->g;
@@ -60,12 +60,15 @@ static void parse_type(ir_parser *p, ir_node *node) {
     }
 }
 
-/* ---- statements ------------------------------------------------------------------------------------------------------------------ */
+/* ---- statements -------------------------------------------------------------------------------------------------- */
 
 /* Dims that the checks so far make equal. */
 static void update_classes(ir_parser *p) {
     if (p->cls && p->cls_checks == p->g->check.n) return;
-    p->cls = ARENA_ARRAY(&p->g->arena, uint32_t, p->g->dim.n);
+    if (!p->cls || p->g->dim.n > p->cap_cls) {
+        p->cap_cls = p->g->dim.n * 2;
+        p->cls = ARENA_ARRAY(&p->g->arena, uint32_t, p->cap_cls);
+    }
     p->n_cls = p->g->dim.n;
     p->cls_checks = p->g->check.n;
     ir_dim_classes(p->g, p->cls);
@@ -95,14 +98,19 @@ static void parse_attr(ir_parser *p, const ir_attr_text *t, ir_node *node, int64
         if (n) ir_expect(p, ",");
         if (n++ == SN_MAX_RANK) ir_parse_fail(p, at, "%s: more than %d entries", t->key, (int)SN_MAX_RANK);
         int64_t value = t->form == IR_FORM_DIMS ? (int64_t)parse_dim(p) : ir_expect_integer(p);
-        if (t->form != IR_FORM_SET) attr[(n - 1) * t->stride + t->first] = value;
-        else if (value < 0 || value > 31) ir_parse_fail(p, at, "%s: %lld is no axis", t->key, (long long)value);
-        else attr[0] |= (int64_t)1 << value;
+        if (t->form != IR_FORM_SET)
+            attr[(n - 1) * t->stride + t->first] = value;
+        else if (value < 0 || value > 31)
+            ir_parse_fail(p, at, "%s: %lld is no axis", t->key, (long long)value);
+        else
+            attr[0] |= (int64_t)1 << value;
     }
     if (t->form == IR_FORM_SET) return;
     /* The lists of one operator are as long as each other; the first, which is always there, decides. */
-    if (!t->optional) node->n_attr = (uint16_t)(n * t->stride);
-    else if (node->n_attr != n * t->stride) ir_parse_fail(p, at, "%s: not as long as the list before it", t->key);
+    if (!t->optional)
+        node->n_attr = (uint16_t)(n * t->stride);
+    else if (node->n_attr != n * t->stride)
+        ir_parse_fail(p, at, "%s: not as long as the list before it", t->key);
 }
 
 static void parse_attrs(ir_parser *p, ir_node *node, int64_t attr[MAX_ATTRS]) {
@@ -203,15 +211,20 @@ static int parse_statement(ir_parser *p) {
     ir_skip(p);
     size_t at = p->at;
     if (ir_accept(p, "}")) return 0;
-    if (ir_accept(p, "%")) parse_assignment(p, at);
-    else if (ir_accept_word(p, "check")) parse_check(p);
-    else if (ir_accept_word(p, "return")) parse_return(p);
-    else if (ir_accept_word(p, "update")) parse_update(p);
-    else ir_parse_fail(p, at, "expected %%.. = .., check, return, update or }");
+    if (ir_accept(p, "%"))
+        parse_assignment(p, at);
+    else if (ir_accept_word(p, "check"))
+        parse_check(p);
+    else if (ir_accept_word(p, "return"))
+        parse_return(p);
+    else if (ir_accept_word(p, "update"))
+        parse_update(p);
+    else
+        ir_parse_fail(p, at, "expected %%.. = .., check, return, update or }");
     return 1;
 }
 
-/* ---- the head ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- the head ---------------------------------------------------------------------------------------------------- */
 
 static void parse_dim_names(ir_parser *p) {
     do {
@@ -270,7 +283,10 @@ static void parse_graph(void *arg) {
     ir_skip(p);
     if (p->at < p->n) ir_parse_fail(p, p->at, "there is more after the graph");
 
-    *p->roots = (ir_roots){.n_out = p->out.n, .out = p->out.at, .n_update = p->update.n, .update = p->update.at,
+    *p->roots = (ir_roots){.n_out = p->out.n,
+                           .out = p->out.at,
+                           .n_update = p->update.n,
+                           .update = p->update.at,
                            .update_var = p->update_var.at};
     char text[256];
     const char *broken = ir_verify(p->g, p->roots, text);

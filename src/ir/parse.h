@@ -1,5 +1,5 @@
-/* parse.h: what the two files of the parser share: the text being read, and its words, names and numbers. All of it runs
- * under the graph's trap and fails with SN_ERR_PARSE at the place in the text. */
+/* parse.h: what the two files of the parser share: the text being read, and its words, names and numbers. All of it
+ * runs under the graph's trap and fails with SN_ERR_PARSE at the place in the text. */
 #ifndef IR_PARSE_H
 #define IR_PARSE_H
 
@@ -20,8 +20,8 @@ typedef struct {
 
     ir_symbol *symbols;
     uint32_t n_symbol, cap_symbol;
-    uint32_t *cls, n_cls, cls_checks; /* classes of dims when there were cls_checks checks */
-    BASE_VEC(ir_id) in;               /* operands of the statement */
+    uint32_t *cls, n_cls, cap_cls, cls_checks; /* classes of dims when there were cls_checks checks */
+    BASE_VEC(ir_id) in;                        /* operands of the statement */
     BASE_VEC(ir_id) out;
     BASE_VEC(ir_id) update;
     BASE_VEC(uint32_t) update_var;
@@ -33,7 +33,7 @@ __attribute__((noreturn, format(printf, 3, 4))) void ir_parse_fail(ir_parser *p,
 int ir_accept(ir_parser *p, const char *what);
 int ir_accept_word(ir_parser *p, const char *what); /* not the beginning of a longer word */
 void ir_expect(ir_parser *p, const char *what);
-const char *ir_accept_string(ir_parser *p); /* in the arena; NULL: none here */
+const char *ir_accept_string(ir_parser *p);                 /* in the arena; NULL: none here */
 const char *ir_expect_name(ir_parser *p, const char *what); /* a word or a string */
 int64_t ir_expect_integer(ir_parser *p);
 /* A number without a sign, to which `negative` belongs. */

@@ -1,5 +1,5 @@
-/* Words, names, numbers and symbols of the text form: any bytes in, values or a located sentence out. No number in the text
- * sizes anything; numbers that name nodes stay text. */
+/* Words, names, numbers and symbols of the text form: any bytes in, values or a located sentence out. No number in the
+ * text sizes anything; numbers that name nodes stay text. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "ir/parse.h"
 #include "ir/text.h"
 
-/* ---- failing ----------------------------------------------------------------------------------------------------------- */
+/* ---- failing ----------------------------------------------------------------------------------------------------- */
 
 void ir_parse_fail(ir_parser *p, size_t at, const char *format, ...) {
     char text[BASE_TEXT_MAX / 2];
@@ -26,7 +26,7 @@ void ir_parse_fail(ir_parser *p, size_t at, const char *format, ...) {
     base_fail(&p->g->trap, SN_ERR_PARSE, "line %zu, column %zu: %s", line, column, text);
 }
 
-/* ---- characters and words -------------------------------------------------------------------------------------------------- */
+/* ---- characters and words ---------------------------------------------------------------------------------------- */
 
 static int peek(const ir_parser *p) { return p->at < p->n ? (unsigned char)p->text[p->at] : -1; }
 
@@ -173,7 +173,7 @@ int64_t ir_expect_integer(ir_parser *p) {
     return ir_expect_magnitude(p, negative);
 }
 
-/* ---- symbols ------------------------------------------------------------------------------------------------------------------ */
+/* ---- symbols ----------------------------------------------------------------------------------------------------- */
 
 static ir_symbol *slot(ir_symbol *table, uint32_t cap, char kind, const char *name, uint32_t n) {
     uint32_t i = (uint32_t)base_hash64(name, n, (uint64_t)kind) & (cap - 1);
@@ -237,9 +237,10 @@ ir_id ir_expect_ref(ir_parser *p) {
     return id;
 }
 
-/* ---- constants ------------------------------------------------------------------------------------------------------------------ */
+/* ---- constants --------------------------------------------------------------------------------------------------- */
 
-/* Decimal digits with a point and an exponent. The point is taken out before strtod, which would look for the locale's. */
+/* Decimal digits with a point and an exponent. The point is taken out before strtod, which would look for the locale's.
+ */
 static double parse_decimal(ir_parser *p, size_t at, const char *word, int single) {
     char digits[2 * IR_MAX_NUMBER];
     size_t n = 0;
@@ -265,7 +266,8 @@ static double parse_decimal(ir_parser *p, size_t at, const char *word, int singl
     if (!any || *c) ir_parse_fail(p, at, "%.60s is no number", word);
     snprintf(digits + n, sizeof digits - n, "e%ld", exponent + shift);
     double value = single ? (double)strtof(digits, NULL) : strtod(digits, NULL);
-    if (value > 0x1.fffffffffffffp1023) ir_parse_fail(p, at, "%.60s is above the greatest finite number; infinity is inf", word);
+    if (value > 0x1.fffffffffffffp1023)
+        ir_parse_fail(p, at, "%.60s is above the greatest finite number; infinity is inf", word);
     return value;
 }
 
@@ -283,11 +285,15 @@ static uint64_t float_bits(ir_parser *p, size_t at, const char *word, sn_dtype d
     int negative = *word == '-';
     double value = 0;
     if (!strcmp(word, "nan")) return single ? 0x7fc00000u : 0x7ff8000000000000u;
-    if (!strcmp(word + negative, "inf")) bits = single ? 0x7f800000u : 0x7ff0000000000000u;
-    else value = parse_decimal(p, at, word + negative, single);
+    if (!strcmp(word + negative, "inf"))
+        bits = single ? 0x7f800000u : 0x7ff0000000000000u;
+    else
+        value = parse_decimal(p, at, word + negative, single);
     float narrow = (float)value;
-    if (!bits && single) memcpy(&bits, &narrow, sizeof narrow);
-    else if (!bits) memcpy(&bits, &value, sizeof value);
+    if (!bits && single)
+        memcpy(&bits, &narrow, sizeof narrow);
+    else if (!bits)
+        memcpy(&bits, &value, sizeof value);
     if (negative) bits |= single ? 0x80000000u : (uint64_t)1 << 63;
     return bits;
 }
@@ -308,7 +314,8 @@ void ir_expect_constant(ir_parser *p, char word[IR_MAX_NUMBER]) {
 uint64_t ir_constant_bits(ir_parser *p, size_t at, const char *word, sn_dtype dtype) {
     if (dtype == SN_F32 || dtype == SN_F64) return float_bits(p, at, word, dtype);
     if (dtype == SN_BOOL) {
-        if (strcmp(word, "true") && strcmp(word, "false")) ir_parse_fail(p, at, "a bool is true or false, not %.60s", word);
+        if (strcmp(word, "true") && strcmp(word, "false"))
+            ir_parse_fail(p, at, "a bool is true or false, not %.60s", word);
         return word[0] == 't';
     }
     int negative = *word == '-';

@@ -4,8 +4,8 @@
  *              ^                       |
  *              +--- while rules fire --+
  *
- * Each pass rebuilds the needed part of the graph into an empty one, so dead code drops out, and hash-consing merges what
- * has become equal. Operands of commutative operators are ordered by id, so that a + b and b + a are one node. The
+ * Each pass rebuilds the needed part of the graph into an empty one, so dead code drops out, and hash-consing merges
+ * what has become equal. Operands of commutative operators are ordered by id, so that a + b and b + a are one node. The
  * signature (inputs, variables, named dims, checks) is carried over whole and in order. */
 #include <fenv.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ typedef struct {
     const char *file_before, *file_here; /* the last place's file name and its copy */
 } sweep;
 
-/* ---- what is carried over ------------------------------------------------------------------------------------------------ */
+/* ---- what is carried over ---------------------------------------------------------------------------------------- */
 
 static void count_uses(sweep *s) {
     const ir_graph *g = s->from;
@@ -99,7 +99,7 @@ static void copy_signature(sweep *s) {
     }
 }
 
-/* ---- one sweep --------------------------------------------------------------------------------------------------------------- */
+/* ---- one sweep --------------------------------------------------------------------------------------------------- */
 
 static int is_dim_attr(const ir_node *n, uint32_t i) {
     if (n->op == IR_DIM_VALUE) return 1;
@@ -155,7 +155,10 @@ static void run_sweep(void *arg) {
         update[i] = s->map[s->roots->update[i]];
         update_var[i] = s->roots->update_var[i];
     }
-    *s->out = (ir_roots){.n_out = s->roots->n_out, .out = out, .n_update = s->roots->n_update, .update = update,
+    *s->out = (ir_roots){.n_out = s->roots->n_out,
+                         .out = out,
+                         .n_update = s->roots->n_update,
+                         .update = update,
                          .update_var = update_var};
     s->to->here = (ir_place){"", 0};
 }
@@ -166,7 +169,7 @@ uint32_t ir_run_pass(ir_graph *to, const ir_graph *from, const ir_roots *roots, 
     return s.n_rewrites;
 }
 
-/* ---- the driver ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the driver -------------------------------------------------------------------------------------------------- */
 
 static const ir_pass *const passes[] = {&ir_pass_fold, &ir_pass_algebra, &ir_pass_view};
 
@@ -207,8 +210,8 @@ static sn_status run_checked(const driver *d, sweep *s) {
     char sentence[256], title[64];
     const char *broken = d->verify ? ir_verify(s->to, s->out, sentence) : NULL;
     if (broken)
-        return base_set_error(&s->to->trap, broken == ir_no_memory ? SN_ERR_NOMEM : SN_ERR_INTERNAL, "pass %s: %s", name,
-                              broken);
+        return base_set_error(&s->to->trap, broken == ir_no_memory ? SN_ERR_NOMEM : SN_ERR_INTERNAL, "pass %s: %s",
+                              name, broken);
     snprintf(title, sizeof title, "opt: after %s, %u rewrites", name, s->n_rewrites);
     if (s->n_rewrites) dump(d, s->to, s->out, title);
     return SN_OK;

@@ -1,8 +1,8 @@
 /* pass.h: what a rewriting pass is made of, for the pass files and their tests.
  *
- * A pass is a table of rules. The driver rebuilds the graph in id order; for each node, with its operands already rebuilt,
- * the first rule that applies gives the node that stands in its place. A rule looks at the node and at what it was built
- * from, and never changes dtype or shape. */
+ * A pass is a table of rules. The driver rebuilds the graph in id order; for each node, with its operands already
+ * rebuilt, the first rule that applies gives the node that stands in its place. A rule looks at the node and at what it
+ * was built from, and never changes dtype or shape. */
 #ifndef IR_PASS_H
 #define IR_PASS_H
 
@@ -32,16 +32,19 @@ typedef struct {
 
 extern const ir_pass ir_pass_fold, ir_pass_algebra, ir_pass_view;
 
-/* Rewrites what roots need into the empty graph `to`, keeping signature, checks, names and places; pass NULL only copies.
- * Returns how many nodes were rewritten. Under to's trap. */
+/* Rewrites what roots need into the empty graph `to`, keeping signature, checks, names and places; pass NULL only
+ * copies. Returns how many nodes were rewritten. Under to's trap. */
 uint32_t ir_run_pass(ir_graph *to, const ir_graph *from, const ir_roots *roots, const ir_pass *pass, ir_roots *out);
 
-/* ---- pass_util.c: looking and building ------------------------------------------------------------------------------- */
+/* ---- pass_util.c: looking and building --------------------------------------------------------------------------- */
 
-static inline const ir_node *ir_in(const ir_rewrite *rw, const ir_node *n, uint32_t i) { return ir_at(rw->g, n->in[i]); }
+static inline const ir_node *ir_in(const ir_rewrite *rw, const ir_node *n, uint32_t i) {
+    return ir_at(rw->g, n->in[i]);
+}
 static inline int ir_is_float(const ir_node *n) { return n->dtype == SN_F32 || n->dtype == SN_F64; }
 
-/* Is the operand needed by this node alone? 0 also where the operand became what it is in this pass: the next will know. */
+/* Is the operand needed by this node alone? 0 also where the operand became what it is in this pass: the next will
+ * know. */
 int ir_is_only_use(const ir_rewrite *rw, const ir_node *n, uint32_t operand);
 
 int ir_is_unit(const ir_graph *g, ir_dim d); /* constant 1 */

@@ -2,7 +2,8 @@
  *
  * Floats keep every bit under IEEE 754 (which NaN comes out is left open), including the sign of zeros: x + 0 stays,
  * because -0 + 0 is 0, and x * 0 stays, because of infinities and NaN. Two rules make a result more accurate instead:
- * pow(x, 2) and pow(x, -1) become correctly rounded. Integers wrap, so the rules of a ring hold for them without limit. */
+ * pow(x, 2) and pow(x, -1) become correctly rounded. Integers wrap, so the rules of a ring hold for them without limit.
+ */
 #include <math.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@ static ir_id under(const ir_rewrite *rw, const ir_node *n, uint32_t operand, ir_
     return ir_in(rw, n, operand)->op == op ? ir_in(rw, n, operand)->in[0] : 0;
 }
 
-/* ---- sums and differences ------------------------------------------------------------------------------------------------ */
+/* ---- sums and differences ---------------------------------------------------------------------------------------- */
 
 static ir_id add_zero(const ir_rewrite *rw, const ir_node *n) { return n->op == IR_ADD ? beside(rw, n, -0.0) : 0; }
 
@@ -51,7 +52,7 @@ static ir_id sub_self(const ir_rewrite *rw, const ir_node *n) {
     return ir_make_splat(rw->g, n, 0);
 }
 
-/* ---- products and quotients ------------------------------------------------------------------------------------------------ */
+/* ---- products and quotients -------------------------------------------------------------------------------------- */
 
 static ir_id mul_one(const ir_rewrite *rw, const ir_node *n) { return n->op == IR_MUL ? beside(rw, n, 1.0) : 0; }
 
@@ -107,7 +108,8 @@ static ir_id div_power_of_two(const ir_rewrite *rw, const ir_node *n) {
     int most = wide ? 1022 : 126;
     if (mantissa || exponent < -most || exponent > most) return 0;
     double reciprocal = ldexp(bits >> (wide ? 63 : 31) ? -1.0 : 1.0, -exponent);
-    return ir_make_binary(rw->g, n, IR_MUL, n->in[0], ir_make_splat(rw->g, n, ir_bits_of((sn_dtype)n->dtype, reciprocal)));
+    return ir_make_binary(rw->g, n, IR_MUL, n->in[0],
+                          ir_make_splat(rw->g, n, ir_bits_of((sn_dtype)n->dtype, reciprocal)));
 }
 
 /* C's pow gives 1 for an exponent of 0, whatever the base. */
@@ -120,7 +122,7 @@ static ir_id pow_const(const ir_rewrite *rw, const ir_node *n) {
     return 0;
 }
 
-/* ---- functions of one operand -------------------------------------------------------------------------------------------------- */
+/* ---- functions of one operand ------------------------------------------------------------------------------------ */
 
 static ir_id neg_neg(const ir_rewrite *rw, const ir_node *n) { return n->op == IR_NEG ? under(rw, n, 0, IR_NEG) : 0; }
 
@@ -146,7 +148,7 @@ static ir_id stop_gradient(const ir_rewrite *rw, const ir_node *n) {
     return n->op == IR_STOP_GRADIENT ? n->in[0] : 0;
 }
 
-/* ---- truth ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- truth ------------------------------------------------------------------------------------------------------- */
 
 static ir_id not_not(const ir_rewrite *rw, const ir_node *n) { return n->op == IR_NOT ? under(rw, n, 0, IR_NOT) : 0; }
 
@@ -183,7 +185,7 @@ static ir_id select_not(const ir_rewrite *rw, const ir_node *n) {
     return ir_intern(rw->g, &swapped);
 }
 
-/* ---- casts ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- casts ------------------------------------------------------------------------------------------------------- */
 
 static ir_id cast_nothing(const ir_rewrite *rw, const ir_node *n) {
     return n->op == IR_CAST && ir_in(rw, n, 0)->dtype == n->dtype ? n->in[0] : 0;
@@ -192,16 +194,16 @@ static ir_id cast_nothing(const ir_rewrite *rw, const ir_node *n) {
 /* Is every value of a one of b? */
 static int holds(sn_dtype b, sn_dtype a) {
     switch (a) {
-    case SN_BOOL: return 1;
-    case SN_U8: return b != SN_BOOL;
-    case SN_I32: return b == SN_I32 || b == SN_I64 || b == SN_F64;
-    case SN_F32: return b == SN_F32 || b == SN_F64;
-    default: return a == b;
+        case SN_BOOL: return 1;
+        case SN_U8: return b != SN_BOOL;
+        case SN_I32: return b == SN_I32 || b == SN_I64 || b == SN_F64;
+        case SN_F32: return b == SN_F32 || b == SN_F64;
+        default: return a == b;
     }
 }
 
-/* x -> middle -> n is x -> n if the middle holds every value of x: the second cast then sees the same number. But an integer
- * that became a float saturates where the integer itself would wrap. */
+/* x -> middle -> n is x -> n if the middle holds every value of x: the second cast then sees the same number. But an
+ * integer that became a float saturates where the integer itself would wrap. */
 static ir_id cast_cast(const ir_rewrite *rw, const ir_node *n) {
     if (n->op != IR_CAST || ir_in(rw, n, 0)->op != IR_CAST) return 0;
     const ir_node *middle = ir_in(rw, n, 0), *x = ir_at(rw->g, middle->in[0]);

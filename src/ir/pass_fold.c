@@ -1,16 +1,18 @@
 /* Constant folding. In: a node whose operands are constants; out: the constant it computes.
  *
- * The evaluator's own functions do the arithmetic, so a folded constant is what the oracle would have computed: floats in
- * f64, rounded to the node's dtype (for f32 the four operations and sqrt are thereby rounded as if done in f32), integers
- * wrapping. A NaN that comes out is always the same NaN, because the bits of constants are part of cache keys. Constants
- * repeated to a shape are scalars once pass_view has moved the broadcast outwards. */
+ * The evaluator's own functions do the arithmetic, so a folded constant is what the oracle would have computed: floats
+ * in f64, rounded to the node's dtype (for f32 the four operations and sqrt are thereby rounded as if done in f32),
+ * integers wrapping. A NaN that comes out is always the same NaN, because the bits of constants are part of cache keys.
+ * Constants repeated to a shape are scalars once pass_view has moved the broadcast outwards. */
 #include <math.h>
 #include <string.h>
 
 #include "ir/eval.h"
 #include "ir/pass.h"
 
-static eval_value scalar_at(uint64_t *bits, uint8_t dtype) { return (eval_value){.data = bits, .dtype = dtype, .n = 1}; }
+static eval_value scalar_at(uint64_t *bits, uint8_t dtype) {
+    return (eval_value){.data = bits, .dtype = dtype, .n = 1};
+}
 
 static uint64_t usual_nan(const ir_node *n, uint64_t bits) {
     double value;
@@ -35,9 +37,12 @@ static ir_id constant_operands(const ir_rewrite *rw, const ir_node *n) {
     }
     eval_value out = scalar_at(&result, n->dtype);
     eval_state state = {.g = rw->g, .arena = &rw->g->arena};
-    if (n->op == IR_CAST) ir_eval_cast(&out, &in[0]);
-    else if (n->op == IR_SELECT) ir_eval_select(&state, n, &out, operands);
-    else ir_eval_ewise(&state, n, &out, operands);
+    if (n->op == IR_CAST)
+        ir_eval_cast(&out, &in[0]);
+    else if (n->op == IR_SELECT)
+        ir_eval_select(&state, n, &out, operands);
+    else
+        ir_eval_ewise(&state, n, &out, operands);
     return ir_const_bits(rw->g, (sn_dtype)n->dtype, usual_nan(n, result));
 }
 

@@ -21,11 +21,11 @@ uint64_t ir_bits_of(sn_dtype dtype, double value) {
     uint64_t bits = 0;
     float single = (float)value;
     switch (dtype) {
-    case SN_F64: memcpy(&bits, &value, sizeof value); return bits;
-    case SN_F32: memcpy(&bits, &single, sizeof single); return bits;
-    case SN_I64: return (uint64_t)(int64_t)value;
-    case SN_I32: return (uint32_t)(int32_t)value;
-    default: return (uint8_t)value;
+        case SN_F64: memcpy(&bits, &value, sizeof value); return bits;
+        case SN_F32: memcpy(&bits, &single, sizeof single); return bits;
+        case SN_I64: return (uint64_t)(int64_t)value;
+        case SN_I32: return (uint32_t)(int32_t)value;
+        default: return (uint8_t)value;
     }
 }
 

@@ -1,5 +1,5 @@
-/* Views: broadcasts, transposes, reshapes and slices are merged, dropped, turned into flags of a matmul, or moved behind
- * the arithmetic where that leaves fewer elements to compute.
+/* Views: broadcasts, transposes, reshapes and slices are merged, dropped, turned into flags of a matmul, or moved
+ * behind the arithmetic where that leaves fewer elements to compute.
  *
  * All rules keep every bit, except that merging two sums changes the order of addition, and that a sum over an axis of
  * size 1 keeps the sign of a zero. */
@@ -7,7 +7,7 @@
 
 #include "ir/pass.h"
 
-/* ---- broadcasts -------------------------------------------------------------------------------------------------------- */
+/* ---- broadcasts -------------------------------------------------------------------------------------------------- */
 
 static int is_identity(const int64_t *map, uint32_t n) {
     for (uint32_t i = 0; i < n; i++)
@@ -32,8 +32,10 @@ static ir_id broadcast_broadcast(const ir_rewrite *rw, const ir_node *n) {
 static int find_axes(const ir_graph *g, const ir_node *less, const ir_node *more, uint32_t *place) {
     uint32_t a = 0;
     for (uint32_t i = 0; i < more->rank; i++) {
-        if (a < less->rank && less->dim[a] == more->dim[i]) place[a++] = i;
-        else if (!ir_is_unit(g, more->dim[i])) return 0;
+        if (a < less->rank && less->dim[a] == more->dim[i])
+            place[a++] = i;
+        else if (!ir_is_unit(g, more->dim[i]))
+            return 0;
     }
     return a == less->rank;
 }
@@ -74,7 +76,8 @@ static int repeats(const ir_graph *g, const ir_node *n) {
 }
 
 static int same_broadcast(const ir_graph *g, const ir_node *a, const ir_node *b) {
-    return ir_same_dims(ir_at(g, a->in[0]), ir_at(g, b->in[0])) && !memcmp(a->attr, b->attr, a->n_attr * sizeof *a->attr);
+    return ir_same_dims(ir_at(g, a->in[0]), ir_at(g, b->in[0])) &&
+           !memcmp(a->attr, b->attr, a->n_attr * sizeof *a->attr);
 }
 
 static ir_id ewise_of_broadcasts(const ir_rewrite *rw, const ir_node *n) {
@@ -104,7 +107,7 @@ static ir_id ewise_of_broadcasts(const ir_rewrite *rw, const ir_node *n) {
     return ir_make_broadcast(rw->g, n, ir_intern(rw->g, &small), main->attr);
 }
 
-/* ---- reshapes -------------------------------------------------------------------------------------------------------------- */
+/* ---- reshapes ---------------------------------------------------------------------------------------------------- */
 
 static ir_id reshape_nothing(const ir_rewrite *rw, const ir_node *n) {
     return n->op == IR_RESHAPE && ir_same_dims(n, ir_in(rw, n, 0)) ? n->in[0] : 0;
@@ -134,7 +137,7 @@ static ir_id reshape_broadcast(const ir_rewrite *rw, const ir_node *n) {
     return ir_make_reshape(rw->g, n, in->in[0]);
 }
 
-/* ---- transposes and matmul --------------------------------------------------------------------------------------------------- */
+/* ---- transposes and matmul --------------------------------------------------------------------------------------- */
 
 static ir_id transpose_nothing(const ir_rewrite *rw, const ir_node *n) {
     (void)rw;
@@ -204,7 +207,7 @@ static ir_id transpose_of_matmul(const ir_rewrite *rw, const ir_node *n) {
     return ir_intern(rw->g, &matmul);
 }
 
-/* ---- slices, concats, reductions ----------------------------------------------------------------------------------------------- */
+/* ---- slices, concats, reductions --------------------------------------------------------------------------------- */
 
 /* A slice or pad from 0 in steps of 1 that keeps every size. */
 static ir_id whole_part(const ir_rewrite *rw, const ir_node *n) {

@@ -1,9 +1,9 @@
 /* The text form of a graph: docs/ir.md. In: a graph and the roots that matter; out: text that ir_parse reads back into
  * an equal graph.
  *
- * Only what the roots need is printed, besides inputs, variables and checks, which are the function's signature. Numbers
- * are given anew: inputs, then variables, then the other nodes in id order, so that equal functions print equal text
- * and a graph without dead nodes keeps its ids when it is parsed again. */
+ * Only what the roots need is printed, besides inputs, variables and checks, which are the function's signature.
+ * Numbers are given anew: inputs, then variables, then the other nodes in id order, so that equal functions print equal
+ * text and a graph without dead nodes keeps its ids when it is parsed again. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ const ir_attr_text ir_attr_texts[] = {
 };
 const uint32_t ir_n_attr_texts = sizeof ir_attr_texts / sizeof *ir_attr_texts;
 
-/* ---- names ----------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 int ir_is_plain_name(const char *name, size_t n) {
     for (size_t i = 0; i < n; i++) {
@@ -43,26 +43,34 @@ static void print_string(const char *text, base_strbuf *out) {
     base_strbuf_puts(out, "\"");
     for (const char *c = text; *c; c++) {
         unsigned char byte = (unsigned char)*c;
-        if (byte == '"' || byte == '\\') base_strbuf_printf(out, "\\%c", byte);
-        else if (byte == '\n') base_strbuf_puts(out, "\\n");
-        else if (byte < 0x20 || byte == 0x7f) base_strbuf_printf(out, "\\x%02x", (unsigned)byte);
-        else base_strbuf_add(out, c, 1);
+        if (byte == '"' || byte == '\\')
+            base_strbuf_printf(out, "\\%c", byte);
+        else if (byte == '\n')
+            base_strbuf_puts(out, "\\n");
+        else if (byte < 0x20 || byte == 0x7f)
+            base_strbuf_printf(out, "\\x%02x", (unsigned)byte);
+        else
+            base_strbuf_add(out, c, 1);
     }
     base_strbuf_puts(out, "\"");
 }
 
 static void print_name(const char *name, base_strbuf *out) {
-    if (ir_is_plain_name(name, strlen(name))) base_strbuf_puts(out, name);
-    else print_string(name, out);
+    if (ir_is_plain_name(name, strlen(name)))
+        base_strbuf_puts(out, name);
+    else
+        print_string(name, out);
 }
 
-/* ---- dims, types and constants --------------------------------------------------------------------------------------- */
+/* ---- dims, types and constants ----------------------------------------------------------------------------------- */
 
 static void print_term(const ir_graph *g, const ir_term *t, int first, base_strbuf *out) {
     /* The magnitude as unsigned, so that the least integer prints too. */
     uint64_t k = t->coef < 0 ? 0 - (uint64_t)t->coef : (uint64_t)t->coef;
-    if (t->coef < 0) base_strbuf_puts(out, "-");
-    else if (!first) base_strbuf_puts(out, "+");
+    if (t->coef < 0)
+        base_strbuf_puts(out, "-");
+    else if (!first)
+        base_strbuf_puts(out, "+");
     if (k != 1 || t->n == 0) base_strbuf_printf(out, "%llu%s", (unsigned long long)k, t->n ? "*" : "");
     for (uint32_t i = 0; i < t->n; i++) {
         if (i) base_strbuf_puts(out, "*");
@@ -72,7 +80,8 @@ static void print_term(const ir_graph *g, const ir_term *t, int first, base_strb
 
 void ir_print_dim(const ir_graph *g, ir_dim d, base_strbuf *out) {
     const ir_poly *p = &g->dim.at[d];
-    if (d == 0 || p->n == 0) base_strbuf_puts(out, "0");
+    if (d == 0 || p->n == 0)
+        base_strbuf_puts(out, "0");
     else
         for (uint32_t i = 0; i < p->n; i++) print_term(g, &p->term[i], i == 0, out);
 }
@@ -118,11 +127,11 @@ static void print_float(double v, int single, base_strbuf *out) {
 
 static void print_const(sn_dtype dtype, uint64_t bits, base_strbuf *out) {
     switch (dtype) {
-    case SN_BOOL: base_strbuf_puts(out, bits ? "true" : "false"); return;
-    case SN_U8: base_strbuf_printf(out, "%u", (unsigned)(uint8_t)bits); return;
-    case SN_I32: base_strbuf_printf(out, "%d", (int)(int32_t)(uint32_t)bits); return;
-    case SN_I64: base_strbuf_printf(out, "%lld", (long long)(int64_t)bits); return;
-    default: break;
+        case SN_BOOL: base_strbuf_puts(out, bits ? "true" : "false"); return;
+        case SN_U8: base_strbuf_printf(out, "%u", (unsigned)(uint8_t)bits); return;
+        case SN_I32: base_strbuf_printf(out, "%d", (int)(int32_t)(uint32_t)bits); return;
+        case SN_I64: base_strbuf_printf(out, "%lld", (long long)(int64_t)bits); return;
+        default: break;
     }
     double v;
     float single;
@@ -137,11 +146,13 @@ static void print_const(sn_dtype dtype, uint64_t bits, base_strbuf *out) {
         return;
     }
     if (signbit(v)) base_strbuf_puts(out, "-");
-    if (isinf(v)) base_strbuf_puts(out, "inf");
-    else print_float(fabs(v), dtype == SN_F32, out);
+    if (isinf(v))
+        base_strbuf_puts(out, "inf");
+    else
+        print_float(fabs(v), dtype == SN_F32, out);
 }
 
-/* ---- nodes ----------------------------------------------------------------------------------------------------------- */
+/* ---- nodes ------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     const ir_graph *g;
@@ -166,8 +177,10 @@ static int own_var_name(const ir_graph *g, uint32_t i) {
 
 static void print_symbol(printer *p, char sigil, const char *name, uint32_t number) {
     base_strbuf_printf(p->out, "%c", sigil);
-    if (number) base_strbuf_printf(p->out, "%u", number);
-    else print_name(name, p->out);
+    if (number)
+        base_strbuf_printf(p->out, "%u", number);
+    else
+        print_name(name, p->out);
 }
 
 static void print_input(printer *p, uint32_t i) {
@@ -181,10 +194,14 @@ static void print_var(printer *p, uint32_t i) {
 static void print_ref(printer *p, ir_id id) {
     const ir_graph *g = p->g;
     const ir_node *n = id && id < g->node.n ? ir_at(g, id) : NULL;
-    if (!n) base_strbuf_puts(p->out, "%poison");
-    else if (n->op == IR_INPUT) print_input(p, (uint32_t)n->attr[0]);
-    else if (n->op == IR_VAR) print_var(p, (uint32_t)n->attr[0]);
-    else base_strbuf_printf(p->out, "%%%u", p->number[id]);
+    if (!n)
+        base_strbuf_puts(p->out, "%poison");
+    else if (n->op == IR_INPUT)
+        print_input(p, (uint32_t)n->attr[0]);
+    else if (n->op == IR_VAR)
+        print_var(p, (uint32_t)n->attr[0]);
+    else
+        base_strbuf_printf(p->out, "%%%u", p->number[id]);
 }
 
 /* In the head: the symbol, its name where that is not the symbol, the type. */
@@ -218,8 +235,10 @@ static void print_attr(printer *p, const ir_node *n, const ir_attr_text *t) {
     const char *comma = "";
     for (uint32_t i = t->first; t->form != IR_FORM_SET && i < n->n_attr; i += t->stride, comma = ",") {
         base_strbuf_puts(p->out, comma);
-        if (t->form == IR_FORM_DIMS) ir_print_dim(p->g, (ir_dim)n->attr[i], p->out);
-        else base_strbuf_printf(p->out, "%lld", (long long)n->attr[i]);
+        if (t->form == IR_FORM_DIMS)
+            ir_print_dim(p->g, (ir_dim)n->attr[i], p->out);
+        else
+            base_strbuf_printf(p->out, "%lld", (long long)n->attr[i]);
     }
     for (uint32_t i = 0; t->form == IR_FORM_SET && i < 32; i++)
         if ((uint64_t)n->attr[0] >> i & 1) {
@@ -248,7 +267,7 @@ static void print_node(printer *p, ir_id id) {
     base_strbuf_puts(p->out, "\n");
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------- */
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 static void need(printer *p, ir_id id) {
     if (id && id < p->g->node.n) p->number[id] = 1;

@@ -29,8 +29,8 @@ int ir_is_plain_name(const char *name, size_t n);
 /* Dims that the graph's checks make equal have equal classes. cls has room for g->dim.n entries. */
 void ir_dim_classes(const ir_graph *g, uint32_t *cls);
 
-/* NULL if the node, about to have this id, keeps every rule of its operator, else a sentence in text. cls may be shorter
- * than g->dim: dims from n_cls on are in classes of their own. */
+/* NULL if the node, about to have this id, keeps every rule of its operator, else a sentence in text. cls may be
+ * shorter than g->dim: dims from n_cls on are in classes of their own. */
 const char *ir_verify_node(const ir_graph *g, const ir_node *node, ir_id id, const uint32_t *cls, uint32_t n_cls,
                            char text[256]);
 

@@ -1,7 +1,8 @@
 /* The rules of graph IR. In: a graph, possibly broken in any way; out: NULL or a sentence about the first broken rule.
  *
- * Nothing here trusts a node: every id and count is checked before it is used. Dims are equal when they are one id. Only
- * BROADCAST, RESHAPE and updates may also join dims that the graph's checks, taken together, make equal at each call. */
+ * Nothing here trusts a node: every id and count is checked before it is used. Dims are equal when they are one id.
+ * Only BROADCAST, RESHAPE and updates may also join dims that the graph's checks, taken together, make equal at each
+ * call. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,10 +20,10 @@ typedef struct {
 } verifier;
 
 /* Every rule returns NULL or v->text; RULE passes the first sentence on. */
-#define RULE(call)                                                                                                      \
-    do {                                                                                                                \
-        const char *sentence = (call);                                                                                  \
-        if (sentence) return sentence;                                                                                  \
+#define RULE(call)                                                                                                     \
+    do {                                                                                                               \
+        const char *sentence = (call);                                                                                 \
+        if (sentence) return sentence;                                                                                 \
     } while (0)
 
 __attribute__((format(printf, 2, 3))) static const char *broken(const verifier *v, const char *format, ...) {
@@ -35,7 +36,7 @@ __attribute__((format(printf, 2, 3))) static const char *broken(const verifier *
     return v->text;
 }
 
-/* ---- dims ------------------------------------------------------------------------------------------------------------ */
+/* ---- dims -------------------------------------------------------------------------------------------------------- */
 
 static uint32_t find(uint32_t *cls, uint32_t d) {
     while (cls[d] != d) d = cls[d] = cls[cls[d]];
@@ -72,7 +73,7 @@ static const char *same_dims(const verifier *v, uint32_t rank, const ir_dim *dim
     return NULL;
 }
 
-/* ---- the parts of a node ----------------------------------------------------------------------------------------------- */
+/* ---- the parts of a node ----------------------------------------------------------------------------------------- */
 
 static const ir_node *operand(const verifier *v, uint32_t i) { return ir_at(v->g, v->n->in[i]); }
 
@@ -137,7 +138,8 @@ static uint64_t sample(const verifier *v, ir_dim d, uint64_t seed) {
     return sum;
 }
 
-/* Could two totals, different as polynomials, be made equal by the graph's checks? These are not followed any further. */
+/* Could two totals, different as polynomials, be made equal by the graph's checks? These are not followed any further.
+ */
 static int checks_may_decide(const verifier *v) {
     for (uint32_t i = 0; i < v->g->check.n; i++)
         if (!v->g->check.at[i].at_most) return 1;
@@ -154,7 +156,7 @@ static int same_product(const verifier *v, const ir_node *a, const ir_node *b) {
     return 1;
 }
 
-/* ---- one rule per form of operator ------------------------------------------------------------------------------------- */
+/* ---- one rule per form of operator ------------------------------------------------------------------------------- */
 
 static const char *leaf_rule(const verifier *v) {
     const ir_node *n = v->n;
@@ -162,30 +164,30 @@ static const char *leaf_rule(const verifier *v) {
     RULE(count_rule(v, 0, n->op == IR_IOTA ? 0 : n->op == IR_CONST && n->n_attr == 2 ? 2 : 1));
     int64_t attr = n->n_attr ? n->attr[0] : 0;
     switch (n->op) {
-    case IR_INPUT:
-        if (attr < 0 || attr >= g->input.n || g->input.at[attr] != v->id)
-            return broken(v, "is not the graph's input %lld", (long long)attr);
-        return NULL;
-    case IR_VAR:
-        if (attr < 0 || attr >= g->var.n || g->var.at[attr].node != v->id)
-            return broken(v, "is not the graph's variable %lld", (long long)attr);
-        for (uint32_t a = 0; a < n->rank; a++)
-            if (!ir_dim_is_const(g, n->dim[a], NULL)) return broken(v, "axis %u is not constant", a);
-        return NULL;
-    case IR_CONST: {
-        size_t bytes = sn_dtype_size((sn_dtype)n->dtype);
-        if (n->rank) return broken(v, "is no scalar");
-        if (bytes < 8 && (uint64_t)attr >> 8 * bytes) return broken(v, "has bits above its element type");
-        if (n->dtype == SN_BOOL && (uint64_t)attr > 1) return broken(v, "is a bool other than 0 and 1");
-        if (n->n_attr == 2 && (n->dtype != SN_F64 || n->attr[1] != 1)) return broken(v, "is untyped but not f64");
-        return NULL;
-    }
-    case IR_IOTA:
-        if (n->rank != 1 || n->dtype == SN_BOOL) return broken(v, "wants one axis and a number type");
-        return NULL;
-    default:
-        if (n->rank || n->dtype != SN_I64 || !is_dim(g, attr)) return broken(v, "wants an i64 scalar of a dim");
-        return NULL;
+        case IR_INPUT:
+            if (attr < 0 || attr >= g->input.n || g->input.at[attr] != v->id)
+                return broken(v, "is not the graph's input %lld", (long long)attr);
+            return NULL;
+        case IR_VAR:
+            if (attr < 0 || attr >= g->var.n || g->var.at[attr].node != v->id)
+                return broken(v, "is not the graph's variable %lld", (long long)attr);
+            for (uint32_t a = 0; a < n->rank; a++)
+                if (!ir_dim_is_const(g, n->dim[a], NULL)) return broken(v, "axis %u is not constant", a);
+            return NULL;
+        case IR_CONST: {
+            size_t bytes = sn_dtype_size((sn_dtype)n->dtype);
+            if (n->rank) return broken(v, "is no scalar");
+            if (bytes < 8 && (uint64_t)attr >> 8 * bytes) return broken(v, "has bits above its element type");
+            if (n->dtype == SN_BOOL && (uint64_t)attr > 1) return broken(v, "is a bool other than 0 and 1");
+            if (n->n_attr == 2 && (n->dtype != SN_F64 || n->attr[1] != 1)) return broken(v, "is untyped but not f64");
+            return NULL;
+        }
+        case IR_IOTA:
+            if (n->rank != 1 || n->dtype == SN_BOOL) return broken(v, "wants one axis and a number type");
+            return NULL;
+        default:
+            if (n->rank || n->dtype != SN_I64 || !is_dim(g, attr)) return broken(v, "wants an i64 scalar of a dim");
+            return NULL;
     }
 }
 
@@ -286,7 +288,8 @@ static const char *concat_rule(const verifier *v) {
     for (uint32_t i = 0; i < v->n->n_in; i++) {
         ir_dim dims[SN_MAX_RANK];
         memcpy(dims, operand(v, i)->dim, sizeof dims);
-        for (uint64_t seed = 0; seed < 3 && axis < operand(v, i)->rank; seed++) total[seed] += sample(v, dims[axis], seed);
+        for (uint64_t seed = 0; seed < 3 && axis < operand(v, i)->rank; seed++)
+            total[seed] += sample(v, dims[axis], seed);
         dims[axis] = v->n->dim[axis];
         RULE(same_dims(v, operand(v, i)->rank, dims));
         RULE(dtype_rule(v, (sn_dtype)operand(v, i)->dtype));
@@ -327,33 +330,33 @@ static const char *scatter_rule(const verifier *v) {
 static const char *node_rule(const verifier *v) {
     RULE(head_rule(v));
     switch (ir_ops[v->n->op].cls) {
-    case IR_CLASS_LEAF: return leaf_rule(v);
-    case IR_CLASS_EWISE: return ewise_rule(v);
-    case IR_CLASS_REDUCE:
-        if (v->n->n_in != 1) return broken(v, "wants one operand");
-        return reduce_rule(v);
-    default: break;
+        case IR_CLASS_LEAF: return leaf_rule(v);
+        case IR_CLASS_EWISE: return ewise_rule(v);
+        case IR_CLASS_REDUCE:
+            if (v->n->n_in != 1) return broken(v, "wants one operand");
+            return reduce_rule(v);
+        default: break;
     }
     if (v->n->n_in == 0) return broken(v, "wants an operand");
     switch (v->n->op) {
-    case IR_MATMUL: return matmul_rule(v);
-    case IR_RESHAPE:
-        RULE(count_rule(v, 1, 0));
-        if (!same_product(v, v->n, operand(v, 0))) return broken(v, "changes the number of elements");
-        return dtype_rule(v, (sn_dtype)operand(v, 0)->dtype);
-    case IR_TRANSPOSE: return transpose_rule(v);
-    case IR_BROADCAST: return broadcast_rule(v);
-    case IR_SLICE:
-    case IR_PAD: return slice_rule(v);
-    case IR_CONCAT: return concat_rule(v);
-    case IR_GATHER: return gather_rule(v);
-    case IR_SCATTER_ADD: return scatter_rule(v);
-    case IR_STOP_GRADIENT: RULE(count_rule(v, 1, 0)); return like_operand(v, 0);
-    default: return broken(v, "is an operator without rules");
+        case IR_MATMUL: return matmul_rule(v);
+        case IR_RESHAPE:
+            RULE(count_rule(v, 1, 0));
+            if (!same_product(v, v->n, operand(v, 0))) return broken(v, "changes the number of elements");
+            return dtype_rule(v, (sn_dtype)operand(v, 0)->dtype);
+        case IR_TRANSPOSE: return transpose_rule(v);
+        case IR_BROADCAST: return broadcast_rule(v);
+        case IR_SLICE:
+        case IR_PAD: return slice_rule(v);
+        case IR_CONCAT: return concat_rule(v);
+        case IR_GATHER: return gather_rule(v);
+        case IR_SCATTER_ADD: return scatter_rule(v);
+        case IR_STOP_GRADIENT: RULE(count_rule(v, 1, 0)); return like_operand(v, 0);
+        default: return broken(v, "is an operator without rules");
     }
 }
 
-/* ---- the graph ----------------------------------------------------------------------------------------------------------- */
+/* ---- the graph --------------------------------------------------------------------------------------------------- */
 
 const char *ir_verify_node(const ir_graph *g, const ir_node *node, ir_id id, const uint32_t *cls, uint32_t n_cls,
                            char text[256]) {
@@ -392,7 +395,8 @@ static const char *roots_rule(const verifier *v, const ir_roots *roots) {
         if (!roots->update[i] || roots->update[i] >= g->node.n) return broken(v, "update %u is no node", i);
         if (roots->update_var[i] >= g->var.n) return broken(v, "update %u is of no variable", i);
         for (uint32_t k = 0; k < i; k++)
-            if (roots->update_var[k] == roots->update_var[i]) return broken(v, "variable %u is updated twice", roots->update_var[i]);
+            if (roots->update_var[k] == roots->update_var[i])
+                return broken(v, "variable %u is updated twice", roots->update_var[i]);
         const ir_node *var = ir_at(g, g->var.at[roots->update_var[i]].node), *value = ir_at(g, roots->update[i]);
         int same = var->dtype == value->dtype && var->rank == value->rank;
         for (uint32_t a = 0; same && a < var->rank; a++) same = joined_dim(v, var->dim[a], value->dim[a]);

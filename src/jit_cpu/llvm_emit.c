@@ -1,14 +1,15 @@
 /* From a kernel to an LLVM module: one internal function per part, and the exported function that chooses among them.
  *
- * A part's function is, for each of its chunks: accumulators set, entry phases, what is the same for all tiles, the tile
- * loop, accumulators written. A tile is emitted twice if the last point axis may end inside one: full, and ragged with
- * masks. The tile's place on the point axes is found by division once per chunk and counted up from there. */
+ * A part's function is, for each of its chunks: accumulators set, entry phases, what is the same for all tiles, the
+ * tile loop, accumulators written. A tile is emitted twice if the last point axis may end inside one: full, and ragged
+ * with masks. The tile's place on the point axes is found by division once per chunk and counted up from there. */
 #include "jit_cpu/llvm_emit.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* ---- small tools --------------------------------------------------------------------------------------------------- */
+/* ---- small tools ---------------------------------------------------------------------------------------------------
+ */
 
 LLVMValueRef em_i64(em *e, int64_t value) { return LLVMConstInt(e->i64, (uint64_t)value, 1); }
 LLVMValueRef em_i32(em *e, uint32_t value) { return LLVMConstInt(e->i32, value, 0); }
@@ -53,8 +54,8 @@ void em_end_if(em *e, LLVMBasicBlockRef join) {
     LLVMPositionBuilderAtEnd(e->b, join);
 }
 
-/* Tested at the bottom, with a test before the first round: what is computed inside is seen outside only through allocas,
- * which the sroa pass turns into registers. */
+/* Tested at the bottom, with a test before the first round: what is computed inside is seen outside only through
+ * allocas, which the sroa pass turns into registers. */
 em_loop em_loop_begin(em *e, const char *name, LLVMValueRef start, LLVMValueRef end, LLVMValueRef step) {
     char text[48];
     em_loop loop = {.end = end, .step = step};
@@ -77,7 +78,8 @@ void em_loop_end(em *e, em_loop *loop) {
     LLVMPositionBuilderAtEnd(e->b, loop->exit);
 }
 
-/* ---- what is passed in: memories, dims ----------------------------------------------------------------------------- */
+/* ---- what is passed in: memories, dims -----------------------------------------------------------------------------
+ */
 
 static LLVMValueRef load_at(em *e, LLVMTypeRef type, LLVMValueRef base, int64_t byte, const char *name) {
     LLVMValueRef offset = em_i64(e, byte);
@@ -115,7 +117,8 @@ static int uses_mem(const em *e, kn_id mem) {
     return 0;
 }
 
-/* Pointers to the memories that the part uses. ROW memories lie one after the other in the scratch, as kn_row_offset has it. */
+/* Pointers to the memories that the part uses. ROW memories lie one after the other in the scratch, as kn_row_offset
+ * has it. */
 static void load_memories(em *e, LLVMValueRef table, LLVMValueRef scratch) {
     static const char *const space_name[] = {"in", "out", "inout", "row", "part"};
     LLVMValueRef row = em_i64(e, 0);
@@ -128,13 +131,14 @@ static void load_memories(em *e, LLVMValueRef table, LLVMValueRef scratch) {
             e->mem[m] = mem->space == KN_ROW ? LLVMBuildGEP2(e->b, e->i8, scratch, &row, 1, name)
                                              : load_at(e, e->ptr, table, 8 * (int64_t)m, name);
         if (mem->space != KN_ROW) continue;
-        kn_size bytes = {mem->count.k * (int64_t)sn_dtype_size((sn_dtype)mem->store), mem->count.dim};
+        kn_size bytes = {em_mul64(mem->count.k, (int64_t)sn_dtype_size((sn_dtype)mem->store)), mem->count.dim};
         LLVMValueRef padded = LLVMBuildAdd(e->b, em_size(e, bytes), em_i64(e, 63), "");
         row = LLVMBuildAdd(e->b, row, LLVMBuildAnd(e->b, padded, em_i64(e, -64), ""), "");
     }
 }
 
-/* ---- tiles --------------------------------------------------------------------------------------------------------- */
+/* ---- tiles ---------------------------------------------------------------------------------------------------------
+ */
 
 static LLVMValueRef extent_of(em *e, kn_id axis) { return em_size(e, e->k->axis[axis].extent); }
 
@@ -180,7 +184,8 @@ static void emit_tile(em *e) {
         emit_tile_phases(e);
         return;
     }
-    LLVMBasicBlockRef full = em_block(e, "tile.full"), ragged = em_block(e, "tile.ragged"), next = em_block(e, "tile.next");
+    LLVMBasicBlockRef full = em_block(e, "tile.full"), ragged = em_block(e, "tile.ragged"),
+                      next = em_block(e, "tile.next");
     LLVMValueRef left = LLVMBuildSub(e->b, extent_of(e, e->last_point), e->index[e->last_point], "left");
     LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSGE, left, em_i64(e, e->part->tile), ""), full, ragged);
     LLVMPositionBuilderAtEnd(e->b, full);
@@ -229,7 +234,8 @@ static void emit_tiles(em *e, LLVMValueRef first, LLVMValueRef end) {
     em_loop_end(e, &loop);
 }
 
-/* ---- chunks and parts ---------------------------------------------------------------------------------------------- */
+/* ---- chunks and parts ----------------------------------------------------------------------------------------------
+ */
 
 /* For each point fold of the part: em_point_fold_begin or _end. */
 static void for_point_folds(em *e, void (*f)(em *, kn_id)) {
@@ -304,8 +310,8 @@ static void emit_part(em *e) {
     LLVMBuildRetVoid(b);
 }
 
-/* No unwind tables, no library calls made up by the optimiser, no tables of addresses (they need relocations), and stack
- * frames that touch each page. */
+/* No unwind tables, no library calls made up by the optimiser, no tables of addresses (they need relocations), and
+ * stack frames that touch each page. */
 static void add_attributes(em *e, LLVMValueRef fn) {
     static const char *const text[][2] = {
         {"no-builtins", ""}, {"no-jump-tables", "true"}, {"probe-stack", "inline-asm"}, {"prefer-vector-width", "512"}};
@@ -320,7 +326,8 @@ static void add_attributes(em *e, LLVMValueRef fn) {
     }
 }
 
-static LLVMValueRef new_function(em *e, const char *name, LLVMTypeRef *types, unsigned n_types, const char *const *args) {
+static LLVMValueRef new_function(em *e, const char *name, LLVMTypeRef *types, unsigned n_types,
+                                 const char *const *args) {
     LLVMValueRef fn = LLVMAddFunction(e->module, name, LLVMFunctionType(e->void_type, types, n_types, 0));
     for (unsigned i = 0; i < n_types; i++) LLVMSetValueName2(LLVMGetParam(fn, i), args[i], strlen(args[i]));
     add_attributes(e, fn);
@@ -367,7 +374,8 @@ void em_kernel(em *e, const char *symbol) {
         LLVMPositionBuilderAtEnd(e->b, block);
         LLVMValueRef pass[4] = {LLVMGetParam(e->fn, 0), LLVMGetParam(e->fn, 2), LLVMGetParam(e->fn, 3),
                                 LLVMGetParam(e->fn, 4)};
-        LLVMValueRef call = LLVMBuildCall2(e->b, LLVMFunctionType(e->void_type, part_types, 4, 0), part_fn[p], pass, 4, "");
+        LLVMValueRef call =
+            LLVMBuildCall2(e->b, LLVMFunctionType(e->void_type, part_types, 4, 0), part_fn[p], pass, 4, "");
         LLVMSetTailCall(call, 1);
         LLVMBuildBr(e->b, done);
     }

@@ -1,7 +1,7 @@
 /* llvm_emit.h: from a kernel to an LLVM module. Private to the plug-in.
  *
- * The shape of the code follows ir/kernel.h closely: a function per part; in it the chunk loop, the tile loop and one loop
- * nest per phase. What the kernel leaves implicit becomes copies of instructions in the emitted code:
+ * The shape of the code follows ir/kernel.h closely: a function per part; in it the chunk loop, the tile loop and one
+ * loop nest per phase. What the kernel leaves implicit becomes copies of instructions in the emitted code:
  *
  *     an instruction of the kernel  ->  one LLVM value per instance: (r, u, one index per UNROLL axis)
  *         r   place in the tile, in phases whose lanes are not the points ("copies"); else always 0
@@ -10,9 +10,9 @@
  * and each instance is a scalar or, if it varies over the lane axis, a vector. An instruction has instances only along
  * what it varies over, so a weight that is the same for all points of a tile is loaded once for all of them.
  *
- * Ragged ends, of a loop and of the last point axis, run the same body once more with masks. Lanes are masked: loads give
- * 0, stores store nothing, folds keep their accumulator. Copies are clamped: an absent copy repeats the last one that is
- * present, so that its loads need no mask; only its stores and folds are left out, by a uniform condition. */
+ * Ragged ends, of a loop and of the last point axis, run the same body once more with masks. Lanes are masked: loads
+ * give 0, stores store nothing, folds keep their accumulator. Copies are clamped: an absent copy repeats the last one
+ * that is present, so that its loads need no mask; only its stores and folds are left out, by a uniform condition. */
 #ifndef JIT_CPU_LLVM_EMIT_H
 #define JIT_CPU_LLVM_EMIT_H
 
@@ -72,24 +72,24 @@ typedef struct {
     LLVMValueRef fn;
     LLVMValueRef entry_end; /* the entry block's terminator: what is put before it is computed once per call */
     LLVMValueRef launch_dim, launch_scalar;
-    LLVMValueRef zero;      /* 8 bytes of 0, where loads go whose guard is false */
+    LLVMValueRef zero; /* 8 bytes of 0, where loads go whose guard is false */
     BASE_VEC(em_size_entry) sizes;
-    LLVMValueRef *mem;      /* start of each memory; PART: of the chunk's own elements */
-    em_run *run;            /* of each instruction */
-    em_value *value;        /* of each instruction */
-    LLVMValueRef **acc;     /* accumulators (allocas) of each FOLD */
-    em_pointer *pointer;    /* of each access */
-    uint32_t *aimed;        /* of each access: last round of em_aim_loop that moved it */
+    LLVMValueRef *mem;   /* start of each memory; PART: of the chunk's own elements */
+    em_run *run;         /* of each instruction */
+    em_value *value;     /* of each instruction */
+    LLVMValueRef **acc;  /* accumulators (allocas) of each FOLD */
+    em_pointer *pointer; /* of each access */
+    uint32_t *aimed;     /* of each access: last round of em_aim_loop that moved it */
     uint32_t aim_round;
-    kn_id last_point;       /* axis, or KN_NONE */
+    kn_id last_point; /* axis, or KN_NONE */
     LLVMValueRef chunk;
     LLVMValueRef index[KN_MAX_AXES]; /* of POINT and LOOP axes: where the enclosing loops are */
 
     /* the tile: full, or ragged with these masks */
-    LLVMValueRef tile_n;                       /* points present; NULL: all */
-    LLVMValueRef tile_mask;                    /* lanes present; NULL: all */
-    LLVMValueRef tile_offset[KN_MAX_WIDTH];    /* r, clamped */
-    LLVMValueRef tile_present[KN_MAX_WIDTH];   /* NULL: yes */
+    LLVMValueRef tile_n;                     /* points present; NULL: all */
+    LLVMValueRef tile_mask;                  /* lanes present; NULL: all */
+    LLVMValueRef tile_offset[KN_MAX_WIDTH];  /* r, clamped */
+    LLVMValueRef tile_present[KN_MAX_WIDTH]; /* NULL: yes */
 
     /* the phase */
     const kn_phase *phase;
@@ -106,7 +106,8 @@ typedef struct {
 /* Emits the kernel, already expanded, as function `symbol` into the module. Under the arena's trap. */
 void em_kernel(em *e, const char *symbol);
 
-/* ---- llvm_emit.c: parts, chunks, tiles; small tools --------------------------------------------------------------- */
+/* ---- llvm_emit.c: parts, chunks, tiles; small tools ---------------------------------------------------------------
+ */
 
 typedef struct {
     LLVMBasicBlockRef body, exit;
@@ -116,13 +117,19 @@ typedef struct {
 em_loop em_loop_begin(em *e, const char *name, LLVMValueRef start, LLVMValueRef end, LLVMValueRef step);
 void em_loop_end(em *e, em_loop *loop);
 
+/* Products and sums of sizes that wrap: bytes from outside may hold any numbers, and bad ones must not be undefined
+ * here. */
+static inline int64_t em_mul64(int64_t a, int64_t b) { return (int64_t)((uint64_t)a * (uint64_t)b); }
+static inline int64_t em_add64(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
+
 LLVMValueRef em_i64(em *e, int64_t value);
 LLVMValueRef em_i32(em *e, uint32_t value);
 /* The value of a size, computed once per call. */
 LLVMValueRef em_size(em *e, kn_size size);
 LLVMValueRef em_alloca(em *e, LLVMTypeRef type, const char *name);
 LLVMBasicBlockRef em_block(em *e, const char *name);
-/* if (condition) { what is emitted until em_end_if }: returns the block to give to em_end_if. condition NULL: always. */
+/* if (condition) { what is emitted until em_end_if }: returns the block to give to em_end_if. condition NULL: always.
+ */
 LLVMBasicBlockRef em_if(em *e, LLVMValueRef condition, const char *name);
 void em_end_if(em *e, LLVMBasicBlockRef join);
 /* a and b, where NULL stands for true. */
@@ -130,13 +137,15 @@ LLVMValueRef em_and(em *e, LLVMValueRef a, LLVMValueRef b);
 /* `lane < n` for each lane. */
 LLVMValueRef em_lanes_below(em *e, uint32_t lanes, LLVMValueRef n);
 /* Calls an overloaded intrinsic. */
-LLVMValueRef em_intrinsic(em *e, const char *name, LLVMTypeRef *types, size_t n_types, LLVMValueRef *args, uint32_t n_args);
+LLVMValueRef em_intrinsic(em *e, const char *name, LLVMTypeRef *types, size_t n_types, LLVMValueRef *args,
+                          uint32_t n_args);
 
-/* ---- llvm_emit_phase.c: phases, their loops and instructions ------------------------------------------------------ */
+/* ---- llvm_emit_phase.c: phases, their loops and instructions ------------------------------------------------------
+ */
 
 /* Decides the level of every instruction of the part. */
 void em_place_part(em *e);
-void em_emit_chunk_level(em *e); /* what the tile phases need that is the same for all tiles */
+void em_emit_chunk_level(em *e);                   /* what the tile phases need that is the same for all tiles */
 void em_begin_phase(em *e, const kn_phase *phase); /* sets the fields that depend on the phase */
 void em_emit_phase(em *e, const kn_phase *phase);
 
@@ -156,7 +165,8 @@ uint32_t em_lanes(const em *e, uint32_t axes);
 LLVMValueRef em_lane_mask(em *e, const em_at *at);
 LLVMValueRef em_copy_present(em *e, const em_at *at);
 
-/* ---- llvm_emit_mem.c: accesses ------------------------------------------------------------------------------------ */
+/* ---- llvm_emit_mem.c: accesses ------------------------------------------------------------------------------------
+ */
 
 /* Set of axes an access varies over, with its index and guard. */
 uint32_t em_access_axes(const em *e, kn_id access);
@@ -169,25 +179,28 @@ void em_aim_back(em *e, const em_pointer *saved);
 /* Reads and writes `lanes` lanes through an access; the masks and guard of `at` apply. */
 LLVMValueRef em_load(em *e, kn_id access, const em_at *at, uint32_t lanes);
 void em_store(em *e, kn_id access, const em_at *at, uint32_t lanes, LLVMValueRef value);
-/* Stores all instances over a set of axes, by slot. Neighbours on an UNROLL axis become one wide store where they can. */
+/* Stores all instances over a set of axes, by slot. Neighbours on an UNROLL axis become one wide store where they can.
+ */
 void em_store_all(em *e, kn_id access, uint32_t over, uint32_t lanes, const LLVMValueRef *value);
 
-/* ---- llvm_emit_fold.c --------------------------------------------------------------------------------------------- */
+/* ---- llvm_emit_fold.c ---------------------------------------------------------------------------------------------
+ */
 
 int em_is_loop_fold(const em *e, const kn_inst *in);
 int em_is_point_fold(const kn_inst *in);
 void em_emit_unroll_fold(em *e, kn_id inst);
-void em_loop_fold_begin(em *e, kn_id inst); /* before the loops */
-void em_loop_fold_step(em *e, kn_id inst);  /* inside */
-void em_loop_fold_end(em *e, kn_id inst);   /* after */
+void em_loop_fold_begin(em *e, kn_id inst);  /* before the loops */
+void em_loop_fold_step(em *e, kn_id inst);   /* inside */
+void em_loop_fold_end(em *e, kn_id inst);    /* after */
 void em_point_fold_begin(em *e, kn_id inst); /* at the chunk's start */
 void em_point_fold_step(em *e, kn_id inst);
-void em_point_fold_end(em *e, kn_id inst);   /* at the chunk's end */
+void em_point_fold_end(em *e, kn_id inst); /* at the chunk's end */
 
-/* ---- llvm_prims.c: scalar primitives, lane by lane ---------------------------------------------------------------- */
+/* ---- llvm_prims.c: scalar primitives, lane by lane ----------------------------------------------------------------
+ */
 
-LLVMTypeRef em_scalar_type(em *e, sn_dtype type); /* bool: i1 */
-LLVMTypeRef em_memory_type(em *e, sn_dtype type); /* bool: i8 */
+LLVMTypeRef em_scalar_type(em *e, sn_dtype type);        /* bool: i1 */
+LLVMTypeRef em_memory_type(em *e, sn_dtype type);        /* bool: i8 */
 LLVMTypeRef em_vector(LLVMTypeRef type, uint32_t lanes); /* lanes 1: the scalar type */
 LLVMValueRef em_const(em *e, sn_dtype type, uint64_t bits);
 LLVMValueRef em_splat(em *e, LLVMValueRef scalar, uint32_t lanes);

@@ -1,8 +1,9 @@
 /* Folds, in the order of ir/kernel.h, which decides the bits.
  *
- * Accumulators are allocas that the sroa pass turns into registers: [instance][u] for folds over loops, [instance][r] for
- * folds over points. Lanes and copies that are absent keep their accumulator, which is what combining with the identity
- * would give. Folds over points whose access has LOOP axes accumulate in the chunk's partial memory instead. */
+ * Accumulators are allocas that the sroa pass turns into registers: [instance][u] for folds over loops, [instance][r]
+ * for folds over points. Lanes and copies that are absent keep their accumulator, which is what combining with the
+ * identity would give. Folds over points whose access has LOOP axes accumulate in the chunk's partial memory instead.
+ */
 #include "jit_cpu/llvm_emit.h"
 
 int em_is_point_fold(const kn_inst *in) { return in->kind == KI_FOLD && in->acc != KN_NONE; }
@@ -18,7 +19,8 @@ int em_is_loop_fold(const em *e, const kn_inst *in) {
     return in->kind == KI_FOLD && in->acc == KN_NONE && (in->fold & axes_with(e, KN_LOOP));
 }
 
-/* ---- steps --------------------------------------------------------------------------------------------------------- */
+/* ---- steps ---------------------------------------------------------------------------------------------------------
+ */
 
 /* op(acc, x), or x * y + acc. */
 static LLVMValueRef step(em *e, const kn_inst *in, LLVMValueRef acc, LLVMValueRef x, LLVMValueRef y) {
@@ -78,7 +80,8 @@ static LLVMValueRef read_acc(em *e, LLVMValueRef acc) {
     return LLVMBuildLoad2(e->b, LLVMGetAllocatedType(acc), acc, "");
 }
 
-/* ---- over UNROLL axes ---------------------------------------------------------------------------------------------- */
+/* ---- over UNROLL axes ----------------------------------------------------------------------------------------------
+ */
 
 void em_emit_unroll_fold(em *e, kn_id inst) {
     const kn_inst *in = &e->k->inst[inst];
@@ -95,7 +98,8 @@ void em_emit_unroll_fold(em *e, kn_id inst) {
     } while (em_next(e, in->over, &at));
 }
 
-/* ---- over LOOP axes ------------------------------------------------------------------------------------------------ */
+/* ---- over LOOP axes ------------------------------------------------------------------------------------------------
+ */
 
 static uint32_t loop_fold_lanes(const em *e, const kn_inst *in) {
     return e->mode == EM_LOOP_LANES ? e->width : em_lanes(e, in->over);
@@ -136,7 +140,8 @@ void em_loop_fold_end(em *e, kn_id inst) {
     } while (em_next(e, in->over, &at));
 }
 
-/* ---- over POINT axes ----------------------------------------------------------------------------------------------- */
+/* ---- over POINT axes -----------------------------------------------------------------------------------------------
+ */
 
 /* Does it accumulate in registers? */
 static int in_registers(const em *e, const kn_inst *in) {

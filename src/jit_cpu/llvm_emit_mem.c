@@ -5,9 +5,9 @@
  * displacements, mostly constants that end up in the addressing mode. So no address is computed further inside than it
  * varies.
  *
- * Along the lane axis an access is contiguous (a vector load), a small power of two apart with an UNROLL axis filling the
- * gaps (wide load and shuffle), or anything else (gather). AVX-512 gathers and scatters natively what has 4 or 8 bytes;
- * elsewhere lanes are loaded one by one, those that are masked from a zero on the stack: no branch, no call. */
+ * Along the lane axis an access is contiguous (a vector load), a small power of two apart with an UNROLL axis filling
+ * the gaps (wide load and shuffle), or anything else (gather). AVX-512 gathers and scatters natively what has 4 or 8
+ * bytes; elsewhere lanes are loaded one by one, those that are masked from a zero on the stack: no branch, no call. */
 #include "jit_cpu/llvm_emit.h"
 
 #include <string.h>
@@ -32,11 +32,13 @@ static LLVMValueRef advance(em *e, const kn_access *a, LLVMValueRef p, LLVMValue
 }
 
 static LLVMValueRef times(em *e, kn_size step, LLVMValueRef index) {
-    if (LLVMIsAConstantInt(index)) return em_size(e, (kn_size){step.k * LLVMConstIntGetSExtValue(index), step.dim});
+    if (LLVMIsAConstantInt(index))
+        return em_size(e, (kn_size){em_mul64(step.k, LLVMConstIntGetSExtValue(index)), step.dim});
     return LLVMBuildMul(e->b, em_size(e, step), index, "");
 }
 
-/* ---- pointers ------------------------------------------------------------------------------------------------------ */
+/* ---- pointers ------------------------------------------------------------------------------------------------------
+ */
 
 /* p, advanced by the access's steps on the POINT axes. A ROW memory has the place in the tile for index. */
 static LLVMValueRef add_points(em *e, const kn_access *a, LLVMValueRef p, uint32_t r) {
@@ -108,11 +110,12 @@ static LLVMValueRef place(em *e, kn_id acc, const em_at *at, uint32_t lanes) {
         else
             n = e->loop_offset[at->u] ? e->loop_offset[at->u] : em_i64(e, at->u);
         if (a->step[i].dim == KN_NONE && LLVMIsAConstantInt(n))
-            constant += a->step[i].k * LLVMConstIntGetSExtValue(n);
+            constant = em_add64(constant, em_mul64(a->step[i].k, LLVMConstIntGetSExtValue(n)));
         else
             p = advance(e, a, p, times(e, a->step[i], n));
     }
-    if (a->ix != KN_NONE && !varies(e, a->ix, lanes)) p = advance(e, a, p, times(e, a->ix_step, em_get(e, a->ix, at, 1)));
+    if (a->ix != KN_NONE && !varies(e, a->ix, lanes))
+        p = advance(e, a, p, times(e, a->ix_step, em_get(e, a->ix, at, 1)));
     return advance(e, a, p, em_i64(e, constant));
 }
 
@@ -122,7 +125,7 @@ static int const_lane_step(const em *e, const kn_access *a, int64_t *step) {
     for (uint32_t i = 0; i < a->n; i++) {
         if (a->axis[i] != e->lane_axis) continue;
         if (a->step[i].dim != KN_NONE) return 0;
-        *step += a->step[i].k;
+        *step = em_add64(*step, a->step[i].k);
     }
     return 1;
 }
@@ -136,7 +139,8 @@ static int is_contiguous(const em *e, const kn_access *a, uint32_t lanes) {
  * all its indices together are one stretch of memory. */
 static kn_id filling_axis(const em *e, const kn_access *a) {
     int64_t step;
-    if (a->ix != KN_NONE || a->guard != KN_NONE || !const_lane_step(e, a, &step) || (step != 2 && step != 4)) return KN_NONE;
+    if (a->ix != KN_NONE || a->guard != KN_NONE || !const_lane_step(e, a, &step) || (step != 2 && step != 4))
+        return KN_NONE;
     for (uint32_t i = 0; i < a->n; i++) {
         if (role_of(e, a->axis[i]) != KN_UNROLL || a->step[i].dim != KN_NONE || a->step[i].k != 1) continue;
         if (e->k->axis[a->axis[i]].extent.k == step) return a->axis[i];
@@ -151,7 +155,7 @@ static LLVMValueRef lane_offsets(em *e, const kn_access *a, const em_at *at, uin
     if (const_lane_step(e, a, &step)) {
         int narrow = a->ix == KN_NONE && step > INT32_MIN / KN_MAX_WIDTH && step < INT32_MAX / KN_MAX_WIDTH;
         for (uint32_t l = 0; l < lanes; l++) /* 32 bits take half the registers in a gather */
-            lane[l] = LLVMConstInt(narrow ? e->i32 : e->i64, (uint64_t)(step * (int64_t)l), 1);
+            lane[l] = LLVMConstInt(narrow ? e->i32 : e->i64, (uint64_t)em_mul64(step, (int64_t)l), 1);
         offsets = LLVMConstVector(lane, lanes);
     } else {
         for (uint32_t l = 0; l < lanes; l++) lane[l] = em_i64(e, l);
@@ -168,7 +172,8 @@ static LLVMValueRef lane_offsets(em *e, const kn_access *a, const em_at *at, uin
 
 static LLVMValueRef all_lanes(em *e, uint32_t lanes) { return em_splat(e, LLVMConstInt(e->i1, 1, 0), lanes); }
 
-/* ---- loads --------------------------------------------------------------------------------------------------------- */
+/* ---- loads ---------------------------------------------------------------------------------------------------------
+ */
 
 static LLVMValueRef load_plain(em *e, const kn_access *a, LLVMTypeRef type, LLVMValueRef p) {
     LLVMValueRef value = LLVMBuildLoad2(e->b, type, p, "");
@@ -239,7 +244,8 @@ LLVMValueRef em_load(em *e, kn_id access, const em_at *at, uint32_t lanes) {
     return LLVMBuildICmp(e->b, LLVMIntNE, value, LLVMConstNull(LLVMTypeOf(value)), "");
 }
 
-/* ---- stores -------------------------------------------------------------------------------------------------------- */
+/* ---- stores --------------------------------------------------------------------------------------------------------
+ */
 
 static void store_plain(em *e, const kn_access *a, LLVMValueRef p, LLVMValueRef value) {
     LLVMSetAlignment(LLVMBuildStore(e->b, value, p), align_of(e, a));
@@ -260,7 +266,8 @@ static void store_lanes(em *e, const kn_access *a, LLVMValueRef p, LLVMValueRef 
                     LLVMBuildExtractElement(e->b, value, em_i32(e, l), ""));
 }
 
-/* NULL: always. Entry phases run in every chunk, but what they store outside of scratch is stored by the first alone. */
+/* NULL: always. Entry phases run in every chunk, but what they store outside of scratch is stored by the first alone.
+ */
 static LLVMValueRef store_condition(em *e, const kn_access *a, const em_at *at, uint32_t lanes) {
     LLVMValueRef yes = em_copy_present(e, at);
     if (e->phase->at_entry && mem_of(e, a)->space != KN_ROW)
@@ -311,7 +318,8 @@ static void store_wide(em *e, kn_id access, const em_at *at, uint32_t lanes, kn_
     LLVMValueRef v[4];
     uint32_t n = (uint32_t)e->k->axis[filling].extent.k;
     for (uint32_t i = 0; i < n; i++) v[i] = to_memory(e, a, value[at->slot + i * stride], lanes);
-    LLVMValueRef all = n == 2 ? interleave(e, v[0], v[1]) : interleave(e, interleave(e, v[0], v[2]), interleave(e, v[1], v[3]));
+    LLVMValueRef all =
+        n == 2 ? interleave(e, v[0], v[1]) : interleave(e, interleave(e, v[0], v[2]), interleave(e, v[1], v[3]));
     store_plain(e, a, place(e, access, at, lanes), all);
 }
 

@@ -1,17 +1,19 @@
-/* Phases: the loop nest of each, and the instructions, every one at the outermost level that what it varies over allows.
+/* Phases: the loop nest of each, and the instructions, every one at the outermost level that what it varies over
+ * allows.
  *
  *     chunk level    needs no point and no loop: weights kept in registers, scalars, constants (em_emit_chunk_level)
  *     point level    before the phase's loops, or after them where a fold over them is needed
  *     inside loops   the innermost loop runs in steps of lanes * ilp, then once more with masks for what is left
  *
- * Values computed in one phase with the points as copies and used in another with the points as lanes (or the other way)
- * are converted when the second phase begins. */
+ * Values computed in one phase with the points as copies and used in another with the points as lanes (or the other
+ * way) are converted when the second phase begins. */
 #include "jit_cpu/llvm_emit.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* ---- sets of axes, instances --------------------------------------------------------------------------------------- */
+/* ---- sets of axes, instances ---------------------------------------------------------------------------------------
+ */
 
 uint32_t em_bit(kn_id axis) { return axis == KN_NONE ? 0 : 1u << axis; }
 
@@ -63,7 +65,8 @@ LLVMValueRef em_get(em *e, kn_id inst, const em_at *at, uint32_t lanes) {
     const em_value *v = &e->value[inst];
     uint32_t slot = (v->nr > 1 ? at->r : 0) * v->nu + (v->nu > 1 ? at->u : 0);
     for (uint32_t a = 0; a < e->k->n_axis; a++)
-        if (e->k->inst[inst].over >> a & 1 && e->k->axis[a].role == KN_UNROLL) slot = slot * unroll_extent(e, a) + at->x[a];
+        if (e->k->inst[inst].over >> a & 1 && e->k->axis[a].role == KN_UNROLL)
+            slot = slot * unroll_extent(e, a) + at->x[a];
     LLVMValueRef value = v->at[slot];
     return v->lanes == lanes ? value : em_splat(e, value, lanes);
 }
@@ -78,7 +81,8 @@ LLVMValueRef em_copy_present(em *e, const em_at *at) {
     return em_and(e, r, u);
 }
 
-/* ---- where instructions run ---------------------------------------------------------------------------------------- */
+/* ---- where instructions run ----------------------------------------------------------------------------------------
+ */
 
 /* The axes over which an instruction runs: a fold runs over those it reduces, too. */
 static uint32_t run_axes(const em *e, const kn_inst *in) {
@@ -140,7 +144,8 @@ void em_place_part(em *e) {
     }
 }
 
-/* ---- instructions -------------------------------------------------------------------------------------------------- */
+/* ---- instructions --------------------------------------------------------------------------------------------------
+ */
 
 static LLVMValueRef index_value(em *e, kn_id axis, const em_at *at, uint32_t lanes) {
     LLVMBuilderRef b = e->b;
@@ -171,17 +176,17 @@ static int is_plain_const(const kn_inst *in) {
 
 static LLVMValueRef emit_instance(em *e, const kn_inst *in, const em_at *at, uint32_t lanes) {
     switch ((kn_kind)in->kind) {
-    case KI_CONST: return em_splat(e, em_const(e, (sn_dtype)in->type, in->bits), lanes);
-    case KI_SCALAR: {
-        LLVMValueRef slot = em_i64(e, (int64_t)in->bits);
-        LLVMValueRef place = LLVMBuildGEP2(e->b, e->i64, e->launch_scalar, &slot, 1, "");
-        LLVMValueRef value = LLVMBuildLoad2(e->b, em_memory_type(e, (sn_dtype)in->type), place, "scalar");
-        return in->type == SN_BOOL ? LLVMBuildICmp(e->b, LLVMIntNE, value, LLVMConstNull(e->i8), "") : value;
-    }
-    case KI_DIM: return em_size(e, (kn_size){1, (kn_id)in->bits});
-    case KI_INDEX: return index_value(e, (kn_id)in->bits, at, lanes);
-    case KI_LOAD: return em_load(e, in->acc, at, lanes);
-    default: break; /* KI_PRIM */
+        case KI_CONST: return em_splat(e, em_const(e, (sn_dtype)in->type, in->bits), lanes);
+        case KI_SCALAR: {
+            LLVMValueRef slot = em_i64(e, (int64_t)in->bits);
+            LLVMValueRef place = LLVMBuildGEP2(e->b, e->i64, e->launch_scalar, &slot, 1, "");
+            LLVMValueRef value = LLVMBuildLoad2(e->b, em_memory_type(e, (sn_dtype)in->type), place, "scalar");
+            return in->type == SN_BOOL ? LLVMBuildICmp(e->b, LLVMIntNE, value, LLVMConstNull(e->i8), "") : value;
+        }
+        case KI_DIM: return em_size(e, (kn_size){1, (kn_id)in->bits});
+        case KI_INDEX: return index_value(e, (kn_id)in->bits, at, lanes);
+        case KI_LOAD: return em_load(e, in->acc, at, lanes);
+        default: break; /* KI_PRIM */
     }
     LLVMValueRef operand[3] = {NULL, NULL, NULL};
     for (int i = 0; i < 3; i++)
@@ -231,7 +236,8 @@ static void emit_level(em *e, int level, int after) {
         if (e->run[i].level == level && e->run[i].after == after) emit_instruction(e, i);
 }
 
-/* ---- loops --------------------------------------------------------------------------------------------------------- */
+/* ---- loops ---------------------------------------------------------------------------------------------------------
+ */
 
 static void name_of(const em *e, char text[40], kn_id axis, const char *suffix) {
     snprintf(text, 40, "ph%u.a%u%s", (unsigned)(e->phase - e->k->phase), (unsigned)axis, suffix);
@@ -306,10 +312,11 @@ static void emit_nest(em *e, int level) {
     em_loop_end(e, &loop);
 }
 
-/* ---- phases -------------------------------------------------------------------------------------------------------- */
+/* ---- phases --------------------------------------------------------------------------------------------------------
+ */
 
-/* Brings a value of an earlier phase that varies over the last point axis into this phase's form. Copies of absent points
- * repeat the last one that is present, here as everywhere. */
+/* Brings a value of an earlier phase that varies over the last point axis into this phase's form. Copies of absent
+ * points repeat the last one that is present, here as everywhere. */
 static void convert_value(em *e, kn_id id) {
     em_value *v = &e->value[id];
     uint32_t over = e->k->inst[id].over, tile = e->part->tile;

@@ -2,10 +2,10 @@
  *
  *     kn_decode -> kn_expand -> em_kernel -> LLVMVerifyModule -> passes -> code generator
  *
- * Objects are compiled by an ORC LLJIT of their own: the passes run in its IR transform layer, the object is copied in its
- * object transform layer, and with `keep` the JIT stays alive with the function that it linked. Nothing is kept between
- * calls, so they may come from any threads. LLVM aborts the process on what its code generator does not know; therefore
- * only constructs are emitted that it does, and every module is verified first. */
+ * Objects are compiled by an ORC LLJIT of their own: the passes run in its IR transform layer, the object is copied in
+ * its object transform layer, and with `keep` the JIT stays alive with the function that it linked. Nothing is kept
+ * between calls, so they may come from any threads. LLVM aborts the process on what its code generator does not know;
+ * therefore only constructs are emitted that it does, and every module is verified first. */
 #include "jit_cpu/llvm_plugin.h"
 
 #include <llvm-c/Analysis.h>
@@ -41,7 +41,8 @@ typedef struct {
     int out_of_memory;
 } job;
 
-/* LLVM's registry of targets is process-wide and has no lock of its own: filled once, while the plug-in is being opened. */
+/* LLVM's registry of targets is process-wide and has no lock of its own: filled once, while the plug-in is being
+ * opened. */
 __attribute__((constructor)) static void register_target(void) {
     LLVMInitializeX86TargetInfo();
     LLVMInitializeX86Target();
@@ -49,7 +50,8 @@ __attribute__((constructor)) static void register_target(void) {
     LLVMInitializeX86AsmPrinter();
 }
 
-/* ---- errors, results ----------------------------------------------------------------------------------------------- */
+/* ---- errors, results -----------------------------------------------------------------------------------------------
+ */
 
 static void check(job *j, LLVMErrorRef error, const char *what) {
     if (!error) return;
@@ -74,7 +76,8 @@ static void give(job *j, const char *bytes, size_t n) {
     out->n = n;
 }
 
-/* ---- kernel -> module ---------------------------------------------------------------------------------------------- */
+/* ---- kernel -> module ----------------------------------------------------------------------------------------------
+ */
 
 static LLVMTargetMachineRef new_machine(job *j) {
     LLVMTargetRef target;
@@ -83,8 +86,8 @@ static LLVMTargetMachineRef new_machine(job *j) {
         LLVMDisposeMessage(message);
         base_fail(&j->trap, SN_ERR_COMPILE, "this LLVM cannot generate code for %s", triple);
     }
-    LLVMTargetMachineRef machine = LLVMCreateTargetMachine(target, triple, j->cpu, "", LLVMCodeGenLevelDefault,
-                                                           LLVMRelocPIC, LLVMCodeModelSmall);
+    LLVMTargetMachineRef machine =
+        LLVMCreateTargetMachine(target, triple, j->cpu, "", LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelSmall);
     if (!machine) base_fail(&j->trap, SN_ERR_COMPILE, "LLVM makes no target machine for %s", j->cpu);
     return machine;
 }
@@ -129,7 +132,8 @@ static LLVMErrorRef run_passes(job *j, LLVMModuleRef module) {
     return error;
 }
 
-/* ---- module -> object, through ORC --------------------------------------------------------------------------------- */
+/* ---- module -> object, through ORC ---------------------------------------------------------------------------------
+ */
 
 static LLVMErrorRef transform_module(void *arg, LLVMModuleRef module) {
     job *j = arg;
@@ -137,7 +141,8 @@ static LLVMErrorRef transform_module(void *arg, LLVMModuleRef module) {
     return LLVMGetNamedFunction(module, j->request->symbol) ? run_passes(j, module) : LLVMErrorSuccess;
 }
 
-static LLVMErrorRef transform_ir(void *arg, LLVMOrcThreadSafeModuleRef *module, LLVMOrcMaterializationResponsibilityRef mr) {
+static LLVMErrorRef transform_ir(void *arg, LLVMOrcThreadSafeModuleRef *module,
+                                 LLVMOrcMaterializationResponsibilityRef mr) {
     (void)mr;
     return LLVMOrcThreadSafeModuleWithModuleDo(*module, transform_module, arg);
 }
@@ -176,7 +181,8 @@ static void release(void *handle) {
     if (error) LLVMConsumeError(error);
 }
 
-/* ---- module -> text ------------------------------------------------------------------------------------------------ */
+/* ---- module -> text ------------------------------------------------------------------------------------------------
+ */
 
 static void build_text(job *j) {
     if (j->request->want != SINTER_LLVM_RAW) check(j, run_passes(j, j->module), "cannot run the passes");
@@ -197,7 +203,8 @@ static void build_text(job *j) {
     if (j->out_of_memory) base_fail(&j->trap, SN_ERR_NOMEM, "no memory for the text of a kernel");
 }
 
-/* ---- the entry point ----------------------------------------------------------------------------------------------- */
+/* ---- the entry point -----------------------------------------------------------------------------------------------
+ */
 
 static void run_job(void *arg) {
     job *j = arg;
@@ -218,15 +225,17 @@ static void close_job(job *j) {
 }
 
 static const char *check_request(const sinter_llvm_request *r) {
-    if (r->struct_size != sizeof *r || r->abi != SINTER_LLVM_ABI) return "libsinter and libsinter-llvm are of different versions";
-    if (!r->kernel || !r->symbol || !*r->symbol || !r->level || !r->allocator.realloc) return "a field of the request is NULL";
+    if (r->struct_size != sizeof *r || r->abi != SINTER_LLVM_ABI)
+        return "libsinter and libsinter-llvm are of different versions";
+    if (!r->kernel || !r->symbol || !*r->symbol || !r->level || !r->allocator.realloc)
+        return "a field of the request is NULL";
     if (strcmp(r->level, "v3") && strcmp(r->level, "v4")) return "the level must be v3 or v4";
     if (r->want > SINTER_LLVM_ASM) return "nothing is known of what is wanted";
     return NULL;
 }
 
 __attribute__((visibility("default"))) sn_status sinter_llvm_compile(const sinter_llvm_request *request,
-                                                                      sinter_llvm_result *result) {
+                                                                     sinter_llvm_result *result) {
     unsigned major, minor, patch;
     LLVMGetVersion(&major, &minor, &patch);
     *result = (sinter_llvm_result){.release = release};

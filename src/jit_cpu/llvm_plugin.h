@@ -1,11 +1,11 @@
 /* llvm_plugin.h: the border between libsinter and libsinter-llvm.so, the only object that is linked to LLVM.
  *
- * The plug-in exports one function, sinter_llvm_compile, which may be called from several threads at once. libsinter opens
- * the plug-in with RTLD_NOW | RTLD_LOCAL when the first kernel has to be compiled and never closes it:
+ * The plug-in exports one function, sinter_llvm_compile, which may be called from several threads at once. libsinter
+ * opens the plug-in with RTLD_NOW | RTLD_LOCAL when the first kernel has to be compiled and never closes it:
  *
  *     sinter_llvm_compile_fn *compile = (sinter_llvm_compile_fn *)dlsym(so, SINTER_LLVM_ENTRY);
- *     sinter_llvm_request request = {.struct_size = sizeof request, .abi = SINTER_LLVM_ABI, .kernel = bytes, .kernel_size = n,
- *                                    .symbol = "sk_0123", .level = "v4", .want = SINTER_LLVM_OBJECT, .allocator = hook};
+ *     sinter_llvm_request request = {.struct_size = sizeof request, .abi = SINTER_LLVM_ABI, .kernel = bytes,
+ * .kernel_size = n, .symbol = "sk_0123", .level = "v4", .want = SINTER_LLVM_OBJECT, .allocator = hook};
  *     sinter_llvm_result result;
  *     sn_status status = compile(&request, &result);
  *     .. use result.bytes[0 .. result.n) ..
@@ -23,7 +23,7 @@
 
 enum { SINTER_LLVM_ABI = 1, SINTER_LLVM_TEXT_MAX = 1024 };
 #define SINTER_LLVM_ENTRY "sinter_llvm_compile"
-#define SINTER_LLVM_SO "libsinter-llvm.so"
+#define SINTER_LLVM_SO    "libsinter-llvm.so"
 
 typedef enum {
     SINTER_LLVM_OBJECT, /* relocatable ELF */
@@ -39,23 +39,24 @@ typedef struct {
     uint32_t keep;      /* 1, with OBJECT: also link the object with ORC and keep it, see address and handle below */
     const void *kernel; /* kn_encode's bytes; untrusted: anything malformed gives SN_ERR_PARSE */
     size_t kernel_size;
-    const char *symbol; /* a C identifier, derived from content */
-    const char *level;  /* "v3" (AVX2, FMA, F16C) or "v4" (AVX-512 F, BW, CD, DQ, VL) */
+    const char *symbol;     /* a C identifier, derived from content */
+    const char *level;      /* "v3" (AVX2, FMA, F16C) or "v4" (AVX-512 F, BW, CD, DQ, VL) */
     sn_allocator allocator; /* where the result's bytes come from; also for work memory. Must be thread-safe. */
 } sinter_llvm_request;
 
 typedef struct {
-    char *bytes; /* n bytes from request.allocator, the caller's; text also has a NUL at bytes[n - 1]; NULL on failure */
+    char
+        *bytes; /* n bytes from request.allocator, the caller's; text also has a NUL at bytes[n - 1]; NULL on failure */
     size_t n;
     void *address; /* keep: the linked function, a kn_code, alive until release(handle) */
     void *handle;  /* keep: else NULL */
     void (*release)(void *handle);
-    char llvm[32];  /* "19.1.7": provenance of the code */
+    char llvm[32];                   /* "19.1.7": provenance of the code */
     char text[SINTER_LLVM_TEXT_MAX]; /* the sentence on failure, else "" */
 } sinter_llvm_result;
 
-/* SN_OK, SN_ERR_ARGUMENT (request), SN_ERR_PARSE (kernel), SN_ERR_NOMEM, SN_ERR_COMPILE (LLVM refused). result is always
- * filled, whatever it held. */
+/* SN_OK, SN_ERR_ARGUMENT (request), SN_ERR_PARSE (kernel), SN_ERR_NOMEM, SN_ERR_COMPILE (LLVM refused). result is
+ * always filled, whatever it held. */
 typedef sn_status sinter_llvm_compile_fn(const sinter_llvm_request *request, sinter_llvm_result *result);
 
 #endif

@@ -1,19 +1,19 @@
 /* Scalar primitives of ir/prims.def as LLVM instructions, on scalars or lane by lane on vectors.
  *
- * In: LLVM values of the operands. Out: one value. Nothing here carries fast-math flags, and nothing becomes a call: only
- * operations are used that x86-64-v3 has or that LLVM expands in place. LLVM's folding of constants rounds like the
- * machine; only the sign and payload of NaNs may differ. */
+ * In: LLVM values of the operands. Out: one value. Nothing here carries fast-math flags, and nothing becomes a call:
+ * only operations are used that x86-64-v3 has or that LLVM expands in place. LLVM's folding of constants rounds like
+ * the machine; only the sign and payload of NaNs may differ. */
 #include "jit_cpu/llvm_emit.h"
 
 LLVMTypeRef em_scalar_type(em *e, sn_dtype type) {
     switch (type) {
-    case SN_F64: return LLVMDoubleTypeInContext(e->context);
-    case SN_F32: return LLVMFloatTypeInContext(e->context);
-    case SN_I64: return e->i64;
-    case SN_I32: return e->i32;
-    case SN_U8: return e->i8;
-    case SN_BOOL: return e->i1;
-    default: base_fail(e->arena->trap, SN_ERR_UNSUPPORTED, "the code generator has no element type %d", (int)type);
+        case SN_F64: return LLVMDoubleTypeInContext(e->context);
+        case SN_F32: return LLVMFloatTypeInContext(e->context);
+        case SN_I64: return e->i64;
+        case SN_I32: return e->i32;
+        case SN_U8: return e->i8;
+        case SN_BOOL: return e->i1;
+        default: base_fail(e->arena->trap, SN_ERR_UNSUPPORTED, "the code generator has no element type %d", (int)type);
     }
 }
 
@@ -24,10 +24,10 @@ LLVMTypeRef em_vector(LLVMTypeRef type, uint32_t lanes) { return lanes > 1 ? LLV
 LLVMValueRef em_const(em *e, sn_dtype type, uint64_t bits) {
     LLVMTypeRef to = em_scalar_type(e, type);
     switch (type) {
-    case SN_F64: return LLVMConstBitCast(LLVMConstInt(e->i64, bits, 0), to);
-    case SN_F32: return LLVMConstBitCast(LLVMConstInt(e->i32, (uint32_t)bits, 0), to);
-    case SN_BOOL: return LLVMConstInt(to, (bits & 0xff) != 0, 0);
-    default: return LLVMConstInt(to, bits, 0);
+        case SN_F64: return LLVMConstBitCast(LLVMConstInt(e->i64, bits, 0), to);
+        case SN_F32: return LLVMConstBitCast(LLVMConstInt(e->i32, (uint32_t)bits, 0), to);
+        case SN_BOOL: return LLVMConstInt(to, (bits & 0xff) != 0, 0);
+        default: return LLVMConstInt(to, bits, 0);
     }
 }
 
@@ -91,7 +91,8 @@ LLVMValueRef em_cast(em *e, sn_dtype from, sn_dtype to, LLVMValueRef a) {
     LLVMTypeRef types[2] = {em_vector(em_scalar_type(e, to), lanes_of(a)), LLVMTypeOf(a)};
     if (to == SN_BOOL) {
         LLVMValueRef zero = LLVMConstNull(types[1]);
-        return is_float(from) ? LLVMBuildFCmp(e->b, LLVMRealUNE, a, zero, "") : LLVMBuildICmp(e->b, LLVMIntNE, a, zero, "");
+        return is_float(from) ? LLVMBuildFCmp(e->b, LLVMRealUNE, a, zero, "")
+                              : LLVMBuildICmp(e->b, LLVMIntNE, a, zero, "");
     }
     if (is_float(from)) {
         if (is_float(to)) return LLVMBuildFPCast(e->b, a, types[0], "");
@@ -107,48 +108,49 @@ LLVMValueRef em_prim(em *e, kn_prim prim, sn_dtype from, sn_dtype to, const LLVM
     LLVMValueRef x = v[0], y = v[1], z = v[2];
     int f = is_float(from);
     switch (prim) {
-    case KP_ADD: return f ? LLVMBuildFAdd(b, x, y, "") : LLVMBuildAdd(b, x, y, "");
-    case KP_SUB: return f ? LLVMBuildFSub(b, x, y, "") : LLVMBuildSub(b, x, y, "");
-    case KP_MUL: return f ? LLVMBuildFMul(b, x, y, "") : LLVMBuildMul(b, x, y, "");
-    case KP_DIV: return LLVMBuildFDiv(b, x, y, "");
-    case KP_NEG: return f ? LLVMBuildFNeg(b, x, "") : LLVMBuildNeg(b, x, "");
-    case KP_ABS: {
-        if (f) return call1(e, "llvm.fabs", x);
-        if (is_unsigned(from)) return x;
-        LLVMTypeRef type = LLVMTypeOf(x);
-        LLVMValueRef args[2] = {x, LLVMConstInt(e->i1, 0, 0)}; /* 0: the least integer gives itself, not poison */
-        return em_intrinsic(e, "llvm.abs", &type, 1, args, 2);
-    }
-    case KP_FMA: {
-        LLVMTypeRef type = LLVMTypeOf(x);
-        LLVMValueRef args[3] = {x, y, z};
-        return em_intrinsic(e, "llvm.fma", &type, 1, args, 3);
-    }
-    case KP_SQRT: return call1(e, "llvm.sqrt", x);
-    case KP_FLOOR: return call1(e, "llvm.floor", x);
-    case KP_RINT: return call1(e, "llvm.roundeven", x);
-    case KP_MIN: return min_max(e, 1, from, x, y, plain_b);
-    case KP_MAX: return min_max(e, 0, from, x, y, plain_b);
-    case KP_LT:
-    case KP_LE:
-    case KP_EQ:
-    case KP_NE: return compare(e, prim, from, x, y);
-    case KP_AND: return LLVMBuildAnd(b, x, y, "");
-    case KP_OR: return LLVMBuildOr(b, x, y, "");
-    case KP_XOR: return LLVMBuildXor(b, x, y, "");
-    case KP_NOT: return LLVMBuildNot(b, x, "");
-    case KP_SHL:
-    case KP_SHR:
-    case KP_LSHR: {
-        LLVMValueRef last = em_splat(e, LLVMConstInt(em_scalar_type(e, from), bits_of(from) - 1, 0), lanes_of(y));
-        y = LLVMBuildAnd(b, y, last, "");
-        if (prim == KP_SHL) return LLVMBuildShl(b, x, y, "");
-        return prim == KP_LSHR || is_unsigned(from) ? LLVMBuildLShr(b, x, y, "") : LLVMBuildAShr(b, x, y, "");
-    }
-    case KP_SELECT: return LLVMBuildSelect(b, x, y, z, "");
-    case KP_CAST: return em_cast(e, from, to, x);
-    case KP_BITCAST: return LLVMBuildBitCast(b, x, em_vector(em_scalar_type(e, to), lanes_of(x)), "");
-    default: base_fail(e->arena->trap, SN_ERR_INTERNAL, "%s reached the code generator unexpanded", kn_prims[prim].name);
+        case KP_ADD: return f ? LLVMBuildFAdd(b, x, y, "") : LLVMBuildAdd(b, x, y, "");
+        case KP_SUB: return f ? LLVMBuildFSub(b, x, y, "") : LLVMBuildSub(b, x, y, "");
+        case KP_MUL: return f ? LLVMBuildFMul(b, x, y, "") : LLVMBuildMul(b, x, y, "");
+        case KP_DIV: return LLVMBuildFDiv(b, x, y, "");
+        case KP_NEG: return f ? LLVMBuildFNeg(b, x, "") : LLVMBuildNeg(b, x, "");
+        case KP_ABS: {
+            if (f) return call1(e, "llvm.fabs", x);
+            if (is_unsigned(from)) return x;
+            LLVMTypeRef type = LLVMTypeOf(x);
+            LLVMValueRef args[2] = {x, LLVMConstInt(e->i1, 0, 0)}; /* 0: the least integer gives itself, not poison */
+            return em_intrinsic(e, "llvm.abs", &type, 1, args, 2);
+        }
+        case KP_FMA: {
+            LLVMTypeRef type = LLVMTypeOf(x);
+            LLVMValueRef args[3] = {x, y, z};
+            return em_intrinsic(e, "llvm.fma", &type, 1, args, 3);
+        }
+        case KP_SQRT: return call1(e, "llvm.sqrt", x);
+        case KP_FLOOR: return call1(e, "llvm.floor", x);
+        case KP_RINT: return call1(e, "llvm.roundeven", x);
+        case KP_MIN: return min_max(e, 1, from, x, y, plain_b);
+        case KP_MAX: return min_max(e, 0, from, x, y, plain_b);
+        case KP_LT:
+        case KP_LE:
+        case KP_EQ:
+        case KP_NE: return compare(e, prim, from, x, y);
+        case KP_AND: return LLVMBuildAnd(b, x, y, "");
+        case KP_OR: return LLVMBuildOr(b, x, y, "");
+        case KP_XOR: return LLVMBuildXor(b, x, y, "");
+        case KP_NOT: return LLVMBuildNot(b, x, "");
+        case KP_SHL:
+        case KP_SHR:
+        case KP_LSHR: {
+            LLVMValueRef last = em_splat(e, LLVMConstInt(em_scalar_type(e, from), bits_of(from) - 1, 0), lanes_of(y));
+            y = LLVMBuildAnd(b, y, last, "");
+            if (prim == KP_SHL) return LLVMBuildShl(b, x, y, "");
+            return prim == KP_LSHR || is_unsigned(from) ? LLVMBuildLShr(b, x, y, "") : LLVMBuildAShr(b, x, y, "");
+        }
+        case KP_SELECT: return LLVMBuildSelect(b, x, y, z, "");
+        case KP_CAST: return em_cast(e, from, to, x);
+        case KP_BITCAST: return LLVMBuildBitCast(b, x, em_vector(em_scalar_type(e, to), lanes_of(x)), "");
+        default:
+            base_fail(e->arena->trap, SN_ERR_INTERNAL, "%s reached the code generator unexpanded", kn_prims[prim].name);
     }
 }
 

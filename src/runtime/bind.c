@@ -1,9 +1,9 @@
 /* Binding: the caller's tensors in; values of the named dims, or a sentence about what does not fit, out.
  *
  * rt_plan_dims orders, once per function, the input axes from which named dims follow: an axis whose dim is linear in
- * exactly one name that is still open decides that name; plain names come first, so that sentences speak of those. Every
- * other axis is a check. A call walks that list, then checks all axes, what the operators ask for, and that no value is
- * too large for the arithmetic on its offsets. */
+ * exactly one name that is still open decides that name; plain names come first, so that sentences speak of those.
+ * Every other axis is a check. A call walks that list, then checks all axes, what the operators ask for, and that no
+ * value is too large for the arithmetic on its offsets. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,8 @@
 #include "ir/infer.h"
 #include "runtime/call.h"
 
-/* ---- once per function --------------------------------------------------------------------------------------------- */
+/* ---- once per function ---------------------------------------------------------------------------------------------
+ */
 
 /* Is the poly linear in exactly one open name, *name? plain_only: is it nothing but that name? */
 static int decides(const ir_poly *poly, const uint8_t *known, int plain_only, uint16_t *name) {
@@ -54,9 +55,10 @@ static void need(sn_function *f, const uint8_t *known, ir_dim d) {
     for (uint32_t t = 0; t < poly->n; t++)
         for (uint32_t i = 0; i < poly->term[t].n; i++)
             if (!known[poly->term[t].name[i]])
-                base_fail(&g->trap, SN_ERR_MISSING,
-                          "function \"%s\": dim %s is used, but no input tells its size: list an input whose shape has it",
-                          f->name, g->dim_name.at[poly->term[t].name[i]]);
+                base_fail(
+                    &g->trap, SN_ERR_MISSING,
+                    "function \"%s\": dim %s is used, but no input tells its size: list an input whose shape has it",
+                    f->name, g->dim_name.at[poly->term[t].name[i]]);
 }
 
 static void need_all(sn_function *f, const uint8_t *known) {
@@ -80,12 +82,14 @@ void rt_plan_dims(sn_function *f) {
     uint8_t *known = ARENA_ARRAY(&g->arena, uint8_t, g->dim_name.n);
     f->solve = ARENA_ARRAY(&g->arena, rt_solve, g->dim_name.n);
     do
-        while (solve_more(f, known, 1)) {}
+        while (solve_more(f, known, 1)) {
+        }
     while (solve_more(f, known, 0));
     need_all(f, known);
 }
 
-/* ---- words --------------------------------------------------------------------------------------------------------- */
+/* ---- words ---------------------------------------------------------------------------------------------------------
+ */
 
 enum { TYPE_TEXT = 192 };
 
@@ -114,8 +118,10 @@ static const char *names_text(const sn_call *call, char text[TYPE_TEXT]) {
 
 /* `input "X"` or `output 0`. */
 static const char *slot_text(const sn_function *f, uint32_t slot, char text[TYPE_TEXT]) {
-    if (slot < f->n_input) snprintf(text, TYPE_TEXT, "input \"%s\"", f->graph.input_name.at[slot]);
-    else snprintf(text, TYPE_TEXT, "output %u", (unsigned)(slot - f->n_input));
+    if (slot < f->n_input)
+        snprintf(text, TYPE_TEXT, "input \"%s\"", f->graph.input_name.at[slot]);
+    else
+        snprintf(text, TYPE_TEXT, "output %u", (unsigned)(slot - f->n_input));
     return text;
 }
 
@@ -132,13 +138,13 @@ static sn_status mismatch(sn_call *call, uint32_t slot, const sn_tensor *t, sn_s
                           given_text(t, given), ir_type_text(&f->graph, slot_node(f, slot)).text, names);
 }
 
-/* ---- one tensor ------------------------------------------------------------------------------------------------------ */
+/* ---- one tensor
+ * ------------------------------------------------------------------------------------------------------ */
 
 sn_status rt_check_tensor(sn_call *call, uint32_t slot, const sn_tensor *t) {
     const sn_function *f = call->function;
     char text[TYPE_TEXT];
-    if (!t)
-        return base_set_error(&call->error, SN_ERR_ARGUMENT, "%s: the tensor is NULL", slot_text(f, slot, text));
+    if (!t) return base_set_error(&call->error, SN_ERR_ARGUMENT, "%s: the tensor is NULL", slot_text(f, slot, text));
     const ir_node *node = ir_at(&f->graph, slot_node(f, slot));
     if (t->dtype != (sn_dtype)node->dtype) return mismatch(call, slot, t, SN_ERR_DTYPE, 0);
     if (t->rank != (int32_t)node->rank) return mismatch(call, slot, t, SN_ERR_SHAPE, 0);
@@ -151,11 +157,12 @@ sn_status rt_check_tensor(sn_call *call, uint32_t slot, const sn_tensor *t) {
     if (bytes > PTRDIFF_MAX)
         return base_set_error(&call->error, SN_ERR_SHAPE, "%s: its bytes do not fit 63 bits", slot_text(f, slot, text));
     if (bytes && !t->data)
-        return base_set_error(&call->error, SN_ERR_ARGUMENT, "%s: data is NULL, %zu bytes wanted", slot_text(f, slot, text),
-                              bytes);
+        return base_set_error(&call->error, SN_ERR_ARGUMENT, "%s: data is NULL, %zu bytes wanted",
+                              slot_text(f, slot, text), bytes);
     if (bytes && (uintptr_t)t->data % item)
-        return base_set_error(&call->error, SN_ERR_ARGUMENT, "%s: data at %p is not aligned to %zu bytes, as %s has to be",
-                              slot_text(f, slot, text), t->data, item, sn_dtype_name(t->dtype));
+        return base_set_error(&call->error, SN_ERR_ARGUMENT,
+                              "%s: data at %p is not aligned to %zu bytes, as %s has to be", slot_text(f, slot, text),
+                              t->data, item, sn_dtype_name(t->dtype));
     return SN_OK;
 }
 
@@ -171,21 +178,25 @@ sn_status rt_check_overlap(sn_call *call) {
         for (uint32_t other = 0; other < out; other++)
             if (overlap(&call->tensor[out], &call->tensor[other])) {
                 char a[TYPE_TEXT], b[TYPE_TEXT];
-                return base_set_error(&call->error, SN_ERR_ARGUMENT, "%s shares memory with %s: what a call writes has to lie apart",
+                return base_set_error(&call->error, SN_ERR_ARGUMENT,
+                                      "%s shares memory with %s: what a call writes has to lie apart",
                                       slot_text(f, out, a), slot_text(f, other, b));
             }
     return SN_OK;
 }
 
-/* ---- dims ------------------------------------------------------------------------------------------------------------ */
+/* ---- dims
+ * ------------------------------------------------------------------------------------------------------------ */
 
 /* value += coef * names .. of a term, leaving out one factor `but` (0x10000: none). 0 on overflow. */
 static int add_term(const ir_term *term, const int64_t *names, uint32_t but, int64_t *value) {
     int64_t product = term->coef;
     int skipped = 0;
     for (uint32_t f = 0; f < term->n; f++) {
-        if (term->name[f] == but && !skipped) skipped = 1;
-        else if (__builtin_mul_overflow(product, names[term->name[f]], &product)) return 0;
+        if (term->name[f] == but && !skipped)
+            skipped = 1;
+        else if (__builtin_mul_overflow(product, names[term->name[f]], &product))
+            return 0;
     }
     return !__builtin_add_overflow(*value, product, value);
 }
@@ -207,7 +218,8 @@ static sn_status solve_one(sn_call *call, const rt_solve *solve) {
     fits = fits && !(factor == -1 && left == INT64_MIN) && left % factor == 0 && left / factor >= 0;
     if (!fits) {
         char given[TYPE_TEXT];
-        return base_set_error(&call->error, SN_ERR_SHAPE, "input \"%s\": %s given, %s wanted: no %s makes size %lld of axis %u",
+        return base_set_error(&call->error, SN_ERR_SHAPE,
+                              "input \"%s\": %s given, %s wanted: no %s makes size %lld of axis %u",
                               g->input_name.at[solve->input], given_text(t, given),
                               ir_type_text(&f->graph, g->input.at[solve->input]).text, g->dim_name.at[solve->name],
                               (long long)t->size[solve->axis], (unsigned)solve->axis);
@@ -219,8 +231,8 @@ static sn_status solve_one(sn_call *call, const rt_solve *solve) {
 
 static sn_status dim_overflow(sn_call *call, ir_dim d) {
     char names[TYPE_TEXT];
-    return base_set_error(&call->error, SN_ERR_SHAPE, "dim %s does not fit 63 bits%s", ir_dim_text(&call->function->graph, d).text,
-                          names_text(call, names));
+    return base_set_error(&call->error, SN_ERR_SHAPE, "dim %s does not fit 63 bits%s",
+                          ir_dim_text(&call->function->graph, d).text, names_text(call, names));
 }
 
 static sn_status check_axis(sn_call *call, uint32_t slot, uint32_t axis) {
@@ -259,9 +271,9 @@ static sn_status check_node(sn_call *call, ir_id id) {
             return dim_overflow(call, node->dim[i]);
         if (n >= 0) continue;
         char place[TYPE_TEXT], names[TYPE_TEXT];
-        return base_set_error(&call->error, SN_ERR_SHAPE, "%s%s: size %s of axis %u is %lld%s", place_text(g, id, place),
-                              ir_ops[node->op].name, ir_dim_text(g, node->dim[i]).text, (unsigned)i, (long long)n,
-                              names_text(call, names));
+        return base_set_error(&call->error, SN_ERR_SHAPE, "%s%s: size %s of axis %u is %lld%s",
+                              place_text(g, id, place), ir_ops[node->op].name, ir_dim_text(g, node->dim[i]).text,
+                              (unsigned)i, (long long)n, names_text(call, names));
     }
     return SN_OK;
 }

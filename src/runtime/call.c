@@ -1,8 +1,8 @@
 /* Calls: bind tensors, run the steps.
  *
- * State machine: binding other memory makes a call RT_POINTERS, other sizes RT_SIZES; preparing makes it RT_READY, and a
- * ready call runs without looking at anything again: no allocation, no check. A preparation that fails leaves the state
- * as it was, so the next run prepares anew. */
+ * State machine: binding other memory makes a call RT_POINTERS, other sizes RT_SIZES; preparing makes it RT_READY, and
+ * a ready call runs without looking at anything again: no allocation, no check. A preparation that fails leaves the
+ * state as it was, so the next run prepares anew. */
 #define _POSIX_C_SOURCE 200809L
 #include "runtime/call.h"
 
@@ -13,7 +13,8 @@
 /* Every run is timed at first, then one in SAMPLE, since reading the clock costs as much as a small kernel. */
 enum { ALWAYS_TIMED = 64, SAMPLE = 16 };
 
-/* ---- making and freeing -------------------------------------------------------------------------------------------- */
+/* ---- making and freeing --------------------------------------------------------------------------------------------
+ */
 
 /* Carves arrays out of one block; with base NULL it only counts. */
 typedef struct {
@@ -126,7 +127,8 @@ void sn_call_free(sn_call *call) {
 
 const char *sn_call_error(const sn_call *call) { return call ? call->error.text : "no call"; }
 
-/* ---- binding ----------------------------------------------------------------------------------------------------------- */
+/* ---- binding
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static sn_status bind(sn_call *call, uint32_t slot, const sn_tensor *tensor) {
     sn_status status = rt_check_tensor(call, slot, tensor);
@@ -137,8 +139,10 @@ static sn_status bind(sn_call *call, uint32_t slot, const sn_tensor *tensor) {
     }
     sn_tensor *to = &call->tensor[slot];
     rt_state need = RT_READY;
-    if (!call->bound[slot] || memcmp(to->size, tensor->size, (size_t)tensor->rank * sizeof *to->size)) need = RT_SIZES;
-    else if (to->data != tensor->data) need = RT_POINTERS;
+    if (!call->bound[slot] || memcmp(to->size, tensor->size, (size_t)tensor->rank * sizeof *to->size))
+        need = RT_SIZES;
+    else if (to->data != tensor->data)
+        need = RT_POINTERS;
     *to = *tensor;
     call->bound[slot] = 1;
     if (need > call->state) call->state = need;
@@ -161,14 +165,16 @@ sn_status sn_call_bind_output(sn_call *call, size_t index, const sn_tensor *tens
     return bind(call, call->function->n_input + (uint32_t)index, tensor);
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------------- */
+/* ---- running
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static sn_status prepare(sn_call *call) {
     const sn_function *f = call->function;
     for (uint32_t slot = 0; slot < f->n_input + f->roots.n_out; slot++) {
         if (call->bound[slot]) continue;
         if (slot < f->n_input)
-            return base_set_error(&call->error, SN_ERR_MISSING, "input \"%s\" is not bound", f->graph.input_name.at[slot]);
+            return base_set_error(&call->error, SN_ERR_MISSING, "input \"%s\" is not bound",
+                                  f->graph.input_name.at[slot]);
         return base_set_error(&call->error, SN_ERR_MISSING, "output %u is not bound", (unsigned)(slot - f->n_input));
     }
     if (call->state == RT_SIZES) {
@@ -187,29 +193,38 @@ static sn_status prepare(sn_call *call) {
 /* In the order of addresses, as every call does, so that two calls never wait for each other. */
 static void lock_variables(const sn_function *f) {
     for (uint32_t i = 0; i < f->n_held; i++) {
-        if (f->held[i].exclusive) pthread_rwlock_wrlock(&f->held[i].var->lock);
-        else pthread_rwlock_rdlock(&f->held[i].var->lock);
+        if (f->held[i].exclusive)
+            rt_lock_exclusive(&f->held[i].var->lock);
+        else
+            rt_lock_shared(&f->held[i].var->lock);
     }
 }
 
 static void unlock_variables(const sn_function *f) {
-    for (uint32_t i = f->n_held; i-- > 0;) pthread_rwlock_unlock(&f->held[i].var->lock);
+    for (uint32_t i = f->n_held; i-- > 0;) {
+        if (f->held[i].exclusive)
+            rt_unlock_exclusive(&f->held[i].var->lock);
+        else
+            rt_unlock_shared(&f->held[i].var->lock);
+    }
 }
 
 static void gemm(const sn_context *ctx, const be_gemm *g) {
     if (!g->m || !g->n) return;
     /* The sum of no products; BLAS libraries differ on it. */
-    if (!g->k) memset(g->c, 0, (size_t)g->m * (size_t)g->n * sn_dtype_size(g->dtype));
-    else ctx->backend->gemm(ctx->device, g);
+    if (!g->k)
+        memset(g->c, 0, (size_t)g->m * (size_t)g->n * sn_dtype_size(g->dtype));
+    else
+        ctx->backend->gemm(ctx->device, g);
 }
 
 static inline void run_step(const sn_context *ctx, const rt_step *s) {
     switch ((pg_kind)s->kind) {
-    case PG_LAUNCH: ctx->backend->launch(ctx->device, s->exec, &s->launch, s->n_chunks, s->scratch, s->ns); break;
-    case PG_GEMM: gemm(ctx, &s->gemm); break;
-    case PG_COPY:
-        if (s->copy_bytes && s->from != s->to) memcpy(s->to, s->from, s->copy_bytes);
-        break;
+        case PG_LAUNCH: ctx->backend->launch(ctx->device, s->exec, &s->launch, s->n_chunks, s->scratch, s->ns); break;
+        case PG_GEMM: gemm(ctx, &s->gemm); break;
+        case PG_COPY:
+            if (s->copy_bytes && s->from != s->to) memcpy(s->to, s->from, s->copy_bytes);
+            break;
     }
 }
 
@@ -256,7 +271,8 @@ sn_status sn_call_run(sn_call *call) {
     return SN_OK;
 }
 
-/* ---- the convenience over it ------------------------------------------------------------------------------------------ */
+/* ---- the convenience over it
+ * ------------------------------------------------------------------------------------------ */
 
 static sn_status fail_function(sn_function *f, const base_trap *error, sn_status status, const char *text) {
     pthread_mutex_lock(&f->lock);
@@ -285,8 +301,8 @@ sn_status sn_function_call(sn_function *f, const sn_tensor *inputs, size_t n_inp
     if (!f) return SN_ERR_ARGUMENT;
     if (n_inputs != f->n_input || n_outputs != f->roots.n_out || (n_inputs && !inputs) || (n_outputs && !outputs)) {
         char text[256];
-        snprintf(text, sizeof text, "function \"%.100s\": %zu inputs and %zu outputs given%s, %u and %u wanted", f->name,
-                 n_inputs, n_outputs, (n_inputs && !inputs) || (n_outputs && !outputs) ? " as NULL" : "",
+        snprintf(text, sizeof text, "function \"%.100s\": %zu inputs and %zu outputs given%s, %u and %u wanted",
+                 f->name, n_inputs, n_outputs, (n_inputs && !inputs) || (n_outputs && !outputs) ? " as NULL" : "",
                  (unsigned)f->n_input, (unsigned)f->roots.n_out);
         return fail_function(f, NULL, SN_ERR_ARGUMENT, text);
     }

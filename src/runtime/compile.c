@@ -1,7 +1,7 @@
 /* The pipeline, nearly line for line: a description over a graph in, a function out.
  *
- *     what the description needs, givens substituted -> passes -> fusion, lowering, order -> per kernel: bytes -> cache or
- *     backend -> loaded code
+ *     what the description needs, givens substituted -> passes -> fusion, lowering, order -> per kernel: bytes -> cache
+ * or backend -> loaded code
  *
  * The function owns its graphs, so the user's may be freed afterwards. */
 #define _POSIX_C_SOURCE 200809L
@@ -27,7 +27,8 @@ static int verifying(void) {
 #endif
 }
 
-/* ---- graph -> program (under the trap of the function's graph) ---------------------------------------------------------- */
+/* ---- graph -> program (under the trap of the function's graph)
+ * ---------------------------------------------------------- */
 
 /* The checks of the graph as given hold even where passes removed the operators that made them. */
 static void keep_checks(sn_function *f) {
@@ -136,10 +137,11 @@ static void to_program(void *arg) {
     hold_variables(f);
 }
 
-/* ---- kernels -> code ------------------------------------------------------------------------------------------------------ */
+/* ---- kernels -> code
+ * ------------------------------------------------------------------------------------------------------ */
 
-/* Steps are handed out in order to at most two threads. The failure of the first step that fails is reported: all before
- * it were handed out and have been finished. */
+/* Steps are handed out in order to at most two threads. The failure of the first step that fails is reported: all
+ * before it were handed out and have been finished. */
 typedef struct {
     sn_function *f;
     pthread_mutex_t lock;
@@ -152,9 +154,9 @@ static sn_status load_one(sn_function *f, uint32_t i, int *compiled, base_trap *
     base_strbuf bytes;
     base_strbuf_init(&bytes, &f->ctx->alloc);
     kn_encode(step->kernel, &bytes);
-    sn_status status = bytes.failed ? base_set_error(err, SN_ERR_NOMEM, "kernel %s: out of memory", step->name)
-                                    : cache_memory_get(f->ctx->cache, bytes.at, bytes.n, step->name, &f->kernel[i], compiled,
-                                                       err);
+    sn_status status =
+        bytes.failed ? base_set_error(err, SN_ERR_NOMEM, "kernel %s: out of memory", step->name)
+                     : cache_memory_get(f->ctx->cache, bytes.at, bytes.n, step->name, &f->kernel[i], compiled, err);
     base_strbuf_free(&bytes);
     return status;
 }
@@ -210,14 +212,18 @@ static sn_status load_kernels(sn_function *f, base_trap *err) {
     return n_gemm ? f->ctx->backend->reserve_gemm(f->ctx->device, err) : SN_OK;
 }
 
-/* ---- looking inside --------------------------------------------------------------------------------------------------- */
+/* ---- looking inside
+ * --------------------------------------------------------------------------------------------------- */
 
 static void dump(sn_function *f) {
     static const struct {
         const char *word;
         sn_show what;
-    } dumps[] = {{"graph", SN_SHOW_GRAPH}, {"fuse", SN_SHOW_FUSE},       {"fuse", SN_SHOW_WHY},
-                 {"kernel", SN_SHOW_KERNEL}, {"program", SN_SHOW_PROGRAM}};
+    } dumps[] = {{"graph", SN_SHOW_GRAPH},
+                 {"fuse", SN_SHOW_FUSE},
+                 {"fuse", SN_SHOW_WHY},
+                 {"kernel", SN_SHOW_KERNEL},
+                 {"program", SN_SHOW_PROGRAM}};
     static const char *const codes[] = {"llvm", "asm"};
     for (size_t i = 0; i < sizeof dumps / sizeof *dumps + sizeof codes / sizeof *codes; i++) {
         size_t code = i - sizeof dumps / sizeof *dumps;
@@ -236,7 +242,8 @@ static void dump(sn_function *f) {
     }
 }
 
-/* ---- the pipeline ------------------------------------------------------------------------------------------------------- */
+/* ---- the pipeline
+ * ------------------------------------------------------------------------------------------------------- */
 
 static sn_status pipeline(sn_function *f, sn_graph *graph, const sn_function_desc *desc, base_trap *err) {
     sn_context *ctx = f->ctx;
@@ -248,8 +255,8 @@ static sn_status pipeline(sn_function *f, sn_graph *graph, const sn_function_des
     char text[256];
     const char *broken = verifying() ? ir_verify(&f->given, &f->given_roots, text) : NULL;
     if (broken)
-        return base_set_error(err, broken == ir_no_memory ? SN_ERR_NOMEM : SN_ERR_INTERNAL, "function \"%s\": %s", f->name,
-                              broken);
+        return base_set_error(err, broken == ir_no_memory ? SN_ERR_NOMEM : SN_ERR_INTERNAL, "function \"%s\": %s",
+                              f->name, broken);
 
     f->has_graph = 1;
     status = ir_graph_init(&f->graph, &ctx->alloc, &ctx->log, f->name);

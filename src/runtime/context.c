@@ -92,8 +92,7 @@ sn_status rt_context_open(const sn_context_options *given, const be_backend *bac
         return SN_ERR_NOMEM;
     }
     sn_status status = open_device(ctx, &options, backend);
-    if (!status)
-        status = cache_memory_new(&ctx->alloc, &ctx->log, ctx->backend, ctx->device, &ctx->cache, &ctx->error);
+    if (!status) status = cache_memory_new(&ctx->alloc, &ctx->log, ctx->backend, ctx->device, &ctx->cache, &ctx->error);
     if (status) {
         sn_context_free(ctx);
         return status;

@@ -22,11 +22,15 @@ sn_status sn_function_new(sn_graph *graph, const sn_function_desc *given, sn_fun
     base_trap err = {.armed = 0};
     sn_function_desc desc;
     if (!out || !given || !graph->context)
-        return fail_graph(graph, &err, base_set_error(&err, SN_ERR_ARGUMENT, "function: %s is NULL",
-                                                      !out ? "out" : !given ? "the description" : "the graph's context"));
+        return fail_graph(graph, &err,
+                          base_set_error(&err, SN_ERR_ARGUMENT, "function: %s is NULL",
+                                         !out     ? "out"
+                                         : !given ? "the description"
+                                                  : "the graph's context"));
     if (!rt_options_copy(&desc, sizeof desc, sizeof desc, given))
         return fail_graph(graph, &err,
-                          base_set_error(&err, SN_ERR_ARGUMENT, "function: struct_size %zu of the description is not known",
+                          base_set_error(&err, SN_ERR_ARGUMENT,
+                                         "function: struct_size %zu of the description is not known",
                                          given->struct_size));
     sn_status status = rt_compile(graph, &desc, &err, out);
     return status ? fail_graph(graph, &err, status) : SN_OK;

@@ -43,7 +43,7 @@ struct sn_function {
     uint32_t n_held;
     rt_solve *solve;
     uint32_t n_solve;
-    BASE_VEC(ir_check) check; /* of the graph as given, over dims of graph */
+    BASE_VEC(ir_check) check;      /* of the graph as given, over dims of graph */
     uint32_t n_mem, n_dim, n_part; /* totals over the launches: what a call has to keep */
 
     uint32_t n_compiled;
@@ -58,7 +58,7 @@ struct sn_function {
     /* Of the call that last met new dims: */
     int has_last;
     int64_t *last_names;
-    size_t *last_bytes, *last_offset; /* of temporaries */
+    size_t *last_bytes, *last_offset;    /* of temporaries */
     uint64_t *last_traffic, *last_flops; /* of steps */
     size_t last_arena;
 };
@@ -74,8 +74,8 @@ sn_status rt_compile(sn_graph *graph, const sn_function_desc *desc, base_trap *e
 void rt_function_retain(sn_function *function);
 void rt_function_release(sn_function *function);
 
-/* bind.c: finds out, once per function, how dims follow from inputs. Fails, under the trap of the function's graph, where
- * a dim follows from none. */
+/* bind.c: finds out, once per function, how dims follow from inputs. Fails, under the trap of the function's graph,
+ * where a dim follows from none. */
 void rt_plan_dims(sn_function *function);
 
 /* show.c: appends the text of sn_function_show; what: "llvm" or "asm" for code. */

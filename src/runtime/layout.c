@@ -1,6 +1,6 @@
-/* Layout: a call's dims in; every step's dims, chunk counts and sizes, the plan of temporaries and the arena out; then the
- * addresses. All that can fail does so here, before anything is launched. Steps are laid out in order, since the extents
- * of a later launch may be the chunk counts of an earlier one. */
+/* Layout: a call's dims in; every step's dims, chunk counts and sizes, the plan of temporaries and the arena out; then
+ * the addresses. All that can fail does so here, before anything is launched. Steps are laid out in order, since the
+ * extents of a later launch may be the chunk counts of an earlier one. */
 #define _POSIX_C_SOURCE 200809L
 #include <string.h>
 
@@ -43,7 +43,8 @@ static sn_status launch_sizes(sn_call *call, const pg_step *from, rt_step *step)
 
 static sn_status gemm_sizes(sn_call *call, const pg_step *from, rt_step *step) {
     be_gemm *gemm = &step->gemm;
-    if (!value_of(call, &from->m, &gemm->m) || !value_of(call, &from->n, &gemm->n) || !value_of(call, &from->k, &gemm->k))
+    if (!value_of(call, &from->m, &gemm->m) || !value_of(call, &from->n, &gemm->n) ||
+        !value_of(call, &from->k, &gemm->k))
         return too_large(call, "sizes of a matrix product");
     uint64_t m = (uint64_t)gemm->m, n = (uint64_t)gemm->n, k = (uint64_t)gemm->k;
     step->traffic = (m * k + k * n + m * n) * sn_dtype_size(from->dtype);
@@ -57,14 +58,14 @@ static sn_status step_sizes(sn_call *call, uint32_t i) {
     sn_status status = SN_OK;
     int64_t n, bytes;
     switch ((pg_kind)from->kind) {
-    case PG_LAUNCH: status = launch_sizes(call, from, step); break;
-    case PG_GEMM: status = gemm_sizes(call, from, step); break;
-    case PG_COPY:
-        if (!value_of(call, &from->m, &n) || __builtin_mul_overflow(n, (int64_t)sn_dtype_size(from->dtype), &bytes))
-            return too_large(call, "bytes of a copy");
-        step->copy_bytes = (size_t)bytes;
-        step->traffic = 2 * (uint64_t)bytes;
-        break;
+        case PG_LAUNCH: status = launch_sizes(call, from, step); break;
+        case PG_GEMM: status = gemm_sizes(call, from, step); break;
+        case PG_COPY:
+            if (!value_of(call, &from->m, &n) || __builtin_mul_overflow(n, (int64_t)sn_dtype_size(from->dtype), &bytes))
+                return too_large(call, "bytes of a copy");
+            step->copy_bytes = (size_t)bytes;
+            step->traffic = 2 * (uint64_t)bytes;
+            break;
     }
     double by_traffic = (double)step->traffic * NS_PER_BYTE, by_flops = (double)step->flops * NS_PER_FLOP;
     step->ns = by_traffic > by_flops ? by_traffic : by_flops;
@@ -86,8 +87,8 @@ static sn_status plan_temporaries(sn_call *call) {
     if (need > call->arena_cap) {
         void *arena = f->ctx->backend->alloc(f->ctx->device, need);
         if (!arena)
-            return base_set_error(&call->error, SN_ERR_NOMEM, "function \"%s\": out of memory: %zu bytes of temporaries",
-                                  f->name, need);
+            return base_set_error(&call->error, SN_ERR_NOMEM,
+                                  "function \"%s\": out of memory: %zu bytes of temporaries", f->name, need);
         if (call->arena) f->ctx->backend->free(f->ctx->device, call->arena, call->arena_cap);
         call->arena = arena;
         call->arena_cap = need;
@@ -130,11 +131,11 @@ sn_status rt_layout(sn_call *call) {
 static void *address(const sn_call *call, pg_ref ref) {
     const sn_function *f = call->function;
     switch ((pg_space)ref.space) {
-    case PG_INPUT: return call->tensor[ref.index].data;
-    case PG_OUTPUT: return call->tensor[f->n_input + ref.index].data;
-    case PG_VAR: return f->graph.var.at[ref.index].var->data;
-    case PG_TEMP: return call->arena ? (char *)call->arena + call->temp_offset[ref.index] : NULL;
-    case PG_NONE: break;
+        case PG_INPUT: return call->tensor[ref.index].data;
+        case PG_OUTPUT: return call->tensor[f->n_input + ref.index].data;
+        case PG_VAR: return f->graph.var.at[ref.index].var->data;
+        case PG_TEMP: return call->arena ? (char *)call->arena + call->temp_offset[ref.index] : NULL;
+        case PG_NONE: break;
     }
     return NULL;
 }
@@ -145,18 +146,18 @@ void rt_point(sn_call *call) {
         const pg_step *from = &p->step[i];
         rt_step *step = &call->step[i];
         switch ((pg_kind)from->kind) {
-        case PG_LAUNCH:
-            for (uint32_t m = 0; m < from->kernel->n_mem; m++) step->mem[m] = address(call, from->mem[m]);
-            break;
-        case PG_GEMM:
-            step->gemm.a = address(call, from->a);
-            step->gemm.b = address(call, from->b);
-            step->gemm.c = address(call, from->c);
-            break;
-        case PG_COPY:
-            step->from = address(call, from->a);
-            step->to = address(call, from->c);
-            break;
+            case PG_LAUNCH:
+                for (uint32_t m = 0; m < from->kernel->n_mem; m++) step->mem[m] = address(call, from->mem[m]);
+                break;
+            case PG_GEMM:
+                step->gemm.a = address(call, from->a);
+                step->gemm.b = address(call, from->b);
+                step->gemm.c = address(call, from->c);
+                break;
+            case PG_COPY:
+                step->from = address(call, from->a);
+                step->to = address(call, from->c);
+                break;
         }
     }
 }

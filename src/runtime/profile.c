@@ -43,15 +43,15 @@ static double rate(uint64_t amount, double us) { return us > 0 ? (double)amount 
 void rt_profile_text(sn_function *f, base_strbuf *out) {
     pthread_mutex_lock(&f->lock);
     base_strbuf_printf(out, "function \"%s\": %" PRIu64 " calls\n", f->name, runs_of(f));
-    base_strbuf_printf(out, "%4s  %-6s %12s %12s %8s %12s %8s  %s\n", "step", "kind", "mean us", "bytes", "GB/s", "flops",
-                       "GF/s", "name");
+    base_strbuf_printf(out, "%4s  %-6s %12s %12s %8s %12s %8s  %s\n", "step", "kind", "mean us", "bytes", "GB/s",
+                       "flops", "GF/s", "name");
     double total = 0;
     for (uint32_t i = 0; i < f->program->n_step; i++) {
         row r = row_of(f, i);
         double us = mean_us(&r);
         total += us;
-        base_strbuf_printf(out, "%4u  %-6s %12.3f %12" PRIu64 " %8.2f %12" PRIu64 " %8.2f  %s\n", (unsigned)i, r.kind, us,
-                           r.bytes, rate(r.bytes, us), r.flops, rate(r.flops, us), r.name);
+        base_strbuf_printf(out, "%4u  %-6s %12.3f %12" PRIu64 " %8.2f %12" PRIu64 " %8.2f  %s\n", (unsigned)i, r.kind,
+                           us, r.bytes, rate(r.bytes, us), r.flops, rate(r.flops, us), r.name);
     }
     base_strbuf_printf(out, "%4s  %-6s %12.3f\n", "all", "", total);
     pthread_mutex_unlock(&f->lock);
@@ -60,9 +60,12 @@ void rt_profile_text(sn_function *f, base_strbuf *out) {
 static void put_json_string(const char *text, base_strbuf *out) {
     base_strbuf_puts(out, "\"");
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c == '"' || *c == '\\') base_strbuf_printf(out, "\\%c", *c);
-        else if (*c < 0x20) base_strbuf_printf(out, "\\u%04x", *c);
-        else base_strbuf_add(out, c, 1);
+        if (*c == '"' || *c == '\\')
+            base_strbuf_printf(out, "\\%c", *c);
+        else if (*c < 0x20)
+            base_strbuf_printf(out, "\\u%04x", *c);
+        else
+            base_strbuf_add(out, c, 1);
     }
     base_strbuf_puts(out, "\"");
 }

@@ -16,11 +16,11 @@ static void put_dim(const sn_function *f, const pg_dim *dim, base_strbuf *out) {
 
 static void put_ref(const sn_function *f, pg_ref ref, base_strbuf *out) {
     switch ((pg_space)ref.space) {
-    case PG_INPUT: base_strbuf_puts(out, f->graph.input_name.at[ref.index]); return;
-    case PG_OUTPUT: base_strbuf_printf(out, "out%u", (unsigned)ref.index); return;
-    case PG_VAR: base_strbuf_puts(out, f->graph.var.at[ref.index].name); return;
-    case PG_TEMP: base_strbuf_printf(out, "t%u", (unsigned)ref.index); return;
-    case PG_NONE: base_strbuf_puts(out, "-"); return;
+        case PG_INPUT: base_strbuf_puts(out, f->graph.input_name.at[ref.index]); return;
+        case PG_OUTPUT: base_strbuf_printf(out, "out%u", (unsigned)ref.index); return;
+        case PG_VAR: base_strbuf_puts(out, f->graph.var.at[ref.index].name); return;
+        case PG_TEMP: base_strbuf_printf(out, "t%u", (unsigned)ref.index); return;
+        case PG_NONE: base_strbuf_puts(out, "-"); return;
     }
 }
 
@@ -29,7 +29,8 @@ static void put_launch(const sn_function *f, const pg_step *step, base_strbuf *o
     base_strbuf_printf(out, "launch %s (", step->name);
     for (uint32_t i = 0, n = 0; i < k->n_mem; i++) {
         if (step->mem[i].space == PG_NONE) continue;
-        static const char *const marks[] = {[KN_IN] = "", [KN_OUT] = ">", [KN_INOUT] = "<>", [KN_ROW] = "", [KN_PART] = ">"};
+        static const char *const marks[] = {
+            [KN_IN] = "", [KN_OUT] = ">", [KN_INOUT] = "<>", [KN_ROW] = "", [KN_PART] = ">"};
         base_strbuf_printf(out, "%s%s", n++ ? ", " : "", marks[k->mem[i].space]);
         put_ref(f, step->mem[i], out);
     }
@@ -46,32 +47,33 @@ static void put_step(const sn_function *f, uint32_t i, base_strbuf *out) {
     const pg_step *step = &f->program->step[i];
     base_strbuf_printf(out, "%3u  ", (unsigned)i);
     switch ((pg_kind)step->kind) {
-    case PG_LAUNCH: put_launch(f, step, out); break;
-    case PG_GEMM:
-        base_strbuf_printf(out, "matmul %s ", sn_dtype_name(step->dtype));
-        put_ref(f, step->c, out);
-        base_strbuf_puts(out, "[");
-        put_dim(f, &step->m, out);
-        base_strbuf_puts(out, ",");
-        put_dim(f, &step->n, out);
-        base_strbuf_puts(out, "] = ");
-        put_ref(f, step->a, out);
-        base_strbuf_puts(out, step->trans_a ? "^T x " : " x ");
-        put_ref(f, step->b, out);
-        base_strbuf_puts(out, step->trans_b ? "^T over " : " over ");
-        put_dim(f, &step->k, out);
-        break;
-    case PG_COPY:
-        base_strbuf_puts(out, "copy ");
-        put_ref(f, step->a, out);
-        base_strbuf_puts(out, " to ");
-        put_ref(f, step->c, out);
-        base_strbuf_printf(out, ", %s[", sn_dtype_name(step->dtype));
-        put_dim(f, &step->m, out);
-        base_strbuf_puts(out, "]");
-        break;
+        case PG_LAUNCH: put_launch(f, step, out); break;
+        case PG_GEMM:
+            base_strbuf_printf(out, "matmul %s ", sn_dtype_name(step->dtype));
+            put_ref(f, step->c, out);
+            base_strbuf_puts(out, "[");
+            put_dim(f, &step->m, out);
+            base_strbuf_puts(out, ",");
+            put_dim(f, &step->n, out);
+            base_strbuf_puts(out, "] = ");
+            put_ref(f, step->a, out);
+            base_strbuf_puts(out, step->trans_a ? "^T x " : " x ");
+            put_ref(f, step->b, out);
+            base_strbuf_puts(out, step->trans_b ? "^T over " : " over ");
+            put_dim(f, &step->k, out);
+            break;
+        case PG_COPY:
+            base_strbuf_puts(out, "copy ");
+            put_ref(f, step->a, out);
+            base_strbuf_puts(out, " to ");
+            put_ref(f, step->c, out);
+            base_strbuf_printf(out, ", %s[", sn_dtype_name(step->dtype));
+            put_dim(f, &step->m, out);
+            base_strbuf_puts(out, "]");
+            break;
     }
-    if (f->has_last) base_strbuf_printf(out, "  # %" PRIu64 " bytes, %" PRIu64 " flops", f->last_traffic[i], f->last_flops[i]);
+    if (f->has_last)
+        base_strbuf_printf(out, "  # %" PRIu64 " bytes, %" PRIu64 " flops", f->last_traffic[i], f->last_flops[i]);
     base_strbuf_puts(out, "\n");
 }
 
@@ -79,7 +81,8 @@ static void put_step(const sn_function *f, uint32_t i, base_strbuf *out) {
 static void put_program(sn_function *f, base_strbuf *out) {
     const pg_program *p = f->program;
     pthread_mutex_lock(&f->lock);
-    base_strbuf_printf(out, "program \"%s\": %u steps, %u temporaries\n", f->name, (unsigned)p->n_step, (unsigned)p->n_temp);
+    base_strbuf_printf(out, "program \"%s\": %u steps, %u temporaries\n", f->name, (unsigned)p->n_step,
+                       (unsigned)p->n_temp);
     for (uint32_t i = 0; i < p->n_step; i++) put_step(f, i, out);
     for (uint32_t i = 0; i < p->n_temp; i++) {
         const pg_temp *t = &p->temp[i];
@@ -118,9 +121,8 @@ sn_status rt_show_code(sn_function *f, const char *what, base_strbuf *out, base_
         base_strbuf_init(&bytes, &f->ctx->alloc);
         kn_encode(step->kernel, &bytes);
         base_strbuf_printf(out, "; %s of kernel %s (step %u)\n", what, step->name, (unsigned)i);
-        sn_status status = bytes.failed
-                               ? base_set_error(err, SN_ERR_NOMEM, "out of memory for the bytes of a kernel")
-                               : f->ctx->backend->text(f->ctx->device, bytes.at, bytes.n, what, out, err);
+        sn_status status = bytes.failed ? base_set_error(err, SN_ERR_NOMEM, "out of memory for the bytes of a kernel")
+                                        : f->ctx->backend->text(f->ctx->device, bytes.at, bytes.n, what, out, err);
         base_strbuf_free(&bytes);
         if (status) return status;
     }
@@ -130,20 +132,20 @@ sn_status rt_show_code(sn_function *f, const char *what, base_strbuf *out, base_
 sn_status rt_show(sn_function *f, sn_show what, base_strbuf *out, base_trap *err) {
     sn_status status = SN_OK;
     switch (what) {
-    case SN_SHOW_GRAPH: ir_print(&f->given, &f->given_roots, out); break;
-    case SN_SHOW_OPT: ir_print(&f->graph, &f->roots, out); break;
-    case SN_SHOW_FUSE: base_strbuf_puts(out, f->program->fuse_text ? f->program->fuse_text : ""); break;
-    case SN_SHOW_WHY: base_strbuf_puts(out, f->program->why_text ? f->program->why_text : ""); break;
-    case SN_SHOW_KERNEL: put_kernels(f, out); break;
-    case SN_SHOW_PROGRAM: put_program(f, out); break;
-    case SN_SHOW_CODE:
-        status = rt_show_code(f, "llvm", out, err);
-        if (!status) status = rt_show_code(f, "asm", out, err);
-        break;
-    case SN_SHOW_DOT: ir_print_dot(&f->graph, &f->roots, f->program->step_of, out); break;
-    case SN_SHOW_PROFILE: rt_profile_text(f, out); break;
-    case SN_SHOW_PROFILE_JSON: rt_profile_json(f, out); break;
-    default: return base_set_error(err, SN_ERR_ARGUMENT, "show: there is no view number %d", (int)what);
+        case SN_SHOW_GRAPH: ir_print(&f->given, &f->given_roots, out); break;
+        case SN_SHOW_OPT: ir_print(&f->graph, &f->roots, out); break;
+        case SN_SHOW_FUSE: base_strbuf_puts(out, f->program->fuse_text ? f->program->fuse_text : ""); break;
+        case SN_SHOW_WHY: base_strbuf_puts(out, f->program->why_text ? f->program->why_text : ""); break;
+        case SN_SHOW_KERNEL: put_kernels(f, out); break;
+        case SN_SHOW_PROGRAM: put_program(f, out); break;
+        case SN_SHOW_CODE:
+            status = rt_show_code(f, "llvm", out, err);
+            if (!status) status = rt_show_code(f, "asm", out, err);
+            break;
+        case SN_SHOW_DOT: ir_print_dot(&f->graph, &f->roots, f->program->step_of, out); break;
+        case SN_SHOW_PROFILE: rt_profile_text(f, out); break;
+        case SN_SHOW_PROFILE_JSON: rt_profile_json(f, out); break;
+        default: return base_set_error(err, SN_ERR_ARGUMENT, "show: there is no view number %d", (int)what);
     }
     if (!status && out->failed) status = base_set_error(err, SN_ERR_NOMEM, "out of memory for a text");
     return status;

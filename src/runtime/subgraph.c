@@ -1,8 +1,8 @@
 /* A description over the user's graph in; the function's own graph, holding exactly what is needed, out.
  *
- * Givens are simultaneous: a stand-in is taken as it was written, and is not itself searched for expressions to replace.
- * So a node may be wanted twice, as written and with givens substituted; each way is marked from the roots down and then
- * copied from the leaves up. Ids are topological, so both are plain loops. */
+ * Givens are simultaneous: a stand-in is taken as it was written, and is not itself searched for expressions to
+ * replace. So a node may be wanted twice, as written and with givens substituted; each way is marked from the roots
+ * down and then copied from the leaves up. Ids are topological, so both are plain loops. */
 #define _POSIX_C_SOURCE 200809L
 #include <string.h>
 
@@ -65,14 +65,14 @@ static void take_givens(state *s) {
         ir_id with = expr_id(s, s->desc->givens[i].with, "what stands in by given", i);
         const ir_node *a = ir_at(s->from, replace), *b = ir_at(s->from, with);
         if (s->replaced[replace])
-            FAIL(s, SN_ERR_ARGUMENT, "function \"%s\": given %zu replaces what an earlier one replaces: %s", s->to->name, i,
-                 ir_describe(s->from, replace).text);
+            FAIL(s, SN_ERR_ARGUMENT, "function \"%s\": given %zu replaces what an earlier one replaces: %s",
+                 s->to->name, i, ir_describe(s->from, replace).text);
         if (!fits(s, with, (sn_dtype)a->dtype))
-            FAIL(s, SN_ERR_DTYPE, "function \"%s\": given %zu: %s, %s", s->to->name, i, ir_describe(s->from, replace).text,
-                 ir_describe(s->from, with).text);
+            FAIL(s, SN_ERR_DTYPE, "function \"%s\": given %zu: %s, %s", s->to->name, i,
+                 ir_describe(s->from, replace).text, ir_describe(s->from, with).text);
         if (!same_shape(a, b))
-            FAIL(s, SN_ERR_SHAPE, "function \"%s\": given %zu: %s, %s", s->to->name, i, ir_describe(s->from, replace).text,
-                 ir_describe(s->from, with).text);
+            FAIL(s, SN_ERR_SHAPE, "function \"%s\": given %zu: %s, %s", s->to->name, i,
+                 ir_describe(s->from, replace).text, ir_describe(s->from, with).text);
         s->replaced[replace] = with;
     }
 }
@@ -88,7 +88,8 @@ static void take_inputs(state *s) {
             FAIL(s, SN_ERR_ARGUMENT, "function \"%s\": input %zu is listed twice: %s", s->to->name, i,
                  ir_describe(s->from, id).text);
         s->asis_id[id] = ir_copy_node(s->to, s->from, id, NULL);
-        if (s->to->input.n != i + 1) FAIL(s, SN_ERR_INTERNAL, "function \"%s\": input %zu got another place", s->to->name, i);
+        if (s->to->input.n != i + 1)
+            FAIL(s, SN_ERR_INTERNAL, "function \"%s\": input %zu got another place", s->to->name, i);
     }
 }
 
@@ -99,7 +100,8 @@ static void mark(state *s) {
     for (ir_id id = s->from->node.n; id-- > 1;) {
         if (!s->changed[id]) continue;
         const ir_node *node = ir_at(s->from, id);
-        if (s->replaced[id]) s->asis[s->replaced[id]] = 1;
+        if (s->replaced[id])
+            s->asis[s->replaced[id]] = 1;
         else
             for (uint32_t k = 0; k < node->n_in; k++) s->changed[node->in[k]] = 1;
     }
@@ -112,8 +114,8 @@ static ir_id copy_one(state *s, ir_id id, const ir_id *ids) {
     if (node->op == IR_INPUT) {
         if (s->asis_id[id]) return s->asis_id[id];
         const ir_place *place = &s->from->place.at[id];
-        FAIL(s, SN_ERR_MISSING, "function \"%s\": input \"%s\" (%s:%d) is needed, but is not among the inputs", s->to->name,
-             s->from->input_name.at[node->attr[0]], place->file ? place->file : "", (int)place->line);
+        FAIL(s, SN_ERR_MISSING, "function \"%s\": input \"%s\" (%s:%d) is needed, but is not among the inputs",
+             s->to->name, s->from->input_name.at[node->attr[0]], place->file ? place->file : "", (int)place->line);
     }
     if (node->op == IR_VAR && !s->from->var.at[node->attr[0]].var)
         FAIL(s, SN_ERR_ARGUMENT, "function \"%s\": variable %s of a parsed graph has no value", s->to->name,
@@ -170,8 +172,8 @@ static void take_roots(state *s) {
         take_update(s, i, &value[i], &var[i]);
         for (size_t k = 0; k < i; k++)
             if (var[k] == var[i])
-                FAIL(s, SN_ERR_ARGUMENT, "function \"%s\": updates %zu and %zu are both of variable \"%s\"", s->to->name, k, i,
-                     s->to->var.at[var[i]].name);
+                FAIL(s, SN_ERR_ARGUMENT, "function \"%s\": updates %zu and %zu are both of variable \"%s\"",
+                     s->to->name, k, i, s->to->var.at[var[i]].name);
     }
     for (uint32_t i = 0; i < s->to->var.n; i++)
         for (uint32_t k = 0; k < i; k++)

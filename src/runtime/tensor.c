@@ -3,16 +3,14 @@
 
 #include "sinter/sinter.h"
 
-#define TEXT(x) TEXT_OF(x)
+#define TEXT(x)    TEXT_OF(x)
 #define TEXT_OF(x) #x
 
-const char *sn_version(void) {
-    return TEXT(SN_VERSION_MAJOR) "." TEXT(SN_VERSION_MINOR) "." TEXT(SN_VERSION_PATCH);
-}
+const char *sn_version(void) { return TEXT(SN_VERSION_MAJOR) "." TEXT(SN_VERSION_MINOR) "." TEXT(SN_VERSION_PATCH); }
 
 const char *sn_status_name(sn_status status) {
     switch (status) {
-#define ITEM(name, value, text)                                                                                         \
+#define ITEM(name, value, text)                                                                                        \
     case SN_##name: return #name;
         SN_STATUS_MAP(ITEM)
 #undef ITEM
@@ -22,22 +20,22 @@ const char *sn_status_name(sn_status status) {
 
 size_t sn_dtype_size(sn_dtype dtype) {
     switch (dtype) {
-#define ITEM(name, value, bytes, text)                                                                                  \
+#define ITEM(name, value, bytes, text)                                                                                 \
     case SN_##name: return bytes;
         SN_DTYPE_MAP(ITEM)
 #undef ITEM
-    case SN_DTYPE_NONE: break;
+        case SN_DTYPE_NONE: break;
     }
     return 0;
 }
 
 const char *sn_dtype_name(sn_dtype dtype) {
     switch (dtype) {
-#define ITEM(name, value, bytes, text)                                                                                  \
+#define ITEM(name, value, bytes, text)                                                                                 \
     case SN_##name: return text;
         SN_DTYPE_MAP(ITEM)
 #undef ITEM
-    case SN_DTYPE_NONE: break;
+        case SN_DTYPE_NONE: break;
     }
     return "?";
 }

@@ -16,7 +16,8 @@ static sn_status fill(sn_var *var, const char *name) {
     if (var->name) memcpy(var->name, name, n);
     var->data = ctx->backend->alloc(ctx->device, var->bytes ? var->bytes : 1);
     if (!var->name || !var->data)
-        return rt_context_fail(ctx, SN_ERR_NOMEM, "variable \"%s\": out of memory: %zu bytes asked for", name, var->bytes);
+        return rt_context_fail(ctx, SN_ERR_NOMEM, "variable \"%s\": out of memory: %zu bytes asked for", name,
+                               var->bytes);
     memset(var->data, 0, var->bytes);
     return SN_OK;
 }
@@ -30,8 +31,9 @@ sn_status sn_var_new(sn_context *ctx, const char *name, sn_dtype dtype, int32_t 
         return rt_context_fail(ctx, SN_ERR_DTYPE, "variable \"%s\": no operator works on dtype %s (%d)", name,
                                sn_dtype_name(dtype), (int)dtype);
     if (rank < 0 || rank > SN_MAX_RANK || (rank && !sizes))
-        return rt_context_fail(ctx, SN_ERR_SHAPE, "variable \"%s\": rank %d given, 0 to %d possible, with that many sizes",
-                               name, (int)rank, SN_MAX_RANK);
+        return rt_context_fail(ctx, SN_ERR_SHAPE,
+                               "variable \"%s\": rank %d given, 0 to %d possible, with that many sizes", name,
+                               (int)rank, SN_MAX_RANK);
     sn_tensor type = sn_tensor_of(dtype, NULL, rank, sizes);
     for (int32_t i = 0; i < rank; i++)
         if (sizes[i] < 0)
@@ -47,13 +49,11 @@ sn_status sn_var_new(sn_context *ctx, const char *name, sn_dtype dtype, int32_t 
     var->type = type;
     var->bytes = bytes;
     atomic_init(&var->refs, 1);
-    if (pthread_rwlock_init(&var->lock, NULL)) {
-        base_free(&ctx->alloc, var, sizeof *var);
-        return rt_context_fail(ctx, SN_ERR_NOMEM, "variable \"%s\": no lock could be made", name);
-    }
     sn_status status = fill(var, name);
-    if (status) rt_var_release(var);
-    else *out = var;
+    if (status)
+        rt_var_release(var);
+    else
+        *out = var;
     return status;
 }
 
@@ -64,7 +64,6 @@ void rt_var_release(sn_var *var) {
     sn_context *ctx = var->ctx;
     if (var->data) ctx->backend->free(ctx->device, var->data, var->bytes ? var->bytes : 1);
     if (var->name) base_free(&ctx->alloc, var->name, strlen(var->name) + 1);
-    pthread_rwlock_destroy(&var->lock);
     base_free(&ctx->alloc, var, sizeof *var);
 }
 
@@ -78,8 +77,8 @@ sn_tensor sn_var_type(const sn_var *var) { return var ? var->type : (sn_tensor){
 static sn_status check_copy(sn_var *var, const void *data, size_t bytes, const char *what) {
     if (!var) return SN_ERR_ARGUMENT;
     if (bytes != var->bytes)
-        return rt_context_fail(var->ctx, SN_ERR_SHAPE, "%s of variable \"%s\": %zu bytes given, its value has %zu", what,
-                               var->name, bytes, var->bytes);
+        return rt_context_fail(var->ctx, SN_ERR_SHAPE, "%s of variable \"%s\": %zu bytes given, its value has %zu",
+                               what, var->name, bytes, var->bytes);
     if (!data && bytes)
         return rt_context_fail(var->ctx, SN_ERR_ARGUMENT, "%s of variable \"%s\": data is NULL", what, var->name);
     return SN_OK;
@@ -88,17 +87,17 @@ static sn_status check_copy(sn_var *var, const void *data, size_t bytes, const c
 sn_status sn_var_set(sn_var *var, const void *data, size_t bytes) {
     sn_status status = check_copy(var, data, bytes, "set");
     if (status || !bytes) return status;
-    pthread_rwlock_wrlock(&var->lock);
+    rt_lock_exclusive(&var->lock);
     memcpy(var->data, data, bytes);
-    pthread_rwlock_unlock(&var->lock);
+    rt_unlock_exclusive(&var->lock);
     return SN_OK;
 }
 
 sn_status sn_var_get(sn_var *var, void *data, size_t bytes) {
     sn_status status = check_copy(var, data, bytes, "get");
     if (status || !bytes) return status;
-    pthread_rwlock_rdlock(&var->lock);
+    rt_lock_shared(&var->lock);
     memcpy(data, var->data, bytes);
-    pthread_rwlock_unlock(&var->lock);
+    rt_unlock_shared(&var->lock);
     return SN_OK;
 }

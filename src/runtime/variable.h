@@ -1,17 +1,18 @@
-/* variable.h: state that outlives calls. The user holds one reference; so does every graph and function that names it. */
+/* variable.h: state that outlives calls. The user holds one reference; so does every graph and function that names it.
+ */
 #ifndef RUNTIME_VARIABLE_H
 #define RUNTIME_VARIABLE_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "runtime/context.h"
+#include "runtime/lock.h"
 
 struct sn_var {
     sn_context *ctx;
     _Atomic uint32_t refs;
-    pthread_rwlock_t lock; /* of the content at data: calls hold it shared to read, exclusively to update */
-    sn_tensor type;        /* data is NULL */
+    rt_lock lock;   /* of the content at data: calls hold it shared to read, exclusively to update */
+    sn_tensor type; /* data is NULL */
     size_t bytes;
     void *data; /* the device's memory, in place for life */
     char *name;

@@ -1,4 +1,5 @@
-/* Kernels built by hand. Row-major arrays; dims are those that kernels.h lists. */
+/* Kernels built by hand. Row-major arrays; dims are those that kernels.h lists. No call has two arguments that add
+ * instructions, since C leaves their order open. */
 #include "support/kernels.h"
 
 /* An access to a row-major array: axis by axis, outermost first, its step. */
@@ -47,7 +48,8 @@ kn_kernel *kernels_softmax(base_arena *arena, const void *schedule) {
     kn_build b;
     kn_build_init(&b, arena);
     kn_id n = kn_add_axis(&b, KN_POINT, KN_D(0)), c = kn_add_axis(&b, KN_LOOP, KN_D(1));
-    kn_id x = kn_add_mem(&b, KN_IN, SN_F32, KN_D(2), "x"), e_row = kn_add_mem(&b, KN_ROW, SN_F32, KN_KD(s->tile, 1), "E"),
+    kn_id x = kn_add_mem(&b, KN_IN, SN_F32, KN_D(2), "x"),
+          e_row = kn_add_mem(&b, KN_ROW, SN_F32, KN_KD(s->tile, 1), "E"),
           y = kn_add_mem(&b, KN_OUT, SN_F32, KN_D(2), "y");
     kn_access in_row = at2(e_row, n, KN_D(1), c, KN_C(1));
     part(&b, s, n);
@@ -57,7 +59,8 @@ kn_kernel *kernels_softmax(base_arena *arena, const void *schedule) {
     loop_phase(&b, s, c);
     kn_id e = f1(&b, KP_EXP, f2(&b, KP_SUB, kn_load(&b, SN_F32, at2(x, n, KN_D(1), c, KN_C(1))), most));
     kn_store(&b, in_row, e);
-    kn_id scale = f2(&b, KP_DIV, kn_const_f(&b, SN_F32, 1), fold(&b, KP_ADD, c, e));
+    kn_id sum = fold(&b, KP_ADD, c, e), one = kn_const_f(&b, SN_F32, 1);
+    kn_id scale = f2(&b, KP_DIV, one, sum);
     kn_phase_end(&b);
     loop_phase(&b, s, c);
     kn_store(&b, at2(y, n, KN_D(1), c, KN_C(1)), f2(&b, KP_MUL, kn_load(&b, SN_F32, in_row), scale));
@@ -76,7 +79,8 @@ kn_kernel *kernels_softmax_short(base_arena *arena, const void *schedule) {
     point_phase(&b, s, n);
     kn_id value = kn_load(&b, SN_F32, at2(x, n, KN_C(s->size), c, KN_C(1)));
     kn_id e = f1(&b, KP_EXP, f2(&b, KP_SUB, value, fold(&b, KP_MAX, c, value)));
-    kn_id scale = f2(&b, KP_DIV, kn_const_f(&b, SN_F32, 1), fold(&b, KP_ADD, c, e));
+    kn_id sum = fold(&b, KP_ADD, c, e), one = kn_const_f(&b, SN_F32, 1);
+    kn_id scale = f2(&b, KP_DIV, one, sum);
     kn_store(&b, at2(y, n, KN_C(s->size), c, KN_C(1)), f2(&b, KP_MUL, e, scale));
     kn_phase_end(&b);
     return finish(&b);
@@ -132,8 +136,7 @@ kn_kernel *kernels_fold_partials(base_arena *arena, const void *schedule) {
     kn_id p = kn_add_mem(&b, KN_IN, SN_F32, KN_D(2), "p"), y = kn_add_mem(&b, KN_OUT, SN_F32, KN_D(1), "y");
     part(&b, s, c);
     kn_phase_begin(&b, 0, 1, &q, c, s->tile, 1);
-    kn_store(&b, at1(y, c, KN_C(1)),
-             fold(&b, KP_ADD, q, kn_load(&b, SN_F32, at2(p, q, KN_D(1), c, KN_C(1)))));
+    kn_store(&b, at1(y, c, KN_C(1)), fold(&b, KP_ADD, q, kn_load(&b, SN_F32, at2(p, q, KN_D(1), c, KN_C(1)))));
     kn_phase_end(&b);
     return finish(&b);
 }
@@ -217,17 +220,20 @@ kn_kernel *kernels_update(base_arena *arena, const void *schedule) {
     part(&b, s, n);
     point_phase(&b, s, n);
     kn_id old = kn_load(&b, SN_F32, at1(w, n, KN_C(1)));
-    kn_id step = f2(&b, KP_MUL, kn_scalar(&b, SN_F32, 0), kn_load(&b, SN_F32, at1(g, n, KN_C(1))));
+    kn_id lr = kn_scalar(&b, SN_F32, 0), slope = kn_load(&b, SN_F32, at1(g, n, KN_C(1)));
+    kn_id step = f2(&b, KP_MUL, lr, slope);
     kn_store(&b, at1(w, n, KN_C(1)), f2(&b, KP_SUB, old, step));
     kn_phase_end(&b);
     return finish(&b);
 }
 
-/* ---- moons -------------------------------------------------------------------------------------------------------- */
+/* ---- moons --------------------------------------------------------------------------------------------------------
+ */
 
 /* 1 / dim as f32 */
 static kn_id inverse(kn_build *b, uint32_t dim) {
-    return f2(b, KP_DIV, kn_const_f(b, SN_F32, 1), kn_prim1(b, KP_CAST, SN_F32, kn_dim_value(b, dim)));
+    kn_id one = kn_const_f(b, SN_F32, 1), count = kn_prim1(b, KP_CAST, SN_F32, kn_dim_value(b, dim));
+    return f2(b, KP_DIV, one, count);
 }
 
 typedef struct {
@@ -236,11 +242,12 @@ typedef struct {
 } moons;
 
 static moons moons_begin(kn_build *b, const kernels_schedule *s, kn_role j_role) {
-    moons m = {.n = kn_add_axis(b, KN_POINT, KN_D(0)),
-               .j = kn_add_axis(b, j_role, KN_C(s->size)),
-               .k = kn_add_axis(b, KN_UNROLL, KN_C(2)),
-               .c = kn_add_axis(b, KN_UNROLL, KN_C(2))};
+    moons m;
     int64_t h = s->size;
+    m.n = kn_add_axis(b, KN_POINT, KN_D(0));
+    m.j = kn_add_axis(b, j_role, KN_C(h));
+    m.k = kn_add_axis(b, KN_UNROLL, KN_C(2));
+    m.c = kn_add_axis(b, KN_UNROLL, KN_C(2));
     m.X = kn_add_mem(b, KN_IN, SN_F32, KN_KD(2, 0), "X");
     m.y = kn_add_mem(b, KN_IN, SN_I64, KN_D(0), "y");
     m.W1 = kn_add_mem(b, KN_IN, SN_F32, KN_C(2 * h), "W1");
@@ -274,10 +281,12 @@ static kn_id moons_loss(kn_build *b, const moons *m, kn_id s) {
     kn_id most = fold(b, KP_MAX, m->c, z2);
     kn_id e = f1(b, KP_EXP, f2(b, KP_SUB, z2, most));
     kn_id t = fold(b, KP_ADD, m->c, e);
-    kn_id hit = kn_prim2(b, KP_EQ, SN_BOOL, kn_index(b, m->c), kn_load(b, SN_I64, at1(m->y, m->n, KN_C(1))));
+    kn_id class = kn_load(b, SN_I64, at1(m->y, m->n, KN_C(1))), index = kn_index(b, m->c);
+    kn_id hit = kn_prim2(b, KP_EQ, SN_BOOL, index, class);
     kn_id one = kn_const_f(b, SN_F32, 1), zero = kn_const_f(b, SN_F32, 0);
     kn_id target = kn_prim3(b, KP_SELECT, SN_F32, hit, one, zero);
-    kn_id d = f2(b, KP_MUL, f2(b, KP_SUB, f2(b, KP_DIV, e, t), target), inverse(b, 0));
+    kn_id off = f2(b, KP_SUB, f2(b, KP_DIV, e, t), target), scale = inverse(b, 0);
+    kn_id d = f2(b, KP_MUL, off, scale);
     kn_id picked = fold(b, KP_ADD, m->c, kn_prim3(b, KP_SELECT, SN_F32, hit, z2, zero));
     kn_id loss = f2(b, KP_SUB, f2(b, KP_ADD, most, f1(b, KP_LOG, t)), picked);
     kn_fold_points(b, KP_ADD, SN_F32, 1u << m->n, loss, KN_NONE, kn_access_of(m->L));
@@ -288,7 +297,8 @@ static kn_id moons_loss(kn_build *b, const moons *m, kn_id s) {
 static void moons_gradients(kn_build *b, const moons *m, int64_t h, kn_id a, kn_id d) {
     uint32_t points = 1u << m->n;
     kn_fold_points(b, KP_FMA, SN_F32, points, a, d, at2(m->G3, m->j, KN_C(2), m->c, KN_C(1)));
-    kn_id slope = f2(b, KP_SUB, kn_const_f(b, SN_F32, 1), f2(b, KP_MUL, a, a));
+    kn_id one = kn_const_f(b, SN_F32, 1), square = f2(b, KP_MUL, a, a);
+    kn_id slope = f2(b, KP_SUB, one, square);
     kn_id g = f2(b, KP_MUL, fma_fold(b, m->c, d, moons_W2(b, m)), slope);
     kn_id X = kn_load(b, SN_F32, at2(m->X, m->n, KN_C(2), m->k, KN_C(1)));
     kn_fold_points(b, KP_FMA, SN_F32, points, X, g, at2(m->G1, m->k, KN_C(h), m->j, KN_C(1)));
@@ -331,8 +341,8 @@ kn_kernel *kernels_moons_short(base_arena *arena, const void *schedule) {
 }
 
 /* One part: w -= lr * (G + l2 / N * w), G the sum of the chunks' partials; rows of w unrolled where it has two axes. */
-static void moons_update_part(kn_build *b, const kernels_schedule *s, kn_id q, kn_id w, kn_id G, kn_id n, kn_size step_n,
-                              kn_id unroll, kn_size step_unroll, int64_t count) {
+static void moons_update_part(kn_build *b, const kernels_schedule *s, kn_id q, kn_id w, kn_id G, kn_id n,
+                              kn_size step_n, kn_id unroll, kn_size step_unroll, int64_t count) {
     part(b, s, n);
     kn_phase_begin(b, 0, 1, &q, n, s->tile, 1);
     kn_access place = at1(w, n, step_n), from = at2(G, q, KN_C(count), n, step_n);
@@ -342,8 +352,9 @@ static void moons_update_part(kn_build *b, const kernels_schedule *s, kn_id q, k
     }
     kn_id sum = fold(b, KP_ADD, q, kn_load(b, SN_F32, from));
     kn_id old = kn_load(b, SN_F32, place);
-    kn_id decay = f2(b, KP_MUL, f2(b, KP_MUL, kn_scalar(b, SN_F32, 1), inverse(b, 1)), old);
-    kn_store(b, place, f2(b, KP_SUB, old, f2(b, KP_MUL, kn_scalar(b, SN_F32, 0), f2(b, KP_ADD, sum, decay))));
+    kn_id lr = kn_scalar(b, SN_F32, 0), l2 = kn_scalar(b, SN_F32, 1), scale = inverse(b, 1);
+    kn_id slope = f2(b, KP_ADD, sum, f2(b, KP_MUL, f2(b, KP_MUL, l2, scale), old));
+    kn_store(b, place, f2(b, KP_SUB, old, f2(b, KP_MUL, lr, slope)));
     kn_phase_end(b);
     kn_part_end(b);
 }
@@ -355,9 +366,11 @@ kn_kernel *kernels_moons_update(base_arena *arena, const void *schedule) {
     kn_build_init(&b, arena);
     kn_id j = kn_add_axis(&b, KN_POINT, KN_C(h)), c = kn_add_axis(&b, KN_POINT, KN_C(2)),
           q = kn_add_axis(&b, KN_LOOP, KN_D(0)), k = kn_add_axis(&b, KN_UNROLL, KN_C(2));
-    kn_id W1 = kn_add_mem(&b, KN_INOUT, SN_F32, KN_C(2 * h), "W1"), W2 = kn_add_mem(&b, KN_INOUT, SN_F32, KN_C(2 * h), "W2"),
+    kn_id W1 = kn_add_mem(&b, KN_INOUT, SN_F32, KN_C(2 * h), "W1"),
+          W2 = kn_add_mem(&b, KN_INOUT, SN_F32, KN_C(2 * h), "W2"),
           b1 = kn_add_mem(&b, KN_INOUT, SN_F32, KN_C(h), "b1"), b2 = kn_add_mem(&b, KN_INOUT, SN_F32, KN_C(2), "b2"),
-          G1 = kn_add_mem(&b, KN_IN, SN_F32, KN_KD(2 * h, 0), "G1"), G3 = kn_add_mem(&b, KN_IN, SN_F32, KN_KD(2 * h, 0), "G3"),
+          G1 = kn_add_mem(&b, KN_IN, SN_F32, KN_KD(2 * h, 0), "G1"),
+          G3 = kn_add_mem(&b, KN_IN, SN_F32, KN_KD(2 * h, 0), "G3"),
           G2 = kn_add_mem(&b, KN_IN, SN_F32, KN_KD(h, 0), "G2"), G4 = kn_add_mem(&b, KN_IN, SN_F32, KN_KD(2, 0), "G4"),
           L = kn_add_mem(&b, KN_IN, SN_F32, KN_D(0), "L"), loss = kn_add_mem(&b, KN_OUT, SN_F32, KN_C(1), "loss");
     moons_update_part(&b, s, q, W1, G1, j, KN_C(1), k, KN_C(h), 2 * h);

@@ -5,7 +5,8 @@
 #include "ir/kernel.h"
 #include "ir/kernel_build.h"
 
-/* ---- memory for a test's kernels: an arena whose failures end the test -------------------------------------------- */
+/* ---- memory for a test's kernels: an arena whose failures end the test --------------------------------------------
+ */
 
 typedef struct {
     base_alloc alloc;
@@ -20,7 +21,8 @@ kn_kernel *kernels_make(kernels_room *room, kn_kernel *(*make)(base_arena *arena
 /* kn_expand under the room's trap. */
 kn_kernel *kernels_expand(kernels_room *room, const kn_kernel *k);
 
-/* ---- hand-built kernels: make functions for kernels_make, arg is a kernels_schedule ------------------------------- */
+/* ---- hand-built kernels: make functions for kernels_make, arg is a kernels_schedule -------------------------------
+ */
 
 typedef struct {
     uint32_t tile, grain, max_chunks;
@@ -45,17 +47,19 @@ kn_kernel *kernels_update(base_arena *, const void *);        /* w g; N; scalar 
  * step: X y W1 b1 W2 b2 A L G4 G3 G1 G2; N (y is i64; A row scratch, L .. G2 partials)
  * update: W1 W2 b1 b2 G1 G3 G2 G4 L loss; chunks N; scalars lr l2 */
 kn_kernel *kernels_moons_step(base_arena *, const void *);
-kn_kernel *kernels_moons_short(base_arena *, const void *); /* the same step, size unrolled (<= 16), points as lanes; no A */
+kn_kernel *kernels_moons_short(base_arena *,
+                               const void *); /* the same step, size unrolled (<= 16), points as lanes; no A */
 kn_kernel *kernels_moons_update(base_arena *, const void *);
 
-/* ---- launches ----------------------------------------------------------------------------------------------------- */
+/* ---- launches -----------------------------------------------------------------------------------------------------
+ */
 
 typedef struct {
     const kn_kernel *kernel;
     kn_launch launch;
     int64_t *dim;
     uint64_t *scalar;
-    void **mem;         /* each of malloc, exactly as long as the kernel may touch */
+    void **mem; /* each of malloc, exactly as long as the kernel may touch */
     size_t *mem_bytes;
     int64_t *n_chunks; /* of each part */
     void *scratch;

@@ -59,16 +59,16 @@ static uint64_t random_element(sn_dtype type, uint64_t *state) {
     static const double special[] = {0.0, -0.0, 1.0, -1.0, 0.5, 1e-40, -1e-40, 3e38, 1e-310};
     uint64_t bits = kernels_random(state);
     switch (type) {
-    case SN_F32:
-    case SN_F64:
-        if (bits % 16 == 0) return kn_bits_of(type, special[bits / 16 % (sizeof special / sizeof *special)]);
-        if (bits % 256 == 1) return type == SN_F32 ? 0x7fc00000u : 0x7ff8000000000000u;
-        if (bits % 256 == 2) return type == SN_F32 ? 0xff800000u : 0xfff0000000000000u;
-        return kn_bits_of(type, (double)(bits >> 11) * 0x1p-51 - 2.0);
-    case SN_I64: return bits % 4 ? (uint64_t)((int64_t)(bits / 4 % 200) - 100) : kernels_random(state);
-    case SN_I32: return bits % 4 ? (uint32_t)((int32_t)(bits / 4 % 200) - 100) : kernels_random(state) & UINT32_MAX;
-    case SN_U8: return bits & 255;
-    default: return bits & 1;
+        case SN_F32:
+        case SN_F64:
+            if (bits % 16 == 0) return kn_bits_of(type, special[bits / 16 % (sizeof special / sizeof *special)]);
+            if (bits % 256 == 1) return type == SN_F32 ? 0x7fc00000u : 0x7ff8000000000000u;
+            if (bits % 256 == 2) return type == SN_F32 ? 0xff800000u : 0xfff0000000000000u;
+            return kn_bits_of(type, (double)(bits >> 11) * 0x1p-51 - 2.0);
+        case SN_I64: return bits % 4 ? (uint64_t)((int64_t)(bits / 4 % 200) - 100) : kernels_random(state);
+        case SN_I32: return bits % 4 ? (uint32_t)((int32_t)(bits / 4 % 200) - 100) : kernels_random(state) & UINT32_MAX;
+        case SN_U8: return bits & 255;
+        default: return bits & 1;
     }
 }
 

@@ -1,6 +1,6 @@
-/* Random valid kernels. A kernel has at most 2 point, 2 loop and 2 unroll axes, each with an extent of its own: a constant,
- * or one of 4 base dims. Memory is row-major over some of the axes; sizes that are products of several dims need dims of
- * their own, so dim d of every kernel is the product of those base dims whose bits are set in d + 1.
+/* Random valid kernels. A kernel has at most 2 point, 2 loop and 2 unroll axes, each with an extent of its own: a
+ * constant, or one of 4 base dims. Memory is row-major over some of the axes; sizes that are products of several dims
+ * need dims of their own, so dim d of every kernel is the product of those base dims whose bits are set in d + 1.
  *
  * A phase is written in three strokes: loads and arithmetic inside and outside of its loops; folds over the loops; then
  * arithmetic on what is there after them. Stores and folds over points come last. A value knows over what it varies and
@@ -57,7 +57,6 @@ static kn_size times(kn_size a, kn_size b) {
 
 /* An access of a new memory, row-major over the axes of set in random order, at times in steps of 2 or backwards. */
 static kn_access new_memory(maker *m, kn_space space, sn_dtype type, uint32_t set, int64_t extra) {
-    static const char *const names[] = {"in", "out", "update", "row", "partial"};
     kn_id order[8];
     uint32_t n = 0;
     for (kn_id a = 0; a < m->b.axis.n; a++)
@@ -85,7 +84,7 @@ static kn_access new_memory(maker *m, kn_space space, sn_dtype type, uint32_t se
         step = times(step, extent);
     }
     if (access.base.k > 0 && step.k <= access.base.k) step.k = access.base.k + 1;
-    access.mem = kn_add_mem(&m->b, space, type, step, names[space]);
+    access.mem = kn_add_mem(&m->b, space, type, step, NULL);
     return access;
 }
 
@@ -100,8 +99,7 @@ static uint32_t random_subset(maker *m, uint32_t set, uint32_t percent) {
 
 static kn_id add(maker *m, sn_dtype type, kn_id id, int late) {
     if (m->n_values < MAX_VALUES)
-        m->values[m->n_values++] =
-            (value){.id = id, .type = type, .over = m->b.inst.at[id].over, .late = late};
+        m->values[m->n_values++] = (value){.id = id, .type = type, .over = m->b.inst.at[id].over, .late = late};
     return id;
 }
 
@@ -240,7 +238,8 @@ static void store(maker *m) {
     sn_dtype type = random_type(m);
     kn_id x = take(m, type, here_of(m), 1, &late);
     uint32_t over = m->b.inst.at[x].over;
-    uint32_t set = outer_loops(m, over, late) | (over & m->unrolls) | random_subset(m, m->unrolls, 20);
+    uint32_t set = outer_loops(m, over, late) | (over & m->unrolls);
+    set |= random_subset(m, m->unrolls, 20);
     if (chance(m, 30) && m->n_rows < MAX_ROWS) { /* row scratch; the last point axis is all of the points it may have */
         uint32_t last = m->points ? 1u << m->point[m->n_point - 1] : 0;
         kn_access access = new_memory(m, KN_ROW, type, set | (over & last), 1);
@@ -269,7 +268,8 @@ static void fold_over_points(maker *m) {
         over |= m->b.inst.at[y].over;
         if (late && over & m->loops) return;
     }
-    uint32_t set = outer_loops(m, over, late) | (over & m->unrolls) | random_subset(m, m->unrolls, 20);
+    uint32_t set = outer_loops(m, over, late) | (over & m->unrolls);
+    set |= random_subset(m, m->unrolls, 20);
     kn_access access = new_memory(m, KN_PART, type, set, 1);
     kn_fold_points(&m->b, prim, type, m->points, x, y, access);
 }
@@ -285,7 +285,8 @@ typedef struct {
 
 static update begin_update(maker *m) {
     update u = {.type = random_type(m)};
-    u.set = m->points | outer_loops(m, 0, 0) | random_subset(m, m->unrolls, 30);
+    u.set = m->points | outer_loops(m, 0, 0);
+    u.set |= random_subset(m, m->unrolls, 30);
     u.access = new_memory(m, KN_INOUT, u.type, u.set, 1);
     add(m, u.type, kn_load(&m->b, u.type, u.access), 0);
     return u;
@@ -298,10 +299,9 @@ static void end_update(maker *m, const update *u) {
 
 /* Loop indices one by one, each adding to the element of a table that an index memory picks. */
 static void scatter(maker *m) {
-    kn_phase_begin(&m->b, 0, m->n_nest, m->nest, chance(m, 50) && m->n_point ? m->point[m->n_point - 1] : (kn_id)KN_NONE,
-                   1, 1);
-    if (m->b.phase.at[m->b.phase.n - 1].lanes != KN_NONE)
-        m->b.phase.at[m->b.phase.n - 1].width = (uint8_t)m->tile;
+    kn_phase_begin(&m->b, 0, m->n_nest, m->nest,
+                   chance(m, 50) && m->n_point ? m->point[m->n_point - 1] : (kn_id)KN_NONE, 1, 1);
+    if (m->b.phase.at[m->b.phase.n - 1].lanes != KN_NONE) m->b.phase.at[m->b.phase.n - 1].width = (uint8_t)m->tile;
     kn_id ix = kn_load(&m->b, SN_I64, new_memory(m, KN_IN, SN_I64, m->loops, 1));
     kn_access table = new_memory(m, KN_INOUT, SN_F32, m->points, TABLE);
     for (uint32_t i = 0; i < table.n; i++)
@@ -360,8 +360,7 @@ static void phase(maker *m) {
         if (axes) fold(m, axes, here, 0);
     }
     if (m->n_nest)
-        for (uint32_t n = 1 + below(m, 3); n > 0; n--)
-            fold(m, m->loops | random_subset(m, m->unrolls, 30), here, 0);
+        for (uint32_t n = 1 + below(m, 3); n > 0; n--) fold(m, m->loops | random_subset(m, m->unrolls, 30), here, 0);
     for (uint32_t n = below(m, 5); n > 0; n--) arithmetic(m, after, 1);
     if (m->points)
         for (uint32_t n = below(m, 3); n > 0; n--) fold_over_points(m);
@@ -387,7 +386,8 @@ static void part(maker *m) {
     m->n_values = m->n_rows = m->n_rows_before = 0;
     m->n_point = below(m, 3);
     m->tile = m->n_point ? tiles[below(m, 7)] : 1;
-    kn_part_begin(&m->b, m->n_point, m->point, m->tile, 1 + below(m, 4), 1 + below(m, 6));
+    uint32_t grain = 1 + below(m, 4), max_chunks = 1 + below(m, 6);
+    kn_part_begin(&m->b, m->n_point, m->point, m->tile, grain, max_chunks);
     m->at_entry = 1;
     m->points = 0;
     if (chance(m, 30)) {

@@ -1,4 +1,5 @@
-/* random_kernel.h: random valid kernels for holding a compiler to the interpreter. The same seed gives the same kernel. */
+/* random_kernel.h: random valid kernels for holding a compiler to the interpreter. The same seed gives the same kernel.
+ */
 #ifndef SUPPORT_RANDOM_KERNEL_H
 #define SUPPORT_RANDOM_KERNEL_H
 
@@ -11,7 +12,8 @@ typedef struct {
     int maths; /* with KN_MATHS primitives */
 } random_options;
 
-/* For kernels_make; arg is random_options. Dim d of the kernel is the product of base dims in the set random_dim_set. */
+/* For kernels_make; arg is random_options. Dim d of the kernel is the product of base dims in the set random_dim_set.
+ */
 kn_kernel *random_kernel(base_arena *arena, const void *options);
 
 /* Memory, dims and scalars for a random kernel: base dims of 0, 1 and odd sizes, by the seed. */

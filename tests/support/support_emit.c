@@ -1,3 +1,6 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* MAP_ANONYMOUS */
+#endif
 #include "support/support_emit.h"
 
 #include <check.h>
@@ -22,7 +25,8 @@ void support_kernel_init(support_kernel *s) {
 
 void support_kernel_free(support_kernel *s) { base_arena_free(&s->arena); }
 
-/* ---- the plug-in --------------------------------------------------------------------------------------------------- */
+/* ---- the plug-in ---------------------------------------------------------------------------------------------------
+ */
 
 sinter_llvm_compile_fn *support_plugin(void) {
     const char *path = getenv("SINTER_LLVM");
@@ -72,10 +76,12 @@ static void check_object(const char *bytes, size_t n, const char *symbol, const 
 static int machine_has(const char *level) {
     if (!strcmp(level, "v3")) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd");
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512cd");
 }
 
-/* ---- memories: each ends at a page that cannot be touched ---------------------------------------------------------- */
+/* ---- memories: each ends at a page that cannot be touched ----------------------------------------------------------
+ */
 
 typedef struct {
     unsigned char *map, *at;
@@ -100,9 +106,10 @@ static uint64_t next_random(uint64_t *state) {
 }
 
 static double special(uint64_t i) {
-    static const double value[] = {0.0,   -0.0,  1.0,   -1.0,  INFINITY, -INFINITY, NAN,    1e-40, -1e-40,    0.5,
-                                   1.5,   2.5,   -0.5,  -1.5,  255.0,    255.5,     256.0,  -0.99, 2147483648., 2147483520.,
-                                   3e9,   -3e9,  9.3e18, -9.3e18, 1e30,  -1e30,     88.5,   -104,  3.25,      1e-300};
+    static const double value[] = {0.0,    -0.0,  1.0,         -1.0,        INFINITY, -INFINITY, NAN,    1e-40,
+                                   -1e-40, 0.5,   1.5,         2.5,         -0.5,     -1.5,      255.0,  255.5,
+                                   256.0,  -0.99, 2147483648., 2147483520., 3e9,      -3e9,      9.3e18, -9.3e18,
+                                   1e30,   -1e30, 88.5,        -104,        3.25,     1e-300};
     return value[i % (sizeof value / sizeof value[0])];
 }
 
@@ -111,7 +118,8 @@ static void fill(void *at, sn_dtype type, size_t i, uint64_t *state, const suppo
     double plain = (double)(r % 4001) / 1000 - 2;
     double f = c->fill == SUPPORT_SPECIAL && r % 3 ? special(r / 7) : plain;
     uint64_t bits = kn_bits_of(type, f);
-    if (type == SN_I64) bits = (uint64_t)(c->index_below ? (int64_t)(r % (uint64_t)c->index_below) : (int64_t)(r % 13) - 3);
+    if (type == SN_I64)
+        bits = (uint64_t)(c->index_below ? (int64_t)(r % (uint64_t)c->index_below) : (int64_t)(r % 13) - 3);
     if (type == SN_I32 || type == SN_U8) bits = r % 13;
     if (type == SN_BOOL) bits = r & 1;
     if (c->fill == SUPPORT_SPECIAL && type != SN_BOOL && !c->index_below && type != SN_F32 && type != SN_F64 && r % 2)
@@ -119,7 +127,8 @@ static void fill(void *at, sn_dtype type, size_t i, uint64_t *state, const suppo
     memcpy((unsigned char *)at + i * sn_dtype_size(type), &bits, sn_dtype_size(type));
 }
 
-/* ---- running and comparing ----------------------------------------------------------------------------------------- */
+/* ---- running and comparing -----------------------------------------------------------------------------------------
+ */
 
 typedef struct {
     const kn_kernel *k;
@@ -179,10 +188,12 @@ static void compare(const run *want, const run *got, const char *what, const cha
             if (same(type, a, b)) continue;
             uint64_t x = 0, y = 0;
             float fx, fy;
-            memcpy(&x, a, size), memcpy(&y, b, size), memcpy(&fx, a, 4 < size ? 4 : size), memcpy(&fy, b, 4 < size ? 4 : size);
-            ck_abort_msg("%s, %s, dims %lld %lld: memory %u (%s) element %zu of %zu: interpreter %#llx (%g), compiled %#llx (%g)", what,
-                         level, (long long)dim[0], (long long)dim[1], m, sn_dtype_name(type), i, n, (unsigned long long)x, (double)fx, (unsigned long long)y,
-                         (double)fy);
+            memcpy(&x, a, size), memcpy(&y, b, size), memcpy(&fx, a, 4 < size ? 4 : size),
+                memcpy(&fy, b, 4 < size ? 4 : size);
+            ck_abort_msg("%s, %s, dims %lld %lld: memory %u (%s) element %zu of %zu: interpreter %#llx (%g), compiled "
+                         "%#llx (%g)",
+                         what, level, (long long)dim[0], (long long)dim[1], m, sn_dtype_name(type), i, n,
+                         (unsigned long long)x, (double)fx, (unsigned long long)y, (double)fy);
         }
         size_t before = (size_t)(got->mem[m].at - got->mem[m].map) - PAGE;
         for (size_t i = 0; i < before; i++)
@@ -199,11 +210,17 @@ static void run_compiled(run *r, kn_code code) {
     }
 }
 
-static sinter_llvm_result compile(sinter_llvm_compile_fn *fn, const base_strbuf *bytes, const char *level, uint32_t want,
-                                  const sn_allocator *allocator, const char *what) {
-    sinter_llvm_request request = {.struct_size = sizeof request, .abi = SINTER_LLVM_ABI, .want = want,
-                                   .keep = want == SINTER_LLVM_OBJECT, .kernel = bytes->at, .kernel_size = bytes->n,
-                                   .symbol = "kernel", .level = level, .allocator = *allocator};
+static sinter_llvm_result compile(sinter_llvm_compile_fn *fn, const base_strbuf *bytes, const char *level,
+                                  uint32_t want, const sn_allocator *allocator, const char *what) {
+    sinter_llvm_request request = {.struct_size = sizeof request,
+                                   .abi = SINTER_LLVM_ABI,
+                                   .want = want,
+                                   .keep = want == SINTER_LLVM_OBJECT,
+                                   .kernel = bytes->at,
+                                   .kernel_size = bytes->n,
+                                   .symbol = "kernel",
+                                   .level = level,
+                                   .allocator = *allocator};
     sinter_llvm_result result;
     sn_status status = fn(&request, &result);
     ck_assert_msg(status == SN_OK, "%s, %s: %s", what, level, result.text);

@@ -1,5 +1,5 @@
-/* support_emit.h: compiles a kernel with the LLVM plug-in for every level, runs it as ORC linked it, and compares all that
- * it wrote with the kernel interpreter, bit for bit (any NaN equals any NaN). */
+/* support_emit.h: compiles a kernel with the LLVM plug-in for every level, runs it as ORC linked it, and compares all
+ * that it wrote with the kernel interpreter, bit for bit (any NaN equals any NaN). */
 #ifndef SUPPORT_EMIT_H
 #define SUPPORT_EMIT_H
 
@@ -32,9 +32,9 @@ typedef struct {
 void support_kernel_init(support_kernel *s);
 void support_kernel_free(support_kernel *s);
 
-/* Compiles the kernel and runs it on each case; fails the running test with `what` and the place of the first difference.
- * Also checks that the object has one symbol and no undefined one, and that nothing outside of the memories is touched:
- * each ends at a page that cannot be. */
+/* Compiles the kernel and runs it on each case; fails the running test with `what` and the place of the first
+ * difference. Also checks that the object has one symbol and no undefined one, and that nothing outside of the memories
+ * is touched: each ends at a page that cannot be. */
 void support_emit_check(support_kernel *s, const support_case *cases, size_t n_cases, const char *what);
 
 /* The plug-in's function, and the bytes of a finished kernel (base_strbuf_free). */

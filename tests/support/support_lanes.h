@@ -1,5 +1,5 @@
-/* support_lanes.h: runs the straight-line code of an element-wise kernel over blocks, one primitive after the other, each a
- * plain loop: fast enough to try every f32. Independent of the interpreter and of the code generators. */
+/* support_lanes.h: runs the straight-line code of an element-wise kernel over blocks, one primitive after the other,
+ * each a plain loop: fast enough to try every f32. Independent of the interpreter and of the code generators. */
 #ifndef SUPPORT_LANES_H
 #define SUPPORT_LANES_H
 

@@ -54,8 +54,10 @@ void text_same(const char *what, const char *have, const char *want) {
 void text_run_rewriting(void *rewriting) {
     text_rewriting *r = rewriting;
     text_graph *t = &r->result;
-    if (r->pass) r->n_rewrites = ir_run_pass(&t->g, r->from, r->roots, r->pass, &t->roots);
-    else ir_optimise(&t->g, r->from, r->roots, &t->roots);
+    if (r->pass)
+        r->n_rewrites = ir_run_pass(&t->g, r->from, r->roots, r->pass, &t->roots);
+    else
+        ir_optimise(&t->g, r->from, r->roots, &t->roots);
 }
 
 void text_rewrite(text_rewriting *r, const ir_graph *from, const ir_roots *roots, const ir_pass *pass) {

@@ -1,0 +1,157 @@
+/* sinter show FILE.sn: a graph in the language of docs/ir.md, after the stage asked for. Needs no compiler: it stops before
+ * code is generated, except with --code. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/backend.h"
+#include "ir/program.h"
+#include "tool.h"
+
+enum { GRAPH = 1, OPT = 2, FUSE = 4, WHY = 8, KERNEL = 16, CODE = 32, DOT = 64 };
+static const struct {
+    const char *flag;
+    int stage;
+} flags[] = {{"--graph", GRAPH}, {"--opt", OPT},   {"--fuse", FUSE}, {"--why", WHY},
+             {"--kernel", KERNEL}, {"--code", CODE}, {"--dot", DOT}};
+
+typedef struct {
+    int stages;
+    int fuse;
+    const char *text;
+    size_t n;
+    ir_graph given, graph;
+    ir_roots roots; /* of given */
+    base_alloc alloc;
+    base_log log;
+    sn_status status; /* of code generation, whose sentence is in error */
+    base_trap error;
+} job;
+
+static void print(base_strbuf *out) {
+    if (out->at) fputs(out->at, stdout);
+    base_strbuf_free(out);
+}
+
+static void print_code(job *j, const kn_kernel *kernel, const char *name) {
+    be_device *dev = NULL;
+    base_strbuf key, text;
+    base_strbuf_init(&key, &j->alloc);
+    base_strbuf_init(&text, &j->alloc);
+    kn_encode(kernel, &key);
+    be_options options = {.alloc = &j->alloc, .log = &j->log, .threads = 1};
+    j->status = be_cpu.open(&options, &dev, &j->error);
+    printf("%s\n", name);
+    for (int i = 0; i < 2 && !j->status; i++) {
+        j->status = be_cpu.text(dev, key.at, key.n, i ? "asm" : "llvm", &text, &j->error);
+        print(&text);
+    }
+    be_cpu.close(dev);
+    base_strbuf_free(&text);
+    base_strbuf_free(&key);
+}
+
+static void parse(void *arg) {
+    job *j = arg;
+    base_strbuf out;
+    base_strbuf_init(&out, &j->alloc);
+    ir_parse(&j->given, j->text, j->n, &j->roots);
+    if (j->stages & GRAPH) ir_print(&j->given, &j->roots, &out);
+    print(&out);
+}
+
+static void compile(void *arg) {
+    job *j = arg;
+    base_strbuf out;
+    base_strbuf_init(&out, &j->alloc);
+    ir_roots roots;
+    ir_optimise(&j->graph, &j->given, &j->roots, &roots);
+    if (j->stages & OPT) ir_print(&j->graph, &roots, &out);
+    print(&out);
+    if (!(j->stages & (FUSE | WHY | KERNEL | CODE | DOT))) return;
+    pg_program *p = pg_compile(&j->graph, &roots, j->fuse);
+    if (j->stages & FUSE) fputs(p->fuse_text, stdout);
+    if (j->stages & WHY) fputs(p->why_text, stdout);
+    if (j->stages & DOT) ir_print_dot(&j->graph, &roots, p->step_of, &out);
+    print(&out);
+    for (uint32_t i = 0; i < p->n_step; i++) {
+        if (p->step[i].kind != PG_LAUNCH) continue;
+        if (j->stages & KERNEL) {
+            printf("%s\n", p->step[i].name);
+            kn_print(p->step[i].kernel, &out);
+            print(&out);
+        }
+        if ((j->stages & CODE) && !j->status) print_code(j, p->step[i].kernel, p->step[i].name);
+    }
+}
+
+/* 0, or the exit status after a sentence on standard error. */
+static int show(job *j, const char *path) {
+    if (ir_graph_init(&j->given, &j->alloc, &j->log, NULL)) return tool_fail("show", "out of memory");
+    if (base_protect(&j->given.trap, parse, j)) return tool_fail("show", "%s: %s", path, j->given.trap.text);
+    if (!(j->stages & ~GRAPH)) return 0;
+    if (ir_graph_init(&j->graph, &j->alloc, &j->log, j->given.name)) return tool_fail("show", "out of memory");
+    if (base_protect(&j->graph.trap, compile, j)) return tool_fail("show", "%s: %s", path, j->graph.trap.text);
+    return j->status ? tool_fail("show", "%s", j->error.text) : 0;
+}
+
+static char *read_file(const char *path, size_t *n) {
+    FILE *f = strcmp(path, "-") ? fopen(path, "rb") : stdin;
+    if (!f) return NULL;
+    size_t cap = 1 << 16;
+    char *text = malloc(cap);
+    *n = 0;
+    while (text) {
+        *n += fread(text + *n, 1, cap - *n, f);
+        if (*n < cap) break;
+        char *larger = realloc(text, cap *= 2);
+        if (!larger) free(text);
+        text = larger;
+    }
+    if (f != stdin) fclose(f);
+    return text;
+}
+
+static int run(int argc, char **argv) {
+    const char *path = NULL;
+    job *j = calloc(1, sizeof *j);
+    if (!j) return tool_fail("show", "out of memory");
+    j->fuse = 1;
+    int bad = 0;
+    for (int i = 1; i < argc && !bad; i++) {
+        int known = 0;
+        for (size_t k = 0; k < sizeof flags / sizeof *flags; k++)
+            if (!strcmp(argv[i], flags[k].flag)) {
+                j->stages |= flags[k].stage;
+                known = 1;
+            }
+        if (!strcmp(argv[i], "--no-fuse")) {
+            j->fuse = 0;
+            known = 1;
+        }
+        if (!known && argv[i][0] == '-' && argv[i][1]) bad = tool_fail("show", "no flag \"%s\"", argv[i]);
+        else if (!known && path) bad = tool_fail("show", "one file at a time, please: \"%s\"", argv[i]);
+        else if (!known) path = argv[i];
+    }
+    if (!bad && !path) bad = tool_fail("show", "which file? usage: sinter %s", tool_show.usage);
+    char *text = NULL;
+    if (!bad) {
+        text = read_file(path, &j->n);
+        if (!text) bad = tool_fail("show", "%s cannot be read", path);
+    }
+    if (!bad) {
+        if (!j->stages) j->stages = FUSE;
+        j->text = text;
+        base_alloc_init(&j->alloc, NULL);
+        base_log_init(&j->log, NULL, NULL, SN_LOG_OFF);
+        bad = show(j, path);
+        ir_graph_clear(&j->graph);
+        ir_graph_clear(&j->given);
+    }
+    free(text);
+    free(j);
+    return bad;
+}
+
+const tool_command tool_show = {"show", run, "show FILE.sn [--graph --opt --fuse --why ..]",
+                                "a graph after a stage: --graph --opt --fuse (default) --why --kernel --code --dot; --no-fuse"};
