@@ -1,4 +1,4 @@
-/* Random graphs on every path. SN_RANDOM=seed runs one seed and prints its graph; SN_SLOW=1 runs ten times as many. */
+/* Random graphs on every path. SN_RANDOM=seed runs one seed and reduces what fails; SN_SLOW=1 runs ten times as many. */
 #define _POSIX_C_SOURCE 200809L
 #include <check.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include "ir/fuse.h"
 #include "runtime/function.h"
 #include "support/random_graph.h"
+#include "support/reduce_graph.h"
 
 static uint64_t op_count[IR_OP_COUNT][SN_BOOL + 1], reason_count[FU_PROFIT + 1], fused, steps, gemms, shadows, functions;
 
@@ -49,27 +50,30 @@ static void print_coverage(void) {
 static const char *run_seed(sn_context *ctx, uint64_t seed, char *text, size_t n) {
     static random_graph r;
     char *problem = NULL;
-    int size = 4 + (int)(seed % 5) * 7;
+    int size = 4 + (int)(seed % 5) * 7, reduce = getenv("SN_RANDOM") != NULL;
     random_graph_new(&r, ctx, seed, size);
-    int flags = seed % 10 == 3 ? SUPPORT_COMPILED : seed % 10 == 7 && seed % 20 == 7 ? SUPPORT_COMPILED | SUPPORT_THREADS : 0;
+    int flags = seed % 10 == 3 ? SUPPORT_COMPILED : seed % 20 == 7 ? SUPPORT_COMPILED | SUPPORT_THREADS : 0;
     if (getenv("SN_COMPILED")) flags = SUPPORT_COMPILED | SUPPORT_THREADS;
+    void *before[SUPPORT_MAX_VARS] = {NULL};
     for (uint32_t k = 0; k < 2 * r.n_function && !problem; k++) { /* all, and all again on the variables they have left */
         r.body.roots = r.function[k % r.n_function];
         char what[900];
-        if (!support_paths(&r.body, k < r.n_function ? flags : SUPPORT_FUSED_ONLY, count_coverage, NULL, what, sizeof what)) {
-            snprintf(text, n, "seed %llu, function %u: %s", (unsigned long long)seed, k, what);
-            problem = text;
-            if (getenv("SN_RANDOM")) {
-                base_strbuf print;
-                base_alloc alloc;
-                base_alloc_init(&alloc, NULL);
-                base_strbuf_init(&print, &alloc);
-                ir_print(r.g, &r.body.roots, &print);
-                fprintf(stderr, "%s\n", print.at);
-                base_strbuf_free(&print);
-            }
+        int now = k < r.n_function ? flags : SUPPORT_FUSED_ONLY;
+        for (uint32_t i = 0; i < r.n_var; i++) {
+            sn_tensor type = sn_var_type(r.var[i]);
+            before[i] = realloc(before[i], sn_tensor_bytes(&type) + 1);
+            sn_var_get(r.var[i], before[i], sn_tensor_bytes(&type));
         }
+        if (support_paths(&r.body, now, count_coverage, NULL, what, sizeof what)) continue;
+        snprintf(text, n, "seed %llu, function %u: %s", (unsigned long long)seed, k, what);
+        problem = text;
+        for (uint32_t i = 0; i < r.n_var; i++) {
+            sn_tensor type = sn_var_type(r.var[i]);
+            sn_var_set(r.var[i], before[i], sn_tensor_bytes(&type));
+        }
+        if (reduce) reduce_graph(&r.body, now);
     }
+    for (uint32_t i = 0; i < r.n_var; i++) free(before[i]);
     random_graph_free(&r);
     return problem;
 }

@@ -100,9 +100,12 @@ static const char *name_of(lw_part *p, ir_id u) {
     return base_arena_printf(p->s->arena, "t%u", u);
 }
 
+/* Axes of constant size 0 are left out: nothing is accessed there, and a step of 0 would hide that the access varies. */
 static ir_dim stride_of(lw_part *p, const ir_node *n, uint32_t axis) {
     ir_dim stride = ir_dim_const(p->s->g, 1);
-    for (uint32_t a = axis + 1; a < n->rank; a++) stride = ir_dim_mul(p->s->g, stride, n->dim[a]);
+    int64_t size;
+    for (uint32_t a = axis + 1; a < n->rank; a++)
+        if (!ir_dim_is_const(p->s->g, n->dim[a], &size) || size) stride = ir_dim_mul(p->s->g, stride, n->dim[a]);
     return stride;
 }
 
@@ -329,7 +332,8 @@ static kn_id concat(lw_part *p, ir_id v) {
             fu_class c = fu_class_of(p->s, v, a);
             add_step(p, &access, c, v, stride_of(p, x, a));
         }
-        access.base = lw_size(p, ir_dim_sub(g, ir_dim_const(g, 0), ir_dim_mul(g, start, stride)));
+        access.base = lw_size(p, ir_dim_mul(g, start, stride));
+        access.base.k = -access.base.k; /* launch dims are not negative */
         access.guard = here;
         kn_id value = kn_load(b, (sn_dtype)n->dtype, access);
         result = result == KN_NONE ? value : kn_prim3(b, KP_SELECT, (sn_dtype)n->dtype, first, value, result);

@@ -25,8 +25,8 @@ void rt_lock_wait(rt_lock *lock, uint32_t taken_by, uint32_t enter) {
     }
 }
 
-/* The order of release is that of the leaving before it: nobody entered since. */
+/* By a read-modify-write, so that whoever enters next is ordered after all readers that left, not only after the last. */
 void rt_lock_wake(rt_lock *lock) {
-    atomic_store_explicit(&lock->word, 0, memory_order_release);
+    atomic_fetch_and_explicit(&lock->word, ~LOCK_WAITING, memory_order_release);
     base_futex_wake(&lock->word, INT_MAX);
 }
