@@ -180,13 +180,13 @@ typedef struct {
 static const measured accuracy[] = {
 #define MATHS_MEASURED(lc, f32, f64) {#lc, f32, f64},
 #include "maths/measured.def"
+    {NULL, NULL, NULL},
 };
 
 static void print_row(FILE *out, const char *name, const char *dtypes, const char *result, double ulp, const char *doc) {
     const measured *m = NULL;
-    for (size_t i = 0; i < sizeof accuracy / sizeof *accuracy; i++)
-        if (!strcmp(accuracy[i].op, name)) m = &accuracy[i];
-    fprintf(out, "| `%s` | %s | %s | %g | %s | %s | %s |\n", name, dtypes, result, ulp, m ? m->f32 : "", m ? m->f64 : "", doc);
+    for (m = accuracy; m->op && strcmp(m->op, name) != 0;) m++;
+    fprintf(out, "| `%s` | %s | %s | %g | %s | %s | %s |\n", name, dtypes, result, ulp, m->op ? m->f32 : "", m->op ? m->f64 : "", doc);
 }
 
 static void print_docs(FILE *out) {

@@ -186,7 +186,7 @@ static void make_combine(fu_state *s, ir_id v) {
         elements *= fu_extent(s, fu_class_of(s, v, i), &symbolic);
         if (symbolic) elements = FU_SMALL_ELEMENTS + 1;
     }
-    if (elements <= FU_SMALL_ELEMENTS && !f->in_memory) return;
+    if (elements > 0 && elements <= FU_SMALL_ELEMENTS && !f->in_memory) return;
     int32_t gi = new_group(s);
     fu_group *g = &s->group.at[gi];
     for (uint32_t i = 0; i < f->n_axis; i++) {

@@ -331,8 +331,9 @@ static fu_reason settle(fu_state *s, ir_id v, int32_t gi, fu_join *join) {
 static int members_cover(const fu_state *s, const fu_group *g, const fu_join *join) {
     for (uint32_t i = 0; i < g->member.n; i++) {
         classes c = classes_of(s, g->member.at[i]);
+        int exit = s->node[g->member.at[i]].is_exit;
+        if (exit && !join->n_point) return 0; /* no chunks to leave partials of */
         for (uint32_t k = 0; k < join->n_point; k++) {
-            int exit = s->node[g->member.at[i]].is_exit;
             if (exit ? !folds(&c, join->point[k]) : !keeps(&c, join->point[k])) return 0;
         }
     }

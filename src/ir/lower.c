@@ -56,7 +56,10 @@ static int can_collapse(const lw_part *p, fu_class outer, fu_class inner) {
         lw_source source = lw_source_of(p, v);
         int moves = source != LW_MEMORY && (n->op == IR_SLICE || n->op == IR_PAD || n->op == IR_CONCAT || n->op == IR_GATHER ||
                                             n->op == IR_IOTA);
-        int first = source == LW_INLINE && !moves ? 0 : -1; /* -1: its own axes; those of INLINE nodes address nothing */
+        int stored = 0; /* by an assign, at its own axes */
+        for (uint32_t i = 0; i < p->group->assign.n; i++) stored |= s->assign.at[p->group->assign.at[i]].value == v;
+        /* -1: its own axes; those of INLINE nodes address nothing */
+        int first = source == LW_INLINE && !moves && !stored ? 0 : -1;
         for (int operand = first; operand < (int)n->n_in; operand++) {
             fu_class previous = 0;
             int before = 0, has_outer = 0, has_inner = 0;
@@ -118,7 +121,7 @@ static kn_access row_access(lw_part *p, ir_id v) {
     kn_id tile_axis = KN_NONE;
     for (uint32_t i = 0; i < p->n_axis; i++)
         if (p->axis[i].role == KN_POINT && p->axis[i].axis != KN_NONE) tile_axis = p->axis[i].axis;
-    int tiled = p->tile > 1 && (item->over >> tile_axis & 1);
+    int tiled = tile_axis != KN_NONE && (item->over >> tile_axis & 1);
     ir_dim points = ir_dim_const(g, tiled ? p->tile : 1);
     if (lanes) count = points;
     for (uint32_t i = p->n_axis; i-- > 0;) {

@@ -27,7 +27,6 @@ typedef struct {
     BASE_VEC(pg_dim) traffic;
     BASE_VEC(uint8_t) traffic_size;
     ir_dim flops;
-    base_strbuf *name; /* op names, for people */
 } lw_launch;
 
 typedef enum { LW_MEMORY, LW_PARTIALS, LW_MEMBER, LW_INLINE } lw_source;
@@ -36,6 +35,7 @@ typedef struct {
     uint8_t wanted;    /* computed or read at its own point in this group */
     uint8_t scheduled; /* has a phase of its own; the others are written where they are read */
     uint8_t entry;     /* in an entry phase */
+    uint8_t in_tile;   /* a member of a part with points, or made of one: never at entry, whatever it varies over */
     uint8_t absorbed;  /* a product that its only reader takes into an FMA */
     uint8_t row;       /* kept in row scratch */
     uint8_t loop_fold; /* folds a LOOP axis: usable from the next level on */

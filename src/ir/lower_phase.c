@@ -39,7 +39,10 @@ static void analyse(lw_part *p, ir_id v) {
         item->loop_fold = (folded & p->loop_axes) != 0;
         if (fu(p, v)->is_exit) item->loop_fold = 0;
     }
-    item->entry = !(item->reads & p->point_axes) && !(item->over & p->loop_axes) && !(member && p->point_axes);
+    item->in_tile = member && p->point_axes;
+    for (uint32_t k = 0; source != LW_MEMORY && source != LW_PARTIALS && k < n->n_in; k++)
+        item->in_tile |= fu(p, v)->edge[k].pointwise && p->item[n->in[k]].in_tile;
+    item->entry = !(item->reads & p->point_axes) && !(item->over & p->loop_axes) && !item->in_tile;
     if (!p->point_axes) item->entry = 1;
     item->scheduled = !item->absorbed && (member || source == LW_PARTIALS || fu(p, v)->resident ||
                                           (item->entry && !(item->over & p->loop_axes)));

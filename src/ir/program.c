@@ -150,36 +150,32 @@ static void place_values(builder *b) {
 
 /* ---- steps ---------------------------------------------------------------------------------------------------------------- */
 
-static void name_step(builder *b, lw_launch *l, int32_t step) {
+/* "moons.0 matmul add tanh": the operators in it, each once. */
+static const char *name_step(builder *b, int32_t step) {
     fu_state *s = b->s;
-    base_strbuf_printf(l->name, "%s.%d", s->g->name ? s->g->name : "graph", (int)step);
+    const char *name = base_arena_printf(s->arena, "%s.%d", s->g->name ? s->g->name : "graph", (int)step);
     uint32_t n = 0;
+    uint8_t *named = ARENA_ARRAY(s->arena, uint8_t, IR_OP_COUNT);
     for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++) {
         if (b->step_of_group[gi] != step) continue;
         const fu_group *g = &s->group.at[gi];
         for (uint32_t i = 0; i < g->member.n; i++) {
             ir_op op = (ir_op)ir_at(s->g, g->member.at[i])->op;
-            int repeated = 0;
-            for (uint32_t k = 0; k < i; k++) repeated |= ir_at(s->g, g->member.at[k])->op == op;
-            if (repeated || n++ >= 8) continue;
-            base_strbuf_printf(l->name, " %s", ir_ops[op].name);
+            if (!named[op] && n++ < 8) name = base_arena_printf(s->arena, "%s %s", name, ir_ops[op].name);
+            named[op] = 1;
         }
-        if (g->assign.n && n++ < 8) base_strbuf_puts(l->name, " update");
+        if (g->assign.n && !named[0] && n++ < 8) name = base_arena_printf(s->arena, "%s update", name);
+        named[0] |= g->assign.n != 0;
     }
+    return name;
 }
 
 static void make_launch(builder *b, int32_t step) {
     fu_state *s = b->s;
-    base_alloc *alloc = s->arena->alloc;
-    base_strbuf name;
-    base_strbuf_init(&name, alloc);
     lw_launch *l = ARENA_NEW(s->arena, lw_launch);
     kn_build_init(&l->b, s->arena);
-    l->name = &name;
     l->flops = ir_dim_const(s->g, 0);
-    name_step(b, l, step);
-    const char *text = name.at ? base_arena_strdup(s->arena, name.at) : "kernel";
-    base_strbuf_free(&name);
+    const char *text = name_step(b, step);
     for (uint32_t part = 0; part < b->parts.at[step]; part++)
         for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++) {
             if (b->step_of_group[gi] != step || b->part_of_group[gi] != part) continue;

@@ -36,8 +36,7 @@ typedef struct {
     const pg_ref *mem;      /* one per kernel->mem */
     const pg_dim *dim;      /* one per kernel dim */
     const uint64_t *scalar; /* one per kernel scalar */
-    pg_dim bytes;           /* memory traffic is the sum of traffic[0 .. n_traffic): each an element count .. */
-    uint32_t n_traffic;
+    uint32_t n_traffic; /* memory traffic is a sum: each an element count .. */
     const pg_dim *traffic;
     const uint8_t *traffic_size; /* .. times these bytes */
     pg_dim flops;                /* estimate */

@@ -1,6 +1,6 @@
-/* lock.h: a reader/writer lock of one word, which costs an uncontended call two atomic operations per variable (the C
- * library's costs four times that). Whoever finds it taken sets LOCK_WAITING and sleeps; while that is set nobody
- * enters, so a writer is not kept out by a stream of readers; whoever leaves last clears the word and wakes all. */
+/* lock.h: a reader/writer lock of one word: two atomic operations where nobody competes, which is half of what the C
+ * library's costs. Whoever finds it taken sets LOCK_WAITING and sleeps; while that is set nobody enters, so a stream of
+ * readers does not keep a writer out; whoever leaves last clears the word and wakes all. */
 #ifndef RUNTIME_LOCK_H
 #define RUNTIME_LOCK_H
 

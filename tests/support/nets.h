@@ -4,7 +4,7 @@
 
 #include "support/support_paths.h"
 
-enum { NET_MAX_INPUTS = 6, NET_MAX_VARS = SUPPORT_MAX_VARS, NET_MAX_OUTPUTS = 6 };
+enum { NET_MAX_INPUTS = 32, NET_MAX_VARS = SUPPORT_MAX_VARS, NET_MAX_OUTPUTS = 6 };
 
 typedef struct {
     sn_context *ctx; /* not the net's */

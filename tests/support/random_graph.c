@@ -163,7 +163,7 @@ static void make_leaves(random_graph *r, sn_context *ctx) {
     n = 1 + random_below(r, 3);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t rank = any_shape(r, dims, 0);
-        sn_dtype dtype = whole[random_below(r, 5)];
+        sn_dtype dtype = i ? whole[random_below(r, 5)] : SN_I64;
         random_push(r, random_input(r, dtype, rank, dims), 6);
     }
     n = random_below(r, 5);
@@ -317,8 +317,6 @@ static void add_select(random_graph *r) {
         if (ir_at(r->g, x.id)->dtype == SN_BOOL) return;
         c.id = binary(r, IR_LT, x.id, y.id);
     }
-    ir_id sum[2] = {c.id, x.id};
-    (void)sum;
     random_push(r, ir_select(r->g, c.id, x.id, y.id), fmax(x.most, y.most));
 }
 

@@ -1,0 +1,256 @@
+/* Every reason that fusion gives for keeping two nodes apart: a small graph that it refuses for that reason, beside a near
+ * miss that fuses; both give the evaluator's results. Then larger graphs that must not become one kernel. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ir/fuse.h"
+#include "support/nets.h"
+
+/* ---- reading decisions ------------------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    net n;
+    sn_function *f;
+    char *why, *fuse;
+    sn_function_stats stats;
+} view;
+
+static void open_view(view *v) {
+    v->f = net_function(&v->n);
+    v->why = net_show(&v->n, v->f, SN_SHOW_WHY);
+    v->fuse = net_show(&v->n, v->f, SN_SHOW_FUSE);
+    ck_assert_int_eq(sn_function_get_stats(v->f, &v->stats), SN_OK);
+}
+
+static void close_view(view *v) {
+    sn_context *ctx = v->n.ctx;
+    free(v->why);
+    free(v->fuse);
+    sn_function_free(v->f);
+    net_free(&v->n);
+    sn_context_free(ctx);
+}
+
+/* The decision about one node or update: its line, which contains `probe`, and the indented ones after it. */
+static void decision(const view *v, const char *probe, char *out, size_t n) {
+    const char *start = v->why;
+    while (start) { /* a line that is not indented, with the probe in it */
+        const char *end = strchr(start, '\n');
+        const char *found = strstr(start, probe);
+        if (!end) break;
+        if (*start != ' ' && found && found < end) {
+            while (end[1] == ' ') end = strchr(end + 1, '\n');
+            snprintf(out, n, "%.*s", (int)(end - start), start);
+            return;
+        }
+        start = end + 1;
+    }
+    ck_abort_msg("no decision about %s in:\n%s", probe, v->why);
+}
+
+static void expect_refused(const view *v, const char *probe, fu_reason reason) {
+    char text[1024];
+    decision(v, probe, text, sizeof text);
+    ck_assert_msg(strstr(text, fu_reason_text(reason)) && !strstr(text, "fused into"), "not refused for \"%s\":\n%s\nall:\n%s",
+                  fu_reason_text(reason), text, v->why);
+}
+
+static void expect_fused(const view *v, const char *probe) {
+    char text[1024];
+    decision(v, probe, text, sizeof text);
+    ck_assert_msg(strstr(text, "fused into") != NULL, "not fused:\n%s\nall:\n%s", text, v->why);
+}
+
+/* ---- one pair of graphs for each reason --------------------------------------------------------------------------------------- */
+
+/* Each makes the graph, with the node in question called "probe" (or the variable in question W). near: the near miss. */
+typedef void (*maker)(net *n, int near);
+
+static sn_expr probe(sn_expr e) { return sn_name(e, "probe"); }
+
+/* A vector's sum is complete after all its points; a row's is complete at each point. */
+static void make_cycle(net *n, int near) {
+    sn_dim N = net_dim(n, "N");
+    sn_expr e = sn_exp(net_input(n, "x", near ? SN_SHAPE(N, SN_DIM(8)) : SN_SHAPE(N)));
+    sn_expr total = near ? sn_sum(e, SN_AXES(1), 1) : sn_sum_all(e);
+    net_output(n, probe(sn_div(e, total)));
+}
+
+/* Neighbours of a computed value; neighbours of an input. */
+static void make_shifted(net *n, int near) {
+    sn_dim N = net_dim(n, "N"), next = sn_dim_add(n->g, N, SN_DIM(1));
+    sn_expr x = net_input(n, "x", SN_SHAPE(next));
+    sn_expr a = x, b = x;
+    if (!near) a = b = sn_exp(x);
+    a = sn_slice(a, 0, SN_DIM(1), SN_END);
+    b = sn_slice(b, 0, SN_DIM(0), N);
+    if (near) {
+        a = sn_exp(a);
+        b = sn_exp(b);
+    }
+    net_output(n, probe(sn_sub(a, b)));
+}
+
+/* A row beside a matrix that reads it, too; a second matrix. */
+static void make_points(net *n, int near) {
+    sn_dim N = net_dim(n, "N"), D = SN_DIM(2000);
+    sn_expr x = net_input(n, "x", SN_SHAPE(N, D)), row = net_input(n, "row", SN_SHAPE(D));
+    net_output(n, sn_mul(x, row));
+    net_output(n, probe(near ? sn_add(x, row) : sn_exp(row)));
+}
+
+/* Row sums of 40 x 50: neither 40 points nor 50 are enough; 70 rows are. */
+static void make_few_points(net *n, int near) {
+    sn_expr x = net_input(n, "x", SN_SHAPE(SN_DIM(near ? 70 : 40), SN_DIM(50)));
+    net_output(n, probe(sn_sum(sn_exp(x), SN_AXES(1), 0)));
+}
+
+/* Sums of sums: the inner one is a loop of 40 in a loop of 100, or is unrolled. */
+static void make_nest(net *n, int near) {
+    sn_dim N = net_dim(n, "N");
+    sn_expr x = net_input(n, "x", SN_SHAPE(N, SN_DIM(100), SN_DIM(near ? 20 : 40)));
+    sn_expr inner = sn_sum(sn_exp(x), SN_AXES(2), 0);
+    net_output(n, probe(sn_sum(sn_tanh(inner), SN_AXES(1), 0)));
+}
+
+/* A row of exponentials that is used again when their sum is known: 40 kB or 32 kB a point. */
+static void make_row(net *n, int near) {
+    sn_dim N = net_dim(n, "N"), C = SN_DIM(near ? 8000 : 10000);
+    sn_expr e = sn_exp(net_input(n, "x", SN_SHAPE(N, C)));
+    net_output(n, probe(sn_div(e, sn_sum(e, SN_AXES(1), 1))));
+}
+
+/* Column sums where the points are rows: 280 kB a chunk, or 240 kB. */
+static void make_accumulators(net *n, int near) {
+    sn_dim N = net_dim(n, "N"), C = SN_DIM(near ? 60000 : 70000);
+    sn_expr x = net_input(n, "x", SN_SHAPE(N, C));
+    net_output(n, probe(sn_sum(sn_mul(x, sn_sum(x, SN_AXES(1), 1)), SN_AXES(0), 0)));
+}
+
+/* The same of symbolic size. */
+static void make_accumulators_symbolic(net *n, int near) {
+    sn_dim N = net_dim(n, "N"), C = near ? SN_DIM(20) : net_dim(n, "C");
+    sn_expr x = net_input(n, "x", SN_SHAPE(N, C));
+    net_output(n, probe(sn_sum(sn_mul(x, sn_sum(x, SN_AXES(1), 1)), SN_AXES(0), 0)));
+}
+
+/* The sum of 26 inputs, or of 24. */
+static void make_memories(net *n, int near) {
+    sn_dim N = net_dim(n, "N");
+    sn_expr total = net_input(n, "x0", SN_SHAPE(N));
+    int count = near ? FU_MAX_MEMS : FU_MAX_MEMS + 1;
+    for (int i = 1; i < count; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "x%d", i);
+        total = sn_add(sn_tanh(total), net_input(n, name, SN_SHAPE(N)));
+    }
+    net_output(n, probe(total));
+}
+
+/* A long chain of costly operators, one shorter than the budget or longer. */
+static void make_instructions(net *n, int near) {
+    sn_expr y = net_input(n, "x", SN_SHAPE(net_dim(n, "N")));
+    int length = FU_MAX_INSTS / (ir_ops[IR_SIN].cost + 1) + !near;
+    for (int i = 1; i < length; i++) y = sn_sin(y);
+    net_output(n, probe(sn_sin(y)));
+}
+
+/* A variable's new value, while its old one is needed after the kernel that makes the new one. */
+static void make_in_place(net *n, int near) {
+    sn_expr w = net_var(n, "W", 1, NET_SIZES(5000));
+    sn_expr e = sn_exp(w);
+    net_update(n, w, e);
+    net_output(n, sn_mul(w, near ? net_const(n, 2) : sn_sum_all(e)));
+}
+
+/* The new value is the old one transposed, element by element of another place; or of the same. */
+static void make_in_place_transposed(net *n, int near) {
+    sn_expr w = net_var(n, "W", 1, NET_SIZES(40, 40));
+    net_update(n, w, sn_exp(near ? w : sn_t(w)));
+}
+
+/* One input in common with another kernel and five of its own, or three. */
+static void make_profit(net *n, int near) {
+    sn_dim N = net_dim(n, "N");
+    sn_expr shared = net_input(n, "shared", SN_SHAPE(N));
+    net_output(n, sn_exp(shared));
+    sn_expr in[5];
+    for (int i = 0; i < (near ? 2 : 5); i++) {
+        char name[8];
+        snprintf(name, sizeof name, "x%d", i);
+        in[i] = net_input(n, name, SN_SHAPE(N));
+    }
+    if (near) net_output(n, probe(sn_select(sn_gt(in[0], in[1]), shared, in[1])));
+    else net_output(n, probe(sn_select(sn_gt(in[0], in[1]), shared, in[1])));
+}
+
+typedef struct {
+    fu_reason reason;
+    maker make;
+    const char *probe;
+    uint32_t n_kernels, n_near; /* launches */
+} refusal;
+
+static const refusal refusals[] = {
+    {FU_CYCLE, make_cycle, "\"probe\"", 2, 1},
+    {FU_SHIFTED, make_shifted, "\"probe\"", 2, 1},
+    {FU_POINTS, make_points, "\"probe\"", 1, 1}, /* two parts of a launch, or one */
+    {FU_FEW_POINTS, make_few_points, "\"probe\"", 2, 1},
+    {FU_NEST, make_nest, "\"probe\"", 2, 1},
+    {FU_ROW, make_row, "\"probe\"", 2, 1},
+    {FU_ACCUMULATORS, make_accumulators, "\"probe\"", 2, 2},
+    {FU_ACCUMULATORS, make_accumulators_symbolic, "\"probe\"", 2, 2},
+    {FU_BUDGET, make_memories, "\"probe\"", 2, 1},
+    {FU_BUDGET, make_instructions, "\"probe\"", 2, 1},
+    {FU_IN_PLACE, make_in_place, "@W", 3, 1},
+    {FU_IN_PLACE, make_in_place_transposed, "@W", 2, 1},
+    {FU_PROFIT, make_profit, "\"probe\"", 1, 1},
+};
+enum { N_REFUSALS = sizeof refusals / sizeof *refusals };
+
+START_TEST(every_reason_has_its_graph) {
+#define COUNTED(name, text) FU_##name##_COUNTED,
+    enum { FU_REASONS(COUNTED) N_REASONS };
+#undef COUNTED
+    for (int reason = FU_OK + 1; reason <= N_REASONS; reason++) {
+        int found = 0;
+        for (int i = 0; i < N_REFUSALS; i++) found |= (int)refusals[i].reason == reason;
+        ck_assert_msg(found, "nothing is refused for \"%s\"", fu_reason_text((fu_reason)reason));
+    }
+}
+END_TEST
+
+START_TEST(refused_and_near_miss) {
+    const refusal *r = &refusals[_i];
+    for (int near = 0; near < 2; near++) {
+        view v;
+        net_begin(&v.n, support_twin_context(), near ? "near" : "refused");
+        r->make(&v.n, near);
+        open_view(&v);
+        if (getenv("SHOWALL")) printf("%s near %d %u kernels\n%s%s\n", fu_reason_text(r->reason), near, v.stats.n_kernels, v.why, v.fuse);
+        if (near) expect_fused(&v, r->probe);
+        else expect_refused(&v, r->probe, r->reason);
+        ck_assert_msg(v.stats.n_kernels == (near ? r->n_near : r->n_kernels), "%s: %u kernels:\n%s", fu_reason_text(r->reason),
+                      v.stats.n_kernels, v.fuse);
+        static const int64_t sizes[] = {0, 1, 7, 33};
+        for (int i = 0; i < (v.n.g->dim_name.n ? 4 : 1); i++)
+            net_check(&v.n, (const int64_t[]){sizes[i], 9}, (uint64_t)i, 0, NULL, NULL);
+        close_view(&v);
+    }
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("fuse_refusals");
+    TCase *tests = tcase_create("refusals");
+    suite_add_tcase(suite, tests);
+    tcase_add_test(tests, every_reason_has_its_graph);
+    tcase_add_loop_test(tests, refused_and_near_miss, 0, N_REFUSALS);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
