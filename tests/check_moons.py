@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains the network of samples/moons again with NumPy, from the points and first weights that a run of the programme
+"""Trains the network of samples/moons again with NumPy, from the points and first weights that a run of the program
 wrote, and compares: the loss every 1000 passes, the final weights, the accuracy. Nothing of Sinter is used here: forward
 and backward are written out by hand.
 
@@ -26,6 +26,8 @@ CASES = [
     (57, 5, 3001, "f32", 11, 2e-4, 1e-5),
     (1, 1, 10, "f64", 3, 1e-11, 1e-12),
     (333, 130, 200, "f64", 2, 1e-11, 1e-12),
+    (5000, 1000, 4, "f64", 0, 1e-11, 1e-12),
+    (5000, 1000, 4, "f32", 0, 2e-4, 1e-5),
 ]
 
 
@@ -56,7 +58,7 @@ def step(X, y, p):
 
 
 def run(moons, folder, points, hidden, passes, dtype, seed):
-    """The programme's lines, and what it wrote."""
+    """The program's lines, and what it wrote."""
     command = [moons, "--points", points, "--hidden", hidden, "--passes", passes, "--dtype", dtype, "--seed", seed,
                "--lr", LEARNING_RATE, "--reg", LAMBDA, "--plot", folder / "moons.png", "--dump", folder]
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
@@ -109,7 +111,7 @@ def check_case(moons, points, hidden, passes, dtype, seed, weight_bound, loss_bo
     right = int((forward(X, *p)[1].argmax(axis=1) == y).sum())
     found = re.search(r"^accuracy (\S+) %: (\d+) of (\d+) points$", text, re.MULTILINE)
     if not found or (int(found[2]), int(found[3])) != (right, points):
-        faults.append(f"NumPy gets {right} of {points} points right, the programme says {found and found[0]}")
+        faults.append(f"NumPy gets {right} of {points} points right, the program says {found and found[0]}")
     elif abs(float(found[1]) - 100 * right / points) > 1e-4:
         faults.append(f"{right} of {points} points are not {found[1]} %")
 

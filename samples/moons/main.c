@@ -1,4 +1,4 @@
-/* A network with one hidden layer learns to tell two half-moons apart: the classic first Theano programme, in C.
+/* A network with one hidden layer learns to tell two half-moons apart: the classic first Theano program, in C.
  *
  *   describe   the network, its loss, the gradients and the updates as expressions, once
  *   compile    four functions over the same four variables: a training step, loss, probabilities, predictions
@@ -297,7 +297,7 @@ static bool prepare_files(const network *net, const moons_options *o, const sn_t
                         npy_save(o->dump, "y.npy", &data[1]) && dump_parameters(net, o->dump, "_init"));
 }
 
-/* ---- the programme
+/* ---- the program
  * ----------------------------------------------------------------------------------------------------------- */
 
 static bool run(network *net, const moons_options *o, const sn_tensor data[2]) {

@@ -13,24 +13,24 @@ enum { POINTS_MAX = 10000000, HIDDEN_MAX = 1000000, PASSES_MAX = 1000000000 };
 
 /* getopt's value, name, argument's name or "", help. */
 #define OPTION_MAP(X)                                                                                                  \
-    X('n', points, "N", "points of the two moons together (default 200)")                                              \
-    X('H', hidden, "N", "units of the hidden layer (default 3)")                                                       \
-    X('p', passes, "N", "gradient descent steps over all points (default 20000)")                                      \
-    X('l', lr, "RATE", "learning rate (default 0.01)")                                                                 \
-    X('r', reg, "LAMBDA", "strength of the penalty on large weights (default 0.01)")                                   \
-    X('t', dtype, "TYPE", "f32 or f64 (default f32)")                                                                  \
-    X('s', seed, "N", "seed of the points and of the first weights (default 0)")                                       \
-    X('P', plot, "FILE", "picture to write, or none (default moons.png)")                                              \
-    X('g', show - graph, "", "print the training step's graph, as given and optimised, and its program")               \
-    X('D', dot, "FILE", "write the training step's graph and kernels for Graphviz")                                    \
-    X('f', profile, "", "print where the training step's time went")                                                   \
-    X('d', dump, "DIR", "write points and weights, before and after, as .npy files")                                   \
-    X('h', help, "", "print this and leave")
+    X('n', "points", "N", "points of the two moons together (default 200)")                                            \
+    X('H', "hidden", "N", "units of the hidden layer (default 3)")                                                     \
+    X('p', "passes", "N", "gradient descent steps over all points (default 20000)")                                    \
+    X('l', "lr", "RATE", "learning rate (default 0.01)")                                                               \
+    X('r', "reg", "LAMBDA", "strength of the penalty on large weights (default 0.01)")                                 \
+    X('t', "dtype", "TYPE", "f32 or f64 (default f32)")                                                                \
+    X('s', "seed", "N", "seed of the points and of the first weights (default 0)")                                     \
+    X('P', "plot", "FILE", "picture to write, or none (default moons.png)")                                            \
+    X('g', "show-graph", "", "print the training step's graph, as given and optimised, and its program")               \
+    X('D', "dot", "FILE", "write the training step's graph and kernels for Graphviz")                                  \
+    X('f', "profile", "", "print where the training step's time went")                                                 \
+    X('d', "dump", "DIR", "write points and weights, before and after, as .npy files")                                 \
+    X('h', "help", "", "print this and leave")
 
 static void print_help(void) {
     puts("Usage: moons [OPTION]...\n"
          "Trains a small network to tell two half-moons apart, and draws where it sees which.\n");
-#define OPTION_HELP(value, name, argument, help) printf("  --%-11s %-7s %s\n", #name, argument, help);
+#define OPTION_HELP(value, name, argument, help) printf("  --%-11s %-7s %s\n", name, argument, help);
     OPTION_MAP(OPTION_HELP)
 #undef OPTION_HELP
 }
@@ -95,7 +95,7 @@ static bool read_path(const char *name, const char *text, const char **out) {
 
 int moons_options_read(int argc, char **argv, moons_options *o) {
     static const struct option table[] = {
-#define OPTION_ROW(value, name, argument, help) {#name, sizeof argument > 1, NULL, value},
+#define OPTION_ROW(value, name, argument, help) {name, sizeof argument > 1, NULL, value},
         OPTION_MAP(OPTION_ROW)
 #undef OPTION_ROW
             {NULL, 0, NULL, 0}};

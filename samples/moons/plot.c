@@ -214,10 +214,10 @@ static void draw_title(cairo_t *cr, const char *title) {
     cairo_set_font_size(cr, 13);
     double x = AREA_X + AREA_W;
     for (int class = 1; class >= 0; class --) {
-        char text[16];
+        char text[24];
         snprintf(text, sizeof text, "class %d", class);
         use_colour(cr, ink);
-        draw_text(cr, text, x, 33, 1);
+        draw_text(cr, class ? "class 1" : "class 0", x, 33, 1);
         draw_point(cr, x - 52, 28.5, 4.4, class);
         x -= 72;
     }

@@ -335,16 +335,18 @@ static int group_reads(fu_state *s, int32_t gi, ir_id source) {
     return r.found;
 }
 
-/* In place where every other reader of the old value can run first; else through a temporary that is copied at the end. */
+/* In place where every other reader of the old value can run first; else through a temporary that is copied at the end. So
+ * are values that are cheaper to copy than to wait for, which may take another launch. */
 static void settle_in_place(fu_state *s, fu_assign *a) {
     if (!a->is_var) return;
     ir_id var = s->g->var.at[a->var].node;
     if (!var || !s->node[var].needed) return;
+    int cheap = 2 * fu_bytes(s, var) <= FU_LAUNCH_BYTES;
     for (int32_t gi = 0; gi < (int32_t)s->group.n && !a->shadow; gi++) {
         if (!group_reads(s, gi, var)) continue;
         /* In its own group only the accesses that fu_try_assign accepts; a new group of its own reads at the same point. */
         if (gi == a->group) a->shadow = (uint8_t)(fu_try_assign(s, a, gi) != FU_OK);
-        else a->shadow = (uint8_t)fu_before(s, a->group, gi);
+        else a->shadow = (uint8_t)(fu_before(s, a->group, gi) || (cheap && !fu_before(s, gi, a->group)));
     }
     if (a->shadow) {
         base_strbuf_printf(&s->why, "@%s is written to a temporary and copied at the end: %s\n", s->g->var.at[a->var].name,

@@ -27,7 +27,8 @@ enum {
     FU_BLAS_EXTENT = 32,         /* all of m, n, k must exceed this for a BLAS call .. */
     FU_BLAS_INTENSITY = 8,       /* .. and flops per byte of the operands this */
     FU_NOMINAL = 1024,           /* stands for a symbolic extent in estimates */
-    FU_MIN_POINTS = 64,          /* a demotion must leave this many points (or a symbolic extent) */
+    FU_MIN_POINTS = 64,          /* a demotion must leave this many points (or a symbolic extent) .. */
+    FU_TINY = 65536,             /* .. unless no node of the group has more elements than this, folded ones with them */
     FU_FOLD_POINTS = 4096,       /* a fold with few results and more elements than this is spread over chunks */
     FU_ROW_BYTES = 32768,        /* row scratch of one point */
     FU_ACC_BYTES = 262144,       /* partials of one chunk */
@@ -154,8 +155,8 @@ int fu_before(const fu_state *s, int32_t earlier, int32_t later);
 
 /* Notes that one group must run before another, and what follows from it. */
 void fu_add_before(fu_state *s, int32_t earlier, int32_t later);
-/* Tests a group as it stands: points, nests, budgets. */
-fu_reason fu_test_group(fu_state *s, int32_t gi);
+/* Tests a group as it stands: points, nests, budgets. fewer: some of its members had more points before. */
+fu_reason fu_test_group(fu_state *s, int32_t gi, int fewer);
 
 /* Would v fit into group gi? On FU_OK, join tells the group's new points, whether v is an exit, and the bytes saved. */
 typedef struct {

@@ -181,7 +181,8 @@ fu_reason fu_find_roles(fu_state *s, const fu_group *group, uint32_t n_point, co
     for (uint32_t i = 0; i < n_members(&members); i++) {
         int value;
         ir_id v = member_at(s, &members, i, &value);
-        if (!value && folds_in_loop(s, roles, v) && varies_in_loop(s, roles, v)) return FU_NEST;
+        int combines = value && i >= group->member.n + group->assign.n; /* folds over chunks */
+        if ((combines || (!value && folds_in_loop(s, roles, v))) && varies_in_loop(s, roles, v)) return FU_NEST;
     }
     return FU_OK;
 }
@@ -282,6 +283,20 @@ static int enough_points(const fu_state *s, uint32_t n, const fu_class *point) {
     return n && total >= FU_MIN_POINTS;
 }
 
+/* Is all that the group does, with v (0: nothing more), so little that it need not be spread? */
+static int is_tiny(const fu_state *s, const fu_group *g, ir_id v) {
+    for (uint32_t i = 0; i < g->member.n + (v != 0); i++) {
+        classes c = classes_of(s, i < g->member.n ? g->member.at[i] : v);
+        double elements = 1;
+        for (uint32_t k = 0; k < c.n; k++) {
+            int symbolic;
+            elements *= (double)fu_extent(s, c.at[k], &symbolic);
+            if (symbolic || elements > FU_TINY) return 0;
+        }
+    }
+    return 1;
+}
+
 /* Class that varies slowest in v's largest operand. */
 static fu_class outermost(const fu_state *s, ir_id v) {
     const ir_node *n = ir_at(s->g, v);
@@ -304,12 +319,13 @@ static fu_class outermost(const fu_state *s, ir_id v) {
     return best;
 }
 
-static fu_reason as_demotion(const fu_state *s, const fu_group *g, const classes *c, fu_join *join) {
+static fu_reason as_demotion(const fu_state *s, const fu_group *g, ir_id v, const classes *c, fu_join *join) {
     join->is_exit = 0;
     join->n_point = 0;
     for (uint32_t i = 0; i < g->n_point; i++)
         if (!folds(c, g->point[i])) join->point[join->n_point++] = g->point[i];
-    return enough_points(s, join->n_point, join->point) ? FU_OK : FU_FEW_POINTS;
+    if (enough_points(s, join->n_point, join->point)) return FU_OK;
+    return join->n_point && is_tiny(s, g, v) ? FU_OK : FU_FEW_POINTS;
 }
 
 static fu_reason as_exit(const fu_state *s, const fu_group *g, const classes *c, fu_join *join) {
@@ -340,7 +356,7 @@ static int members_cover(const fu_state *s, const fu_group *g, const fu_join *jo
     return 1;
 }
 
-fu_reason fu_test_group(fu_state *s, int32_t gi) {
+fu_reason fu_test_group(fu_state *s, int32_t gi, int fewer) {
     const fu_group *g = &s->group.at[gi];
     fu_join join = {.n_point = g->n_point};
     memcpy(join.point, g->point, sizeof join.point);
@@ -350,6 +366,7 @@ fu_reason fu_test_group(fu_state *s, int32_t gi) {
         for (uint32_t k = 0; k < g->n_point; k++)
             if (!keeps(&c, g->point[k])) return FU_POINTS;
     }
+    if (fewer && !enough_points(s, g->n_point, g->point) && !is_tiny(s, g, 0)) return FU_FEW_POINTS;
     fu_roles roles;
     fu_reason reason = fu_find_roles(s, g, g->n_point, g->point, 0, &roles);
     return reason ? reason : test_budgets(s, 0, 0, gi, &roles);
@@ -369,17 +386,22 @@ static fu_reason test_points(fu_state *s, ir_id v, int32_t gi, fu_join *join) {
     }
     if (kept + folded < g->n_point) return FU_POINTS;
     if (!folded) {
+        fu_class forced[KN_MAX_AXES];
+        uint32_t n_forced = fu_forced(s, v, 0, forced);
         join->is_exit = 0;
-        join->n_point = g->n_point;
-        memcpy(join->point, g->point, sizeof join->point);
-        return settle(s, v, gi, join);
+        join->n_point = 0;
+        for (uint32_t i = 0; i < g->n_point; i++) /* registers cannot be indexed by a point */
+            if (!has(forced, n_forced, g->point[i])) join->point[join->n_point++] = g->point[i];
+        if (join->n_point < g->n_point && !enough_points(s, join->n_point, join->point) && !(join->n_point && is_tiny(s, g, v)))
+            return FU_FEW_POINTS;
+        return members_cover(s, g, join) ? settle(s, v, gi, join) : FU_POINTS;
     }
     /* Outermost in the largest operand: partials per chunk; else the folded axis becomes a loop inside the points. */
     int exit_first = outermost(s, v) == first_folded;
     fu_reason first = FU_OK;
     for (int attempt = 0; attempt < 2; attempt++) {
         int exit = (attempt == 0) == exit_first;
-        fu_reason reason = exit ? as_exit(s, g, &c, join) : as_demotion(s, g, &c, join);
+        fu_reason reason = exit ? as_exit(s, g, &c, join) : as_demotion(s, g, v, &c, join);
         if (!reason && !members_cover(s, g, join)) reason = FU_POINTS;
         if (!reason) reason = settle(s, v, gi, join);
         if (!reason) return FU_OK;

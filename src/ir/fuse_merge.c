@@ -63,6 +63,16 @@ static void set_home(fu_state *s, const fu_group *g, int32_t gi) {
     for (uint32_t i = 0; i < g->combined.n; i++) s->node[g->combined.at[i]].combine = gi;
 }
 
+static int same_points(const fu_group *a, const fu_group *b) {
+    if (a->n_point != b->n_point) return 0;
+    for (uint32_t i = 0; i < a->n_point; i++) {
+        int found = 0;
+        for (uint32_t k = 0; k < b->n_point; k++) found |= a->point[i] == b->point[k];
+        if (!found) return 0;
+    }
+    return 1;
+}
+
 /* Tries the points of either group for both; on success the union is group b and a is empty. */
 static fu_reason try_merge(fu_state *s, int32_t a, int32_t b) {
     fu_group old_a = s->group.at[a], old_b = s->group.at[b], both = old_b;
@@ -75,7 +85,7 @@ static fu_reason try_merge(fu_state *s, int32_t a, int32_t b) {
         s->group.at[b] = both;
         s->group.at[a].member.n = s->group.at[a].combined.n = 0;
         set_home(s, &both, b);
-        reason = fu_test_group(s, b);
+        reason = fu_test_group(s, b, both.n_point < old_a.n_point || both.n_point < old_b.n_point);
         if (!reason) {
             for (int32_t x = 0; x < (int32_t)s->group.n; x++) /* what had to wait for a, and for what a waits, is b's */
                 if (fu_before(s, a, x)) fu_add_before(s, b, x);
@@ -94,7 +104,7 @@ static fu_reason try_merge(fu_state *s, int32_t a, int32_t b) {
     return reason;
 }
 
-/* Group a's values are read in b, or both read the same large value. */
+/* Group a's values are read in b; or both read the same large value, and neither has to give up points for that. */
 static int consider(fu_state *s, int32_t a, int32_t b) {
     const fu_group *ga = &s->group.at[a], *gb = &s->group.at[b];
     if (is_empty(ga) || is_empty(gb) || ga->alone || gb->alone || fu_before(s, b, a)) return 0;
@@ -107,7 +117,7 @@ static int consider(fu_state *s, int32_t a, int32_t b) {
         each_source(s, ga, mark, reads);
         l.also_read = reads;
         each_source(s, gb, find_link, &l);
-        if (l.bytes < FU_LAUNCH_BYTES) return 0;
+        if (l.bytes < FU_LAUNCH_BYTES || !same_points(ga, gb)) return 0;
     }
     if (has_between(s, a, b)) {
         base_strbuf_printf(&s->why, "g%d with g%d: not merged: %s\n", (int)a, (int)b, fu_reason_text(FU_CYCLE));

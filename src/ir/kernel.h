@@ -226,7 +226,7 @@ void kn_print(const kn_kernel *k, base_strbuf *out);
 
 /* ---- expand.c ---------------------------------------------------------------------------------------------------- */
 
-/* The same kernel with every KN_MATHS primitive rewritten into the others (verified maximum errors: docs/ops.md). */
+/* The same kernel with every KN_MATHS primitive rewritten into the others (methods and measured errors: docs/maths.md). */
 kn_kernel *kn_expand(base_arena *arena, const kn_kernel *k);
 
 #endif

@@ -128,7 +128,7 @@ static kn_access row_access(lw_part *p, ir_id v) {
         const lw_axis *a = &p->axis[i];
         if (a->role == KN_POINT || a->axis == KN_NONE || !(item->over >> a->axis & 1)) continue;
         step[i] = count;
-        count = ir_dim_mul(g, count, a->extent);
+        if (a->extent != ir_dim_const(g, 0)) count = ir_dim_mul(g, count, a->extent); /* see stride_of */
     }
     ir_dim all = lanes ? count : ir_dim_mul(g, count, points);
     if (item->row_mem == KN_NONE)

@@ -186,7 +186,7 @@ kn_id lw_load_partials(lw_part *p, ir_id u) {
     kn_id mem = lw_mem(p, place->ref, KN_IN, (sn_dtype)n->dtype, count, place->step, place->part,
                        base_arena_printf(p->s->arena, "%s.part", name_of(p, u)));
     kn_access access = kn_access_of(mem);
-    kn_access_step(&access, q, lw_size(p, count));
+    kn_access_step(&access, q, count == ir_dim_const(p->s->g, 0) ? KN_C(1) : lw_size(p, count)); /* see stride_of */
     for (uint32_t a = 0; a < n->rank; a++) add_step(p, &access, fu_class_of(p->s, u, a), u, stride_of(p, n, a));
     kn_id value = kn_load(b, (sn_dtype)n->dtype, access);
     return kn_fold(b, lw_fold_prim((ir_op)n->op), (sn_dtype)n->dtype, 1u << q, value, KN_NONE);

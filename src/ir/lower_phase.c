@@ -185,12 +185,22 @@ void lw_make_phases(lw_part *p) {
 
 static int is_scheduled_in_loop(const lw_part *p, ir_id v) { return p->item[v].scheduled && (p->item[v].over & p->loop_axes); }
 
+/* A variable that this part updates: its old value may be gone in a later phase. */
+static int is_overwritten(const lw_part *p, ir_id v) {
+    for (uint32_t i = 0; i < p->group->assign.n; i++) {
+        const fu_assign *a = &p->s->assign.at[p->group->assign.at[i]];
+        if (a->is_var && p->s->g->var.at[a->var].node == v) return 1;
+    }
+    return 0;
+}
+
 /* Cheap on operands that are loaded anyway: worth doing again. */
 static int is_repeatable(const lw_part *p, ir_id v, int depth) {
     const ir_node *n = at(p, v);
     if (depth > 4) return 0;
     if (lw_source_of(p, v) == LW_MEMBER && (ir_ops[n->op].cls != IR_CLASS_EWISE || ir_ops[n->op].cost > 2)) return 0;
-    if (lw_source_of(p, v) == LW_MEMORY) return 1;
+    if (lw_source_of(p, v) == LW_PARTIALS) return 0;
+    if (lw_source_of(p, v) == LW_MEMORY) return !is_overwritten(p, v);
     for (uint32_t k = 0; k < n->n_in; k++) {
         if (!fu(p, v)->edge[k].pointwise) continue;
         if (is_scheduled_in_loop(p, n->in[k]) || !is_repeatable(p, n->in[k], depth + 1)) return 0;

@@ -156,7 +156,7 @@ void net_relu3(net *n, sn_context *ctx) {
     sn_expr x = net_input(n, "x", SN_SHAPE(N, SN_DIM(16))), t = net_input(n, "t", SN_SHAPE(N, SN_DIM(1)));
     static const int64_t widths[] = {16, 32, 32, 1};
     for (int layer = 0; layer < 3; layer++) {
-        char name[8];
+        char name[16];
         int64_t in = widths[layer], out = widths[layer + 1];
         snprintf(name, sizeof name, "W%d", layer + 1);
         sn_expr w = net_var(n, name, (double)in, NET_SIZES(in, out));

@@ -117,7 +117,7 @@ static void make_dims(random_graph *r) {
     for (uint32_t i = 0; i < r->n_dim; i++) {
         int64_t n = chance(r, 4) ? 0 : sizes[random_below(r, sizeof sizes / sizeof *sizes)];
         if (chance(r, 35)) {
-            char name[8];
+            char name[16];
             snprintf(name, sizeof name, "%c", "NMKL"[random_below(r, 4)]);
             uint32_t known = r->g->dim_name.n;
             r->dim[i] = ir_dim_named(r->g, name);
@@ -168,7 +168,7 @@ static void make_leaves(random_graph *r, sn_context *ctx) {
     }
     n = random_below(r, 5);
     for (uint32_t i = 0; i < n; i++) {
-        char name[8];
+        char name[16];
         int64_t sizes[SN_MAX_RANK];
         uint32_t rank = any_shape(r, dims, 1);
         if (i && chance(r, 60)) { /* like the one before, so that they can be swapped */
@@ -277,7 +277,7 @@ static random_node partner(random_graph *r, random_node x) {
     static const double constants[] = {0.5, 1, 2, -1, 0, 3, -0.75, 0.1};
     uint32_t first = is_float((sn_dtype)n->dtype) ? 0 : 1;
     double value = constants[first + random_below(r, is_float((sn_dtype)n->dtype) ? 8 : 2)];
-    return (random_node){weak(r, value), 3};
+    return (random_node){ir_const(r->g, (sn_dtype)n->dtype, value), 3};
 }
 
 static void add_binary(random_graph *r) {

@@ -1,0 +1,136 @@
+/* bench.h: named cases, each a computation of Sinter's next to a yardstick written by hand, timed alternately.
+ *
+ * A case's setup makes inputs, compiles functions and fills a bench_run; everything it makes through the functions below
+ * is freed with the run. What fails ends the case, not the program: bench_fail does not return. */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sinter/sinter.h>
+
+#include "team.h"
+
+/* What the limit of a case is compared with. */
+typedef enum bench_measure {
+    BENCH_TIME,   /* our time / the yardstick's: at most */
+    BENCH_SPEED,  /* the yardstick's time / ours: at least */
+    BENCH_SECONDS /* our time: at most */
+} bench_measure;
+
+typedef struct bench_run bench_run;
+
+typedef struct bench_case {
+    const char *name;
+    const char *what;      /* one line */
+    const char *yardstick; /* what it is compared with */
+    bench_measure measure;
+    double limit;
+    double tolerance; /* of run->error */
+    void (*setup)(bench_run *run, const struct bench_case *c);
+    sn_dtype dtype;
+    int64_t size;  /* meaning is the setup's */
+    int variant;   /* meaning is the setup's */
+    int by_mean;   /* means are compared, not medians */
+    int one_count; /* the number of threads does not matter: measured once */
+} bench_case;
+
+enum { BENCH_MAX_OWNED = 64 };
+
+struct bench_run {
+    /* Given to setup. */
+    sn_context *ctx;
+    team *team; /* the yardstick's threads */
+    int threads;
+    /* Filled in by setup. ours and yard do one step on the same inputs. Where the _timed forms are set they do and time a
+     * step themselves. */
+    void *state;
+    void (*ours)(void *state);
+    void (*yard)(void *state);
+    double (*ours_timed)(void *state);
+    double (*yard_timed)(void *state);
+    double (*error)(void *state); /* after one call of each: the largest relative difference of results; may be NULL */
+    double bytes;                 /* least traffic of one step; 0: not a matter of bandwidth */
+    /* Owned. */
+    jmp_buf failed;
+    char message[600];
+    void *memory[BENCH_MAX_OWNED];
+    sn_var *var[BENCH_MAX_OWNED];
+    size_t n_memory, n_var;
+    sn_graph *graph;
+    sn_function *function;
+    sn_call *call;
+};
+
+/* ---- run.c ---------------------------------------------------------------------------------------------------------- */
+
+/* 1, or 0 with run->message. Afterwards bench_end must be called in both cases. */
+int bench_begin(bench_run *run, const bench_case *c, int threads);
+void bench_end(bench_run *run);
+_Noreturn void bench_fail(bench_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Zeroed, aligned to a page, freed with the run. */
+void *bench_alloc(bench_run *run, size_t bytes);
+float *bench_floats(bench_run *run, int64_t n);
+/* The same floats as bench_floats from a hash of seed and index, uniform in [low, high): peers.py makes them again. */
+float *bench_uniform(bench_run *run, int64_t n, uint32_t seed, double low, double high);
+double bench_uniform_at(int64_t i, uint32_t seed, double low, double high);
+
+/* The run's graph; made at first use. */
+sn_graph *bench_graph(bench_run *run);
+sn_var *bench_var(bench_run *run, const char *name, sn_dtype dtype, int32_t rank, const int64_t *sizes);
+void bench_var_set(bench_run *run, sn_var *var, const void *data);
+void bench_var_get(bench_run *run, sn_var *var, void *data);
+/* Compiles the run's function and makes its call. */
+void bench_compile(bench_run *run, const sn_expr *in, size_t n_in, const sn_expr *out, size_t n_out,
+                   const sn_update *updates, size_t n_updates);
+void bench_bind_in(bench_run *run, size_t index, const sn_tensor *tensor);
+void bench_bind_out(bench_run *run, size_t index, const sn_tensor *tensor);
+/* Runs the call; inline, for it is inside what is timed. */
+static inline void bench_call(bench_run *run) {
+    if (sn_call_run(run->call)) bench_fail(run, "%s", sn_call_error(run->call));
+}
+/* Largest |a - b| / (scale + |b|). */
+double bench_difference(const float *a, const float *b, int64_t n, double scale);
+
+/* ---- measure.c ------------------------------------------------------------------------------------------------------ */
+
+typedef struct bench_stats {
+    double median, mean, least; /* seconds of one step */
+    int64_t steps;
+} bench_stats;
+
+typedef struct bench_result {
+    const bench_case *c;
+    int threads;
+    char failure[600]; /* "" where it ran */
+    bench_stats ours, yard;
+    double error, ratio, bytes;
+    int samples, met;
+} bench_result;
+
+double bench_now(void);
+/* Runs a case for about `seconds` after warm-up: checks that results agree, then times ours and the yardstick in turn. */
+void bench_measure_case(const bench_case *c, int threads, double seconds, bench_result *out);
+
+/* ---- report.c ------------------------------------------------------------------------------------------------------- */
+
+void bench_print_head(void);
+void bench_print_row(const bench_result *r);
+/* Returns 0 where the file cannot be written. */
+int bench_write_json(const char *path, const bench_result *r, size_t n);
+
+/* ---- cases ---------------------------------------------------------------------------------------------------------- */
+
+typedef struct bench_list {
+    const bench_case *at;
+    size_t n;
+} bench_list;
+extern const bench_list bench_moons, bench_mnist, bench_elementwise, bench_rows, bench_folds, bench_start;
+
+/* cases_start.c: what the program does when the case `cold` starts it again. Returns an exit status. */
+int bench_child(const char *what);
+
+#endif
