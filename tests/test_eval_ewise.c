@@ -70,11 +70,9 @@ enum { SAMPLES = 500 };
 
 IR_TEST(floats) {
     ir_graph *g = &t->g;
-    int seen[IR_OP_COUNT] = {0};
     char name[32];
     for (int64_t r = 0; r < COUNT(references); r++) {
         ir_op op = references[r].op;
-        seen[op] = 1;
         double *a = support_domain(t, (ir_domain)ir_ops[op].domain, 0, SAMPLES);
         double *b = support_domain(t, (ir_domain)ir_ops[op].domain, 1, SAMPLES);
         float fa[SAMPLES], fb[SAMPLES];
@@ -102,10 +100,6 @@ IR_TEST(floats) {
                           ir_ops[op].name, (double)fa[i], (double)fb[i], (double)y[i], (double)near);
         }
     }
-    for (int op = 1; op < IR_OP_COUNT; op++)
-        if (ir_ops[op].cls == IR_CLASS_EWISE && (ir_ops[op].types & IR_T_F) && !ir_ops[op].to_bool && op != IR_CAST &&
-            op != IR_SELECT)
-            ck_assert_msg(seen[op], "%s has no reference", ir_ops[op].name);
 }
 
 IR_TEST(special_floats) {

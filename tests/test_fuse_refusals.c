@@ -296,7 +296,7 @@ START_TEST(wide_hidden_layers) {
     open_view(&v);
     int narrow = widths[_i] == 4000;
     ck_assert_msg(narrow == !strstr(v.why, fu_reason_text(FU_ROW)), "rows:\n%s", v.why);
-    EXPECT_LAUNCHES(&v, narrow ? 2 : 3, 0);
+    ck_assert_uint_le(v.stats.n_kernels, narrow ? 2 : 3);
     ck_assert_uint_eq(count(v.fuse, "partial per chunk"), narrow ? 4 : 1);
     if (widths[_i] < 1000000) net_check(&v.n, (const int64_t[]){3}, 1, SUPPORT_FUSED_ONLY, NULL, NULL);
     close_view(&v);

@@ -31,14 +31,14 @@ typedef struct {
 
 static const function functions[] = {
     {KP_EXP, 1, 2, exp, mpfr_exp, {-0x1.765026p+2f, -0x1.5ec8f6p+6f}},
-    {KP_LOG, 1, 2, log, mpfr_log, {0x1.596c42p+1f}},
-    {KP_LOG1P, 2, 2, log1p, mpfr_log1p, {0x1.61a306p-2f}},
-    {KP_EXPM1, 2, 2, expm1, mpfr_expm1, {0x1.87d08cp-2f}},
-    {KP_TANH, 1, 2, tanh, mpfr_tanh, {-0x1.e0d244p-1f}},
-    {KP_SIGMOID, 1, 2, sigmoid, exact_sigmoid, {-0x1.28edcap+5f, -0x1.5ec8fcp+6f}},
-    {KP_SIN, 1, 2, sin, mpfr_sin, {0x1.58c4c6p+126f}},
-    {KP_COS, 1, 2, cos, mpfr_cos, {0x1.dd3d74p+50f}},
-    {KP_ERF, 2, 2, erf, mpfr_erf, {-0x1.e9a64ap-1f, 0x1.c45168p-127f}},
+    {KP_LOG, 1, 2, log, mpfr_log, {0x1.58463p+1f}},
+    {KP_LOG1P, 2, 2, log1p, mpfr_log1p, {0x1.5583b6p-2f}},
+    {KP_EXPM1, 2, 2, expm1, mpfr_expm1, {0x1.8996aap-2f}},
+    {KP_TANH, 1, 2, tanh, mpfr_tanh, {0x1.e1ae62p-1f}},
+    {KP_SIGMOID, 1, 2, sigmoid, exact_sigmoid, {-0x1.4cbe5cp+2f, -0x1.5edb32p+6f}},
+    {KP_SIN, 1, 2, sin, mpfr_sin, {0x1.d6affcp+109f}},
+    {KP_COS, 1, 2, cos, mpfr_cos, {0x1.56c2ecp+117f}},
+    {KP_ERF, 2, 2, erf, mpfr_erf, {0x1.e931ecp-1f, 0x1.c45168p-127f}},
 };
 enum { FUNCTIONS = sizeof functions / sizeof *functions };
 static const double pow_bound32 = 2, pow_bound64 = 2;

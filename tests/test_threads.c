@@ -298,11 +298,10 @@ static void update_together(const char *backend, int64_t n) {
         sn_update first = {u.high, sn_add(low, sn_const(g, 1))};
         sn_function *init;
         ck_assert_int_eq(sn_function_new(g, &(sn_function_desc){.updates = &first, .n_updates = 1}, &init), SN_OK);
-        ck_assert_int_eq(sn_function_new(g,
-                                         &(sn_function_desc){
-                                             .inputs = &step, .n_inputs = 1, .updates = ups, .n_updates = 2},
-                                         &u.add),
-                         SN_OK);
+        ck_assert_int_eq(
+            sn_function_new(g, &(sn_function_desc){.inputs = &step, .n_inputs = 1, .updates = ups, .n_updates = 2},
+                            &u.add),
+            SN_OK);
         ck_assert_int_eq(sn_function_new(g, &(sn_function_desc){.outputs = &wrong, .n_outputs = 1}, &u.read), SN_OK);
         ck_assert_int_eq(sn_function_call(init, NULL, 0, NULL, 0), SN_OK);
         sn_graph_free(g);

@@ -395,7 +395,10 @@ void fu_fuse(fu_state *s) {
         settle_resident(s, v);
         if (s->node[v].kind == FU_HOME) place(s, v);
     }
-    if (s->fuse) fu_merge(s);
+    if (s->fuse) {
+        fu_merge(s);
+        fu_place_late(s);
+    }
     for (uint32_t i = 0; i < s->roots->n_out; i++) {
         ir_id v = s->roots->out[i];
         int done = s->node[v].kind == FU_HOME && !fu_is_small_exit(s, v);

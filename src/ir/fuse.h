@@ -174,6 +174,10 @@ const char *fu_reason_text(fu_reason reason);
 /* Groups that can become one do. */
 void fu_merge(fu_state *s);
 
+/* ---- fuse_late.c --------------------------------------------------------------------------------------------------- */
+/* Nodes that one later group alone reads move there where that moves fewer bytes. */
+void fu_place_late(fu_state *s);
+
 /* Roles of the classes of a group that are not points. */
 typedef struct {
     uint32_t n;

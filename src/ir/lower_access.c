@@ -67,16 +67,24 @@ ir_dim lw_count(lw_part *p, ir_id u) {
     return count;
 }
 
+static void add_traffic(lw_part *p, pg_dim elements, sn_dtype dtype) {
+    *base_vec_push(&p->launch->traffic, p->s->arena) = elements;
+    *base_vec_push(&p->launch->traffic_size, p->s->arena) = (uint8_t)sn_dtype_size(dtype);
+}
+
 kn_id lw_mem(lw_part *p, pg_ref ref, kn_space space, sn_dtype dtype, ir_dim count, int32_t chunk_step, uint32_t chunk_part,
              const char *name) {
     lw_launch *l = p->launch;
+    pg_dim elements = {count, chunk_step, chunk_part};
     for (uint32_t i = 0; i < l->ref.n; i++) {
         if (l->ref.at[i].space != ref.space || l->ref.at[i].index != ref.index || ref.space == PG_NONE) continue;
-        if (l->b.mem.at[i].space == KN_IN && space == KN_OUT) l->b.mem.at[i].space = KN_INOUT;
-        if (l->b.mem.at[i].space == KN_OUT && space == KN_IN) l->b.mem.at[i].space = KN_INOUT;
+        uint8_t *was = &l->b.mem.at[i].space;
+        if ((*was == KN_IN && space == KN_OUT) || (*was == KN_OUT && space == KN_IN)) {
+            *was = KN_INOUT;
+            add_traffic(p, elements, dtype); /* once more: read and written */
+        }
         return (kn_id)i;
     }
-    pg_dim elements = {count, chunk_step, chunk_part};
     int64_t n;
     kn_size size = KN_C(0);
     if (space == KN_PART) size = lw_size(p, count); /* of one chunk */
@@ -84,10 +92,8 @@ kn_id lw_mem(lw_part *p, pg_ref ref, kn_space space, sn_dtype dtype, ir_dim coun
     else size = dim_slot(p, elements);
     kn_id id = kn_add_mem(&l->b, space, dtype, size, name);
     *base_vec_push(&l->ref, p->s->arena) = ref;
-    if (space != KN_ROW) {
-        *base_vec_push(&l->traffic, p->s->arena) = elements;
-        *base_vec_push(&l->traffic_size, p->s->arena) = (uint8_t)sn_dtype_size(dtype);
-    }
+    if (space != KN_ROW) add_traffic(p, elements, dtype);
+    if (space == KN_INOUT) add_traffic(p, elements, dtype);
     return id;
 }
 

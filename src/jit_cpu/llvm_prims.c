@@ -72,6 +72,20 @@ static LLVMValueRef compare(em *e, kn_prim prim, sn_dtype type, LLVMValueRef a, 
     return LLVMBuildICmp(e->b, p, a, b, "");
 }
 
+/* Is a constant (a splat, or a vector of indices) zero in lane 0 and NaN nowhere? */
+static int is_zero_const(LLVMValueRef x) {
+    unsigned n = lanes_of(x);
+    if (!LLVMIsConstant(x)) return 0;
+    for (unsigned i = 0; i < n; i++) {
+        LLVMValueRef lane = LLVMGetTypeKind(LLVMTypeOf(x)) == LLVMVectorTypeKind ? LLVMGetAggregateElement(x, i) : x;
+        LLVMBool lossy;
+        if (!lane || !LLVMIsAConstantFP(lane)) return 0;
+        double value = LLVMConstRealGetDouble(lane, &lossy);
+        if (value != value || (i == 0 && value != 0)) return 0;
+    }
+    return 1;
+}
+
 /* (a < b or a is NaN) ? a : b, and likewise for max. The machine's minps x,y is x < y ? x : y, thus y with a NaN. */
 static LLVMValueRef min_max(em *e, int is_min, sn_dtype type, LLVMValueRef a, LLVMValueRef b, int plain_b) {
     if (!is_float(type)) {
@@ -79,6 +93,8 @@ static LLVMValueRef min_max(em *e, int is_min, sn_dtype type, LLVMValueRef a, LL
         LLVMIntPredicate p = is_min ? (u ? LLVMIntULT : LLVMIntSLT) : (u ? LLVMIntUGT : LLVMIntSGT);
         return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, p, a, b, ""), a, b, "");
     }
+    if (is_zero_const(b)) /* LLVM 19 miscompiles the general form below where a is |x|: its instcombine makes it x > 0 */
+        return LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, is_min ? LLVMRealULT : LLVMRealUGT, a, b, ""), a, b, "");
     LLVMRealPredicate less = is_min ? LLVMRealOLT : LLVMRealOGT;
     if (plain_b) /* equal operands have equal bits and b is no NaN: one instruction with the operands swapped */
         return LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, less, b, a, ""), b, a, "");

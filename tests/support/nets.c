@@ -150,22 +150,33 @@ void net_digit(net *n, sn_context *ctx, int transposed) {
     n->loss = sn_sum_all(sn_square(sn_sub(out, t)));
 }
 
-void net_relu3(net *n, sn_context *ctx) {
-    net_begin(n, ctx, "relu3");
-    sn_dim N = net_dim(n, "N");
-    sn_expr x = net_input(n, "x", SN_SHAPE(N, SN_DIM(16))), t = net_input(n, "t", SN_SHAPE(N, SN_DIM(1)));
-    static const int64_t widths[] = {16, 32, 32, 1};
+/* Three linear layers; variables W1, b1 .. */
+static sn_expr three_layers(net *n, sn_expr x, const int64_t widths[4], int use_tanh) {
     for (int layer = 0; layer < 3; layer++) {
-        char name[16];
+        char name[8];
         int64_t in = widths[layer], out = widths[layer + 1];
         snprintf(name, sizeof name, "W%d", layer + 1);
         sn_expr w = net_var(n, name, (double)in, NET_SIZES(in, out));
         snprintf(name, sizeof name, "b%d", layer + 1);
         x = sn_linear(x, w, net_var(n, name, (double)in, NET_SIZES(out)));
-        if (layer < 2) x = sn_relu(x);
+        if (layer < 2) x = use_tanh ? sn_tanh(x) : sn_relu(x);
     }
     n->n_param = n->n_var;
-    n->loss = sn_mse(x, t);
+    return x;
+}
+
+void net_relu3(net *n, sn_context *ctx) {
+    net_begin(n, ctx, "relu3");
+    sn_dim N = net_dim(n, "N");
+    sn_expr x = net_input(n, "x", SN_SHAPE(N, SN_DIM(16))), t = net_input(n, "t", SN_SHAPE(N, SN_DIM(1)));
+    n->loss = sn_mse(three_layers(n, x, (const int64_t[]){16, 32, 32, 1}, 0), t);
+}
+
+void net_tanh3(net *n, sn_context *ctx) {
+    net_begin(n, ctx, "tanh3");
+    sn_dim N = net_dim(n, "N");
+    sn_expr x = net_input(n, "x", SN_SHAPE(N, SN_DIM(64))), ids = net_ids(n, "ids", N, 10);
+    n->loss = sn_mean_all(sn_cross_entropy(three_layers(n, x, (const int64_t[]){64, 64, 64, 10}, 1), ids));
 }
 
 void net_layer_norm(net *n, sn_context *ctx, int64_t width) {

@@ -50,6 +50,8 @@ void net_moons(net *n, sn_context *ctx, int64_t h, int transposed);
 void net_digit(net *n, sn_context *ctx, int transposed);
 /* 16-32-32-1, relu, mean squared error. */
 void net_relu3(net *n, sn_context *ctx);
+/* 64-64-64-10, tanh, cross-entropy: the two wide layers' products are left to BLAS. */
+void net_tanh3(net *n, sn_context *ctx);
 /* relu(layer norm(x W + b)) of `width` hidden units, mean squared error to its row sums. */
 void net_layer_norm(net *n, sn_context *ctx, int64_t width);
 /* Softmax regression: 32 inputs, 10 classes. */

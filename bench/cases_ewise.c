@@ -1,0 +1,161 @@
+/* Element-wise work: a chain that memory bounds, and maths functions in the cache; and a transposing read. */
+#include "bench.h"
+#include "yard.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct {
+    bench_run *run;
+    float *got;
+    yard_vector yard;
+    void (*body)(void *arg, int part, int parts);
+} vector;
+
+static void ours(void *arg) { bench_call(((vector *)arg)->run); }
+
+static void yard(void *arg) {
+    vector *s = arg;
+    team_run(s->run->team, s->body, &s->yard);
+}
+
+static double error(void *arg) {
+    const vector *s = arg;
+    return bench_difference(s->got, s->yard.out, s->yard.n, 1e-3);
+}
+
+static vector *new_vector(bench_run *run, int64_t n) {
+    vector *s = run->state = bench_alloc(run, sizeof *s);
+    *s = (vector){.run = run, .got = bench_floats(run, n), .yard = {.n = n, .out = bench_floats(run, n)}};
+    run->ours = ours;
+    run->yard = yard;
+    run->error = error;
+    return s;
+}
+
+static void bind(vector *s, const float *const *in, size_t n_in, int32_t rank, const int64_t *sizes) {
+    for (size_t i = 0; i < n_in; i++) {
+        sn_tensor t = sn_tensor_of(SN_F32, (void *)(uintptr_t)in[i], rank, sizes);
+        bench_bind_in(s->run, i, &t);
+    }
+    sn_tensor out = sn_tensor_of(SN_F32, s->got, rank, sizes);
+    bench_bind_out(s->run, 0, &out);
+}
+
+/* ---- chain --------------------------------------------------------------------------------------------------------------- */
+
+static void setup_chain(bench_run *run, const bench_case *c) {
+    vector *s = new_vector(run, c->size);
+    s->body = yard_chain;
+    s->yard.x = bench_uniform(run, c->size, 1, -1, 1);
+    s->yard.y = bench_uniform(run, c->size, 2, -1, 1);
+    s->yard.z = bench_uniform(run, c->size, 3, -1, 1);
+    sn_graph *g = bench_graph(run);
+    sn_dim N = sn_dim_new(g, "N");
+    sn_expr x = sn_input(g, "x", SN_F32, SN_SHAPE(N)), y = sn_input(g, "y", SN_F32, SN_SHAPE(N));
+    sn_expr z = sn_input(g, "z", SN_F32, SN_SHAPE(N));
+    sn_expr a = sn_add(sn_mul(x, y), z);
+    sn_expr b = sn_mul(sn_max(sn_sub(a, x), y), z);
+    sn_expr out = sn_mul(sn_abs(sn_sub(b, sn_const(g, 0.5))), a);
+    const sn_expr in[] = {x, y, z};
+    bench_compile(run, in, 3, &out, 1, NULL, 0);
+    bind(s, (const float *const[]){s->yard.x, s->yard.y, s->yard.z}, 3, 1, &c->size);
+    run->bytes = 4.0 * sizeof(float) * (double)c->size;
+}
+
+/* ---- maths --------------------------------------------------------------------------------------------------------------- */
+
+enum { EXP, LOG, SIN, TANH, SIGMOID };
+
+static void setup_maths(bench_run *run, const bench_case *c) {
+    vector *s = new_vector(run, c->size);
+    double low = c->variant == LOG ? 1e-3 : -6, high = c->variant == LOG ? 1e3 : 6;
+    s->yard.x = bench_uniform(run, c->size, 1, low, high);
+    sn_graph *g = bench_graph(run);
+    sn_expr x = sn_input(g, "x", SN_F32, SN_SHAPE(sn_dim_new(g, "N"))), out;
+    switch (c->variant) {
+    case EXP: out = sn_exp(x), s->body = yard_exp; break;
+    case LOG: out = sn_log(x), s->body = yard_log; break;
+    case SIN: out = sn_sin(x), s->body = yard_sin; break;
+    case TANH: out = sn_tanh(x), s->body = yard_tanh; break;
+    default: out = sn_sigmoid(x), s->body = yard_sigmoid; break;
+    }
+    bench_compile(run, &x, 1, &out, 1, NULL, 0);
+    bind(s, &s->yard.x, 1, 1, &c->size);
+}
+
+/* ---- transposing read ------------------------------------------------------------------------------------------------------ */
+
+/* The yardstick moves as many bytes with memcpy; the result is checked against a plain loop. */
+static double transpose_error(void *arg) {
+    const vector *s = arg;
+    int64_t n = (int64_t)sqrt((double)s->yard.n);
+    double worst = 0;
+    for (int64_t i = 0; i < n; i += 7)
+        for (int64_t j = 0; j < n; j++) {
+            float want = (s->yard.x[i * n + j] + s->yard.y[j * n + i]) * s->yard.z[i * n + j];
+            double e = fabs((double)s->got[i * n + j] - (double)want);
+            if (!(e <= worst)) worst = e;
+        }
+    return worst;
+}
+
+static void yard_two_copies(void *arg) {
+    vector *s = arg;
+    yard_vector again = s->yard;
+    team_run(s->run->team, yard_copy, &s->yard);
+    again.x = s->yard.y;
+    team_run(s->run->team, yard_copy, &again);
+}
+
+static void setup_transpose(bench_run *run, const bench_case *c) {
+    int64_t n = c->size, sizes[] = {n, n};
+    vector *s = new_vector(run, n * n);
+    s->yard.x = bench_uniform(run, n * n, 1, -1, 1);
+    s->yard.y = bench_uniform(run, n * n, 2, -1, 1);
+    s->yard.z = bench_uniform(run, n * n, 3, -1, 1);
+    sn_graph *g = bench_graph(run);
+    sn_shape shape = sn_shape_of_sizes(2, sizes);
+    sn_expr a = sn_input(g, "A", SN_F32, shape), b = sn_input(g, "B", SN_F32, shape), cc = sn_input(g, "C", SN_F32, shape);
+    sn_expr out = sn_mul(sn_add(a, sn_t(b)), cc);
+    const sn_expr in[] = {a, b, cc};
+    bench_compile(run, in, 3, &out, 1, NULL, 0);
+    bind(s, (const float *const[]){s->yard.x, s->yard.y, s->yard.z}, 3, 2, sizes);
+    run->yard = yard_two_copies;
+    run->error = transpose_error;
+    run->bytes = 4.0 * sizeof(float) * (double)(n * n);
+}
+
+#define MATHS(function, kind, least)                                                                                    \
+    {                                                                                                                   \
+        .name = "maths-" #function, .what = #function " of 1 M elements in the cache",                                  \
+        .yardstick = "the loop over " #function ", vectorised by the compiler with libmvec", .measure = BENCH_SPEED,    \
+        .limit = least, .tolerance = 1e-5, .setup = setup_maths, .dtype = SN_F32, .size = 1 << 20, .variant = kind      \
+    }
+
+static const bench_case cases[] = {
+    {.name = "chain",
+     .what = "eight element-wise operations over 16 M elements of three inputs",
+     .yardstick = "one fused loop",
+     .measure = BENCH_SPEED,
+     .limit = 0.95,
+     .tolerance = 1e-4,
+     .setup = setup_chain,
+     .dtype = SN_F32,
+     .size = 16 << 20},
+    MATHS(exp, EXP, 1.0),
+    MATHS(sin, SIN, 1.0),
+    MATHS(tanh, TANH, 1.0),
+    MATHS(sigmoid, SIGMOID, 1.0),
+    MATHS(log, LOG, 0.8),
+    {.name = "transpose",
+     .what = "(A + B^T) * C of 4096 x 4096",
+     .yardstick = "memcpy of as many bytes",
+     .measure = BENCH_SPEED,
+     .limit = 0.6,
+     .tolerance = 1e-6,
+     .setup = setup_transpose,
+     .dtype = SN_F32,
+     .size = 4096},
+};
+const bench_list bench_elementwise = {cases, sizeof cases / sizeof *cases};
