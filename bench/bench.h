@@ -1,7 +1,7 @@
 /* bench.h: named cases, each a computation of Sinter's next to a yardstick written by hand, timed alternately.
  *
- * A case's setup makes inputs, compiles functions and fills a bench_run; everything it makes through the functions below
- * is freed with the run. What fails ends the case, not the program: bench_fail does not return. */
+ * A case's setup makes inputs, compiles functions and fills a bench_run; everything it makes through the functions
+ * below is freed with the run. What fails ends the case, not the program: bench_fail does not return. */
 #ifndef BENCH_H
 #define BENCH_H
 
@@ -27,7 +27,7 @@ typedef struct bench_case {
     const char *what;      /* one line */
     const char *yardstick; /* what it is compared with */
     bench_measure measure;
-    double limit;
+    double limit;     /* 0: none */
     double tolerance; /* of run->error */
     void (*setup)(bench_run *run, const struct bench_case *c);
     sn_dtype dtype;
@@ -44,14 +44,15 @@ struct bench_run {
     sn_context *ctx;
     team *team; /* the yardstick's threads */
     int threads;
-    /* Filled in by setup. ours and yard do one step on the same inputs. Where the _timed forms are set they do and time a
-     * step themselves. */
+    /* Filled in by setup. ours and yard do one step on the same inputs. Where the _timed forms are set they do and time
+     * a step themselves. */
     void *state;
     void (*ours)(void *state);
     void (*yard)(void *state);
     double (*ours_timed)(void *state);
     double (*yard_timed)(void *state);
     double (*error)(void *state); /* after one call of each: the largest relative difference of results; may be NULL */
+    void (*leave)(void *state);   /* called at the end; may be NULL */
     double bytes;                 /* least traffic of one step; 0: not a matter of bandwidth */
     /* Owned. */
     jmp_buf failed;
@@ -64,7 +65,8 @@ struct bench_run {
     sn_call *call;
 };
 
-/* ---- run.c ---------------------------------------------------------------------------------------------------------- */
+/* ---- run.c ----------------------------------------------------------------------------------------------------------
+ */
 
 /* 1, or 0 with run->message. Afterwards bench_end must be called in both cases. */
 int bench_begin(bench_run *run, const bench_case *c, int threads);
@@ -95,7 +97,8 @@ static inline void bench_call(bench_run *run) {
 /* Largest |a - b| / (scale + |b|). */
 double bench_difference(const float *a, const float *b, int64_t n, double scale);
 
-/* ---- measure.c ------------------------------------------------------------------------------------------------------ */
+/* ---- measure.c ------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct bench_stats {
     double median, mean, least; /* seconds of one step */
@@ -108,21 +111,27 @@ typedef struct bench_result {
     char failure[600]; /* "" where it ran */
     bench_stats ours, yard;
     double error, ratio, bytes;
+    double best; /* the ratio of the least times: tells noise from a slow program */
     int samples, met;
 } bench_result;
 
 double bench_now(void);
-/* Runs a case for about `seconds` after warm-up: checks that results agree, then times ours and the yardstick in turn. */
+/* Prints what sn_function_show tells about a case's function; 0 where that fails. */
+int bench_show_case(const bench_case *c, int threads, sn_show what);
+/* Runs a case for about `seconds` after warm-up: checks that results agree, then times ours and the yardstick in turn.
+ */
 void bench_measure_case(const bench_case *c, int threads, double seconds, bench_result *out);
 
-/* ---- report.c ------------------------------------------------------------------------------------------------------- */
+/* ---- report.c -------------------------------------------------------------------------------------------------------
+ */
 
 void bench_print_head(void);
 void bench_print_row(const bench_result *r);
 /* Returns 0 where the file cannot be written. */
 int bench_write_json(const char *path, const bench_result *r, size_t n);
 
-/* ---- cases ---------------------------------------------------------------------------------------------------------- */
+/* ---- cases ----------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct bench_list {
     const bench_case *at;
@@ -130,7 +139,8 @@ typedef struct bench_list {
 } bench_list;
 extern const bench_list bench_moons, bench_mnist, bench_elementwise, bench_rows, bench_folds, bench_start;
 
-/* cases_start.c: what the program does when the case `cold` starts it again. Returns an exit status. */
-int bench_child(const char *what);
+/* cases_start.c: what the program does when the cases `cold` and `warm` start it again: "load", or "moons-" and a
+ * number of threads with the folder of the kernel cache. Returns an exit status. */
+int bench_child(const char *what, const char *folder);
 
 #endif

@@ -37,13 +37,15 @@ static void body(void *arg, int part, int parts) {
     const product *p = arg;
     enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };
     int m0 = 0, m1 = p->m, n0 = 0, n1 = p->n;
-    if (p->m >= p->n) range(p->m, part, parts, &m0, &m1);
-    else range(p->n, part, parts, &n0, &n1);
+    if (p->m >= p->n)
+        range(p->m, part, parts, &m0, &m1);
+    else
+        range(p->n, part, parts, &n0, &n1);
     if (m0 >= m1 || n0 >= n1) return;
     int lda = p->ta ? p->m : p->k, ldb = p->tb ? p->k : p->n;
     p->sgemm(ROW_MAJOR, p->ta ? TRANS : NO_TRANS, p->tb ? TRANS : NO_TRANS, m1 - m0, n1 - n0, p->k, 1,
-             p->a + (p->ta ? (ptrdiff_t)m0 : (ptrdiff_t)m0 * lda), lda, p->b + (p->tb ? (ptrdiff_t)n0 * ldb : (ptrdiff_t)n0),
-             ldb, 0, p->c + (ptrdiff_t)m0 * p->n + n0, p->n);
+             p->a + (p->ta ? (ptrdiff_t)m0 : (ptrdiff_t)m0 * lda), lda,
+             p->b + (p->tb ? (ptrdiff_t)n0 * ldb : (ptrdiff_t)n0), ldb, 0, p->c + (ptrdiff_t)m0 * p->n + n0, p->n);
 }
 
 void blas_product(team *t, blas_sgemm *sgemm, int ta, int tb, int m, int n, int k, const float *a, const float *b,

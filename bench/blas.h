@@ -11,6 +11,7 @@ typedef void blas_sgemm(int order, int trans_a, int trans_b, int m, int n, int k
  * already, it is the same instance. */
 blas_sgemm *blas_open(void);
 /* c [m, n] = a b on all threads of a team, cut along the longer of m and n. a [m, k], or with ta [k, m]; b alike. */
-void blas_product(team *t, blas_sgemm *sgemm, int ta, int tb, int m, int n, int k, const float *a, const float *b, float *c);
+void blas_product(team *t, blas_sgemm *sgemm, int ta, int tb, int m, int n, int k, const float *a, const float *b,
+                  float *c);
 
 #endif

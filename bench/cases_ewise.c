@@ -42,7 +42,8 @@ static void bind(vector *s, const float *const *in, size_t n_in, int32_t rank, c
     bench_bind_out(s->run, 0, &out);
 }
 
-/* ---- chain --------------------------------------------------------------------------------------------------------------- */
+/* ---- chain
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static void setup_chain(bench_run *run, const bench_case *c) {
     vector *s = new_vector(run, c->size);
@@ -63,7 +64,8 @@ static void setup_chain(bench_run *run, const bench_case *c) {
     run->bytes = 4.0 * sizeof(float) * (double)c->size;
 }
 
-/* ---- maths --------------------------------------------------------------------------------------------------------------- */
+/* ---- maths
+ * --------------------------------------------------------------------------------------------------------------- */
 
 enum { EXP, LOG, SIN, TANH, SIGMOID };
 
@@ -74,17 +76,18 @@ static void setup_maths(bench_run *run, const bench_case *c) {
     sn_graph *g = bench_graph(run);
     sn_expr x = sn_input(g, "x", SN_F32, SN_SHAPE(sn_dim_new(g, "N"))), out;
     switch (c->variant) {
-    case EXP: out = sn_exp(x), s->body = yard_exp; break;
-    case LOG: out = sn_log(x), s->body = yard_log; break;
-    case SIN: out = sn_sin(x), s->body = yard_sin; break;
-    case TANH: out = sn_tanh(x), s->body = yard_tanh; break;
-    default: out = sn_sigmoid(x), s->body = yard_sigmoid; break;
+        case EXP: out = sn_exp(x), s->body = yard_exp; break;
+        case LOG: out = sn_log(x), s->body = yard_log; break;
+        case SIN: out = sn_sin(x), s->body = yard_sin; break;
+        case TANH: out = sn_tanh(x), s->body = yard_tanh; break;
+        default: out = sn_sigmoid(x), s->body = yard_sigmoid; break;
     }
     bench_compile(run, &x, 1, &out, 1, NULL, 0);
     bind(s, &s->yard.x, 1, 1, &c->size);
 }
 
-/* ---- transposing read ------------------------------------------------------------------------------------------------------ */
+/* ---- transposing read
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* The yardstick moves as many bytes with memcpy; the result is checked against a plain loop. */
 static double transpose_error(void *arg) {
@@ -116,7 +119,8 @@ static void setup_transpose(bench_run *run, const bench_case *c) {
     s->yard.z = bench_uniform(run, n * n, 3, -1, 1);
     sn_graph *g = bench_graph(run);
     sn_shape shape = sn_shape_of_sizes(2, sizes);
-    sn_expr a = sn_input(g, "A", SN_F32, shape), b = sn_input(g, "B", SN_F32, shape), cc = sn_input(g, "C", SN_F32, shape);
+    sn_expr a = sn_input(g, "A", SN_F32, shape), b = sn_input(g, "B", SN_F32, shape),
+            cc = sn_input(g, "C", SN_F32, shape);
     sn_expr out = sn_mul(sn_add(a, sn_t(b)), cc);
     const sn_expr in[] = {a, b, cc};
     bench_compile(run, in, 3, &out, 1, NULL, 0);
@@ -126,11 +130,11 @@ static void setup_transpose(bench_run *run, const bench_case *c) {
     run->bytes = 4.0 * sizeof(float) * (double)(n * n);
 }
 
-#define MATHS(function, kind, least)                                                                                    \
-    {                                                                                                                   \
-        .name = "maths-" #function, .what = #function " of 1 M elements in the cache",                                  \
-        .yardstick = "the loop over " #function ", vectorised by the compiler with libmvec", .measure = BENCH_SPEED,    \
-        .limit = least, .tolerance = 1e-5, .setup = setup_maths, .dtype = SN_F32, .size = 1 << 20, .variant = kind      \
+#define MATHS(function, kind, least)                                                                                   \
+    {                                                                                                                  \
+        .name = "maths-" #function, .what = #function " of 1 M elements in the cache",                                 \
+        .yardstick = "the loop over " #function ", vectorised by the compiler with libmvec", .measure = BENCH_SPEED,   \
+        .limit = least, .tolerance = 1e-5, .setup = setup_maths, .dtype = SN_F32, .size = 1 << 20, .variant = kind     \
     }
 
 static const bench_case cases[] = {

@@ -1,5 +1,5 @@
-/* Training steps of digit classifiers: one example a step, where all weights are read and written and little is computed;
- * batches of 500 with Adam, where matrix products count. Inputs are noise of the digits' shape. */
+/* Training steps of digit classifiers: one example a step, where all weights are read and written and little is
+ * computed; batches of 500 with Adam, where matrix products count. Inputs are noise of the digits' shape. */
 #include "bench.h"
 #include "blas.h"
 #include "yard.h"
@@ -9,7 +9,8 @@
 
 enum { PIXELS = YARD_PIXELS, DIGITS = YARD_DIGITS };
 
-/* ---- one example ------------------------------------------------------------------------------------------------------ */
+/* ---- one example
+ * ------------------------------------------------------------------------------------------------------ */
 
 enum { EXAMPLES = 512 };
 
@@ -25,7 +26,8 @@ typedef struct {
 static void digit_ours(void *arg) {
     digit *s = arg;
     int64_t i = s->at[0]++ % EXAMPLES, pixels = PIXELS;
-    sn_tensor x = sn_tensor_of(SN_F32, s->x + i * PIXELS, 1, &pixels), label = sn_tensor_of(SN_I64, &s->label[i], 0, NULL);
+    sn_tensor x = sn_tensor_of(SN_F32, s->x + i * PIXELS, 1, &pixels),
+              label = sn_tensor_of(SN_I64, &s->label[i], 0, NULL);
     bench_bind_in(s->run, 0, &x);
     bench_bind_in(s->run, 1, &label);
     bench_call(s->run);
@@ -82,10 +84,12 @@ static void setup_digit(bench_run *run, const bench_case *c) {
     run->ours = digit_ours;
     run->yard = digit_yard;
     run->error = digit_error;
-    run->bytes = (double)(H * (PIXELS + DIGITS)) * 3 * sizeof(float); /* weights: forward, and read and written by the update */
+    run->bytes =
+        (double)(H * (PIXELS + DIGITS)) * 3 * sizeof(float); /* weights: forward, and read and written by the update */
 }
 
-/* ---- a batch with Adam ----------------------------------------------------------------------------------------------- */
+/* ---- a batch with Adam
+ * ----------------------------------------------------------------------------------------------- */
 
 enum { W1, B1, W2, B2, PARAMETERS };
 
@@ -183,7 +187,8 @@ static void batch_graph(batch *s) {
     const sn_expr in[] = {x, label, rate};
     bench_compile(run, in, 3, NULL, 0, updates, 3 * PARAMETERS);
     sn_tensor at_x = sn_tensor_of(SN_F32, s->x, 2, (int64_t[]){s->batch, PIXELS});
-    sn_tensor at_label = sn_tensor_of(SN_I64, s->label, 1, &s->batch), at_rate = sn_tensor_of(SN_F32, &s->rate, 0, NULL);
+    sn_tensor at_label = sn_tensor_of(SN_I64, s->label, 1, &s->batch),
+              at_rate = sn_tensor_of(SN_F32, &s->rate, 0, NULL);
     bench_bind_in(run, 0, &at_x);
     bench_bind_in(run, 1, &at_label);
     bench_bind_in(run, 2, &at_rate);
@@ -219,7 +224,8 @@ static void setup_batch(bench_run *run, const bench_case *c) {
         s->adam[i].v = bench_floats(run, s->size[i]);
         s->adam[i].g[0] = s->gradient[i];
         int64_t stride = i == B1 ? H : 16;
-        for (int k = 1; k < run->threads && (i == B1 || i == B2); k++) s->adam[i].g[s->adam[i].n_g++] = s->gradient[i] + k * stride;
+        for (int k = 1; k < run->threads && (i == B1 || i == B2); k++)
+            s->adam[i].g[s->adam[i].n_g++] = s->gradient[i] + k * stride;
     }
     batch_ours(s); /* our library opens OpenBLAS before the yardstick asks for it: both use one instance */
     if (!(s->sgemm = blas_open())) bench_fail(run, "no OpenBLAS for the yardstick");
@@ -229,11 +235,11 @@ static void setup_batch(bench_run *run, const bench_case *c) {
     run->error = batch_error;
 }
 
-#define DIGIT(count)                                                                                                    \
-    {                                                                                                                   \
-        .name = "mnist-1-" #count, .what = "784-" #count "-10 sigmoid, squared error: one example, SGD",                \
-        .yardstick = "two passes over the weights, which is what a step needs", .measure = BENCH_TIME, .limit = 1.1,    \
-        .tolerance = 1e-4, .setup = setup_digit, .dtype = SN_F32, .size = count                                         \
+#define DIGIT(count)                                                                                                   \
+    {                                                                                                                  \
+        .name = "mnist-1-" #count, .what = "784-" #count "-10 sigmoid, squared error: one example, SGD",               \
+        .yardstick = "two passes over the weights, which is what a step needs", .measure = BENCH_TIME, .limit = 1.1,   \
+        .tolerance = 1e-4, .setup = setup_digit, .dtype = SN_F32, .size = count                                        \
     }
 
 static const bench_case cases[] = {

@@ -1,5 +1,5 @@
-/* A training step of the half-moons networks: 5000 points and 1000 hidden units, where arithmetic counts; 200 points and 3
- * hidden units, where the call itself does. The graph is what samples/moons describes. */
+/* A training step of the half-moons networks: 5000 points and 1000 hidden units, where arithmetic counts; 200 points
+ * and 3 hidden units, where the call itself does. The graph is what samples/moons describes. */
 #include "bench.h"
 #include "moons.h"
 #include "yard.h"

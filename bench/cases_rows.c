@@ -74,16 +74,18 @@ static void setup_fold(bench_run *run, const bench_case *c) {
     sn_graph *g = bench_graph(run);
     sn_expr x = sn_input(g, "x", SN_F32, columns ? sn_shape_of_sizes(2, sizes) : sn_shape_of_sizes(1, &n)), out;
     switch (c->variant) {
-    case SUM: out = sn_sum_all(x), s->body = yard_sum; break;
-    case MAX: out = sn_amax_all(x), s->body = yard_max; break;
-    case ARGMAX: out = sn_argmax(x, 0, 0), s->body = yard_argmax; break;
-    default: out = sn_sum(x, SN_AXES(0), 0), s->body = yard_column_sums; break;
+        case SUM: out = sn_sum_all(x), s->body = yard_sum; break;
+        case MAX: out = sn_amax_all(x), s->body = yard_max; break;
+        case ARGMAX: out = sn_argmax(x, 0, 0), s->body = yard_argmax; break;
+        default: out = sn_sum(x, SN_AXES(0), 0), s->body = yard_column_sums; break;
     }
     bench_compile(run, &x, 1, &out, 1, NULL, 0);
     sn_tensor in = sn_tensor_of(SN_F32, (void *)(uintptr_t)s->yard.x, columns ? 2 : 1, columns ? sizes : &n);
     bench_bind_in(run, 0, &in);
-    if (c->variant == ARGMAX) bind_out(s, 0, &s->index, SN_I64, 0, NULL);
-    else bind_out(s, 0, s->got, SN_F32, columns ? 1 : 0, (int64_t[]){1024});
+    if (c->variant == ARGMAX)
+        bind_out(s, 0, &s->index, SN_I64, 0, NULL);
+    else
+        bind_out(s, 0, s->got, SN_F32, columns ? 1 : 0, (int64_t[]){1024});
 }
 
 static const bench_case rows[] = {
@@ -110,16 +112,17 @@ static const bench_case rows[] = {
 };
 const bench_list bench_rows = {rows, sizeof rows / sizeof *rows};
 
-#define FOLD(name_, what_, yardstick_, kind, size_)                                                                     \
-    {                                                                                                                   \
-        .name = name_, .what = what_, .yardstick = yardstick_, .measure = BENCH_SPEED, .limit = 0.9, .tolerance = 1e-4, \
-        .setup = setup_fold, .dtype = SN_F32, .size = size_, .variant = kind                                            \
+#define FOLD(name_, what_, yardstick_, kind, size_)                                                                    \
+    {                                                                                                                  \
+        .name = name_, .what = what_, .yardstick = yardstick_, .measure = BENCH_SPEED, .limit = 0.9,                   \
+        .tolerance = 1e-4, .setup = setup_fold, .dtype = SN_F32, .size = size_, .variant = kind                        \
     }
 static const bench_case folds[] = {
     FOLD("sum", "sum of 16 M elements", "a loop with eight vectors of accumulators: read bandwidth", SUM, 16 << 20),
     FOLD("max", "largest of 16 M elements", "a loop with eight vectors of accumulators: read bandwidth", MAX, 16 << 20),
     FOLD("argmax", "index of the largest of 16 M elements", "largest per block, then a search: read bandwidth", ARGMAX,
          16 << 20),
-    FOLD("column-sums", "sums of the columns of 16384 x 1024", "four rows at a time: read bandwidth", COLUMNS, 16 << 20),
+    FOLD("column-sums", "sums of the columns of 16384 x 1024", "four rows at a time: read bandwidth", COLUMNS,
+         16 << 20),
 };
 const bench_list bench_folds = {folds, sizeof folds / sizeof *folds};

@@ -1,5 +1,5 @@
-/* What is not throughput: the cost of a call that computes next to nothing, and the time until the first step of a training
- * is done, in a process of its own that has compiled nothing before. */
+/* What is not throughput: the cost of a call that computes next to nothing, and the time until the first step of a
+ * training is done, in a process of its own that has compiled nothing before. */
 #define _GNU_SOURCE
 #include "bench.h"
 #include "moons.h"
@@ -18,7 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- scalar ------------------------------------------------------------------------------------------------------------ */
+/* ---- scalar
+ * ------------------------------------------------------------------------------------------------------------ */
 
 typedef struct {
     bench_run *run;
@@ -63,7 +64,8 @@ static void setup_scalar(bench_run *run, const bench_case *c) {
     run->error = scalar_error;
 }
 
-/* ---- cold start -------------------------------------------------------------------------------------------------------- */
+/* ---- cold start
+ * -------------------------------------------------------------------------------------------------------- */
 
 /* In the child: seconds from sn_function_new to the end of the first step. */
 static void child_setup(bench_run *run, const bench_case *c) {
@@ -94,20 +96,23 @@ static int child_load(void) {
     void *here = dlsym(RTLD_DEFAULT, "sn_version");
     char path[PATH_MAX] = "libsinter-llvm.so";
     const char *chosen = getenv("SINTER_LLVM");
-    if (chosen) snprintf(path, sizeof path, "%s", chosen);
+    if (chosen)
+        snprintf(path, sizeof path, "%s", chosen);
     else if (here && dladdr(here, &info) && strrchr(info.dli_fname, '/'))
         snprintf(path, sizeof path, "%.*s/libsinter-llvm.so", (int)(strrchr(info.dli_fname, '/') - info.dli_fname),
                  info.dli_fname);
     double start = bench_now();
     void *so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!so) fprintf(stderr, "bench: %s\n", dlerror());
-    else printf("%.9f\n", bench_now() - start);
+    if (!so)
+        fprintf(stderr, "bench: %s\n", dlerror());
+    else
+        printf("%.9f\n", bench_now() - start);
     return !so;
 }
 
-int bench_child(const char *what) {
+int bench_child(const char *what, const char *folder) {
     if (!strcmp(what, "load")) return child_load();
-    if (strncmp(what, "moons-", 6)) return 2;
+    if (strncmp(what, "moons-", 6) || !folder || setenv("SINTER_CACHE_DIR", folder, 1)) return 2;
     bench_case c = {.name = "moons", .setup = child_setup};
     bench_run *run = malloc(sizeof *run);
     if (!run) return 1;
@@ -120,7 +125,8 @@ int bench_child(const char *what) {
 
 typedef struct {
     bench_run *run;
-    char folder[PATH_MAX]; /* the kernel cache of the children: emptied before each */
+    char folder[PATH_MAX]; /* the kernel cache of the children */
+    int keep;              /* each child finds what the first one left */
 } cold;
 
 /* Removes what a child left: folders of files, two deep. */
@@ -147,7 +153,7 @@ static double child_seconds(cold *s, const char *what) {
     posix_spawn_file_actions_addclose(&actions, ends[0]);
     char child[] = "--child", argument[32], program[] = "/proc/self/exe";
     snprintf(argument, sizeof argument, "%s", what);
-    char *argv[] = {program, child, argument, NULL};
+    char *argv[] = {program, child, argument, s->folder, NULL};
     pid_t pid;
     int error = posix_spawn(&pid, program, &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
@@ -165,22 +171,30 @@ static double cold_ours(void *arg) {
     cold *s = arg;
     char what[32];
     snprintf(what, sizeof what, "moons-%d", s->run->threads);
-    empty(s->folder, 2);
+    if (!s->keep) empty(s->folder, 2);
     double seconds = child_seconds(s, what);
-    empty(s->folder, 2);
-    rmdir(s->folder); /* the next child makes it again */
+    if (!s->keep) empty(s->folder, 2);
     return seconds;
 }
 
 static double cold_yard(void *arg) { return child_seconds(arg, "load"); }
 
+static void leave(void *arg) {
+    cold *s = arg;
+    empty(s->folder, 2);
+    rmdir(s->folder);
+}
+
+enum { COLD, WARM };
+
 static void setup_cold(bench_run *run, const bench_case *c) {
-    (void)c;
     cold *s = run->state = bench_alloc(run, sizeof *s);
     s->run = run;
+    s->keep = c->variant == WARM;
     const char *temporary = getenv("TMPDIR");
-    snprintf(s->folder, sizeof s->folder, "%s/sinter-bench-%ld", temporary ? temporary : "/tmp", (long)getpid());
-    if (setenv("SINTER_CACHE_DIR", s->folder, 1)) bench_fail(run, "setenv: %s", strerror(errno));
+    snprintf(s->folder, sizeof s->folder, "%s/sinter-bench-XXXXXX", temporary ? temporary : "/tmp");
+    if (!mkdtemp(s->folder)) bench_fail(run, "%s: %s", s->folder, strerror(errno));
+    run->leave = leave;
     cold_ours(s); /* the page cache is warm from here on */
     run->ours_timed = cold_ours;
     run->yard_timed = cold_yard;
@@ -203,6 +217,15 @@ static const bench_case cases[] = {
      .limit = 60e-3,
      .setup = setup_cold,
      .dtype = SN_F32,
+     .variant = COLD,
+     .one_count = 1},
+    {.name = "warm",
+     .what = "the same in a new process that finds the kernels of an earlier one in the cache",
+     .yardstick = "loading libsinter-llvm.so and LLVM, which it need not do",
+     .measure = BENCH_SECONDS,
+     .setup = setup_cold,
+     .dtype = SN_F32,
+     .variant = WARM,
      .one_count = 1},
 };
 const bench_list bench_start = {cases, sizeof cases / sizeof *cases};

@@ -1,5 +1,6 @@
 /* Timing. A sample is as many steps as take SAMPLE_SECONDS; samples of ours and of the yardstick alternate, so that a
- * change of the machine's speed meets both. Before, each runs until WARM_SECONDS are over, and their results are compared. */
+ * change of the machine's speed meets both. Before, each runs until WARM_SECONDS are over, and their results are
+ * compared. */
 #define _GNU_SOURCE
 #include "bench.h"
 
@@ -59,11 +60,16 @@ static bench_stats stats_of(double *t, int n, int64_t reps) {
     return s;
 }
 
+static double ratio_of(bench_measure measure, double ours, double yard) {
+    return measure == BENCH_TIME ? ours / yard : measure == BENCH_SPEED ? yard / ours : ours;
+}
+
 static void judge(bench_result *r) {
-    double ours = r->c->by_mean ? r->ours.mean : r->ours.median;
-    double yard = r->c->by_mean ? r->yard.mean : r->yard.median;
-    r->ratio = r->c->measure == BENCH_TIME ? ours / yard : r->c->measure == BENCH_SPEED ? yard / ours : ours;
-    r->met = r->c->measure == BENCH_SPEED ? r->ratio >= r->c->limit : r->ratio <= r->c->limit;
+    const bench_case *c = r->c;
+    r->ratio = c->by_mean ? ratio_of(c->measure, r->ours.mean, r->yard.mean)
+                          : ratio_of(c->measure, r->ours.median, r->yard.median);
+    r->best = ratio_of(c->measure, r->ours.least, r->yard.least);
+    r->met = c->measure == BENCH_SPEED ? r->ratio >= c->limit : r->ratio <= c->limit;
 }
 
 static void time_both(bench_run *run, double seconds, double (*times)[MAX_SAMPLES], bench_result *r) {
@@ -98,7 +104,8 @@ void bench_measure_case(const bench_case *c, int threads, double seconds, bench_
                 run->yard(run->state);
                 out->error = run->error(run->state);
                 if (!(out->error <= c->tolerance))
-                    bench_fail(run, "results differ from the yardstick's by %.3g (at most %.3g)", out->error, c->tolerance);
+                    bench_fail(run, "results differ from the yardstick's by %.3g (at most %.3g)", out->error,
+                               c->tolerance);
             }
             time_both(run, seconds, times, out);
         }

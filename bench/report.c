@@ -6,38 +6,41 @@
 #include <stdio.h>
 #include <string.h>
 
-static void print_time(double seconds) {
-    if (seconds < 1e-6) printf(" %8.1f ns", seconds * 1e9);
-    else if (seconds < 1e-3) printf(" %8.2f us", seconds * 1e6);
-    else printf(" %8.3f ms", seconds * 1e3);
+static const char *time_text(double seconds, char text[16]) {
+    if (seconds < 1e-6)
+        snprintf(text, 16, "%.1f ns", seconds * 1e9);
+    else if (seconds < 1e-3)
+        snprintf(text, 16, "%.2f us", seconds * 1e6);
+    else
+        snprintf(text, 16, "%.3f ms", seconds * 1e3);
+    return text;
+}
+
+static const char *ratio_text(const bench_case *c, double ratio, char text[16]) {
+    if (c->measure == BENCH_SECONDS) return time_text(ratio, text);
+    snprintf(text, 16, "%s x %.3f", c->measure == BENCH_TIME ? "time" : "speed", ratio);
+    return text;
 }
 
 void bench_print_head(void) {
-    printf("%-18s %2s  %11s %11s  %11s %11s  %7s  %-22s %s\n", "case", "th", "median", "mean", "yardstick", "mean", "GB/s",
-           "ratio and target", "");
+    printf("%-16s %2s %11s %11s %11s %11s %6s  %-13s %-13s %s\n", "case", "th", "median", "mean", "yardstick", "mean",
+           "GB/s", "ratio", "of the best", "target");
 }
 
 void bench_print_row(const bench_result *r) {
-    printf("%-18s %2d ", r->c->name, r->threads);
+    char text[6][16], bandwidth[16] = "";
+    const bench_case *c = r->c;
     if (*r->failure) {
-        printf(" failed: %s\n", r->failure);
-        fflush(stdout);
-        return;
+        printf("%-16s %2d failed: %s\n", c->name, r->threads, r->failure);
+    } else {
+        if (r->bytes > 0) snprintf(bandwidth, sizeof bandwidth, "%.1f", r->bytes / r->ours.median * 1e-9);
+        printf("%-16s %2d %11s %11s %11s %11s %6s  %-13s %-13s %s %-13s %s\n", c->name, r->threads,
+               time_text(r->ours.median, text[0]), time_text(r->ours.mean, text[1]), time_text(r->yard.median, text[2]),
+               time_text(r->yard.mean, text[3]), bandwidth, ratio_text(c, r->ratio, text[4]),
+               ratio_text(c, r->best, text[5]),
+               c->measure == BENCH_SPEED ? ">=" : "<=", ratio_text(c, c->limit, (char[16]){""}),
+               c->limit <= 0 ? "no target" : r->met ? "met" : "missed");
     }
-    print_time(r->ours.median);
-    print_time(r->ours.mean);
-    printf(" ");
-    print_time(r->yard.median);
-    print_time(r->yard.mean);
-    if (r->bytes > 0) printf("  %7.1f", r->bytes / r->ours.median * 1e-9);
-    else printf("  %7s", "");
-    char text[80];
-    if (r->c->measure == BENCH_TIME) snprintf(text, sizeof text, "time x %.3f <= %.2f", r->ratio, r->c->limit);
-    else if (r->c->measure == BENCH_SPEED) snprintf(text, sizeof text, "speed x %.3f >= %.2f", r->ratio, r->c->limit);
-    else if (r->c->limit < 1e-6) snprintf(text, sizeof text, "%.0f ns <= %.0f ns", r->ratio * 1e9, r->c->limit * 1e9);
-    else if (r->c->limit < 1e-3) snprintf(text, sizeof text, "%.2f us <= %.2f us", r->ratio * 1e6, r->c->limit * 1e6);
-    else snprintf(text, sizeof text, "%.1f ms <= %.1f ms", r->ratio * 1e3, r->c->limit * 1e3);
-    printf("  %-22s %s\n", text, r->met ? "met" : "missed");
     fflush(stdout);
 }
 
@@ -51,8 +54,10 @@ static void write_text(FILE *f, const char *text) {
     fputc('"', f);
     for (; *text; text++) {
         if (*text == '"' || *text == '\\') fputc('\\', f);
-        if ((unsigned char)*text < 32) fprintf(f, "\\u%04x", (unsigned)*text);
-        else fputc(*text, f);
+        if ((unsigned char)*text < 32)
+            fprintf(f, "\\u%04x", (unsigned)*text);
+        else
+            fputc(*text, f);
     }
     fputc('"', f);
 }
@@ -76,8 +81,8 @@ int bench_write_json(const char *path, const bench_result *r, size_t n) {
     write_machine(f);
     fprintf(f, "  \"results\": [");
     for (size_t i = 0; i < n; i++, r++) {
-        fprintf(f, "%s\n    {\"case\": \"%s\", \"threads\": %d, \"dtype\": \"%s\", ", i ? "," : "", r->c->name, r->threads,
-                sn_dtype_name(r->c->dtype));
+        fprintf(f, "%s\n    {\"case\": \"%s\", \"threads\": %d, \"dtype\": \"%s\", ", i ? "," : "", r->c->name,
+                r->threads, sn_dtype_name(r->c->dtype));
         if (*r->failure) {
             fprintf(f, "\"failure\": ");
             write_text(f, r->failure);
@@ -85,10 +90,11 @@ int bench_write_json(const char *path, const bench_result *r, size_t n) {
             write_stats(f, "ours", &r->ours);
             fprintf(f, ", ");
             write_stats(f, "yardstick", &r->yard);
-            fprintf(f, ", \"samples\": %d, \"bytes\": %.0f, \"error\": %.3g, \"by\": \"%s\", \"measure\": \"%s\", "
-                       "\"ratio\": %.6g, \"limit\": %.6g, \"met\": %s",
+            fprintf(f,
+                    ", \"samples\": %d, \"bytes\": %.0f, \"error\": %.3g, \"by\": \"%s\", \"measure\": \"%s\", "
+                    "\"ratio\": %.6g, \"best\": %.6g, \"limit\": %.6g, \"met\": %s",
                     r->samples, r->bytes, r->error, r->c->by_mean ? "mean" : "median", measure[r->c->measure], r->ratio,
-                    r->c->limit, r->met ? "true" : "false");
+                    r->best, r->c->limit, r->met ? "true" : "false");
         }
         fprintf(f, "}");
     }

@@ -1,5 +1,5 @@
-/* A run of one case: its context, and everything its setup makes, freed together. A failure jumps back to bench_begin (in
- * setup) or to the one who measures, with a sentence in the run. */
+/* A run of one case: its context, and everything its setup makes, freed together. A failure jumps back to bench_begin
+ * (in setup) or to the one who measures, with a sentence in the run. */
 #define _GNU_SOURCE
 #include "bench.h"
 
@@ -29,6 +29,7 @@ int bench_begin(bench_run *run, const bench_case *c, int threads) {
 }
 
 void bench_end(bench_run *run) {
+    if (run->leave) run->leave(run->state);
     sn_call_free(run->call);
     sn_function_free(run->function);
     sn_graph_free(run->graph);
@@ -115,4 +116,25 @@ double bench_difference(const float *a, const float *b, int64_t n, double scale)
         if (!(d <= worst)) worst = d; /* a NaN is the worst */
     }
     return worst;
+}
+
+int bench_show_case(const bench_case *c, int threads, sn_show what) {
+    bench_run *run = malloc(sizeof *run);
+    if (!run) return 0;
+    char *text;
+    int good = bench_begin(run, c, threads);
+    if (!good) fprintf(stderr, "bench: %s: %s\n", c->name, run->message);
+    if (good && run->function) {
+        if (run->ours) run->ours(run->state); /* profiles tell of calls */
+        good = !sn_function_show(run->function, what, &text);
+        if (good) {
+            printf("---- %s\n%s\n", c->name, text);
+            sn_string_free(run->ctx, text);
+        } else {
+            fprintf(stderr, "bench: %s: %s\n", c->name, sn_function_error(run->function));
+        }
+    }
+    bench_end(run);
+    free(run);
+    return good;
 }

@@ -19,7 +19,8 @@ static inline void yard_range(int64_t n, int64_t step, int part, int parts, int6
     if (*to > n) *to = n;
 }
 
-/* ---- yard_moons.c: networks 2-h-2, tanh, softmax, cross-entropy, L2 term; one full-batch step --------------------------- */
+/* ---- yard_moons.c: networks 2-h-2, tanh, softmax, cross-entropy, L2 term; one full-batch step
+ * --------------------------- */
 
 typedef struct {
     float w1[2][YARD_MOONS_HIDDEN], b1[YARD_MOONS_HIDDEN], w2[2][YARD_MOONS_HIDDEN]; /* w2: [class][hidden] */
@@ -54,7 +55,8 @@ typedef struct {
 void yard_moons_small_f32(yard_moons_f32 *m);
 void yard_moons_small_f64(yard_moons_f64 *m);
 
-/* ---- yard_mnist.c --------------------------------------------------------------------------------------------------------- */
+/* ---- yard_mnist.c
+ * --------------------------------------------------------------------------------------------------------- */
 
 /* 784-h-10, sigmoids, squared error, one example a step, SGD. w1 [h, 784], w2 [10, h]. */
 typedef struct {
@@ -68,14 +70,14 @@ typedef struct {
 } yard_digit;
 void yard_digit_step(void *arg, int part, int parts);
 
-/* The passes of a network 784-h-10 with relu, softmax cross-entropy and Adam that are no matrix product. The caller runs
- * the products between them. All [rows, columns], row-major. */
+/* The passes of a network 784-h-10 with relu, softmax cross-entropy and Adam that are no matrix product. The caller
+ * runs the products between them. All [rows, columns], row-major. */
 typedef struct {
     int64_t batch, hidden;
     const int64_t *label;
-    float *h;      /* [batch, hidden]: x w1, then relu(x w1 + b1), afterwards the gradient where relu lets it through */
-    float *dh;     /* [batch, hidden] */
-    float *z;      /* [batch, 10]: h w2, then the gradient */
+    float *h;  /* [batch, hidden]: x w1, then relu(x w1 + b1), afterwards the gradient where relu lets it through */
+    float *dh; /* [batch, hidden] */
+    float *z;  /* [batch, 10]: h w2, then the gradient */
     const float *b1, *b2;
     float *gb1, *gb2; /* one per part: [hidden], [16] */
 } yard_batch;
@@ -92,7 +94,8 @@ typedef struct {
 } yard_adam;
 void yard_adam_step(void *arg, int part, int parts);
 
-/* ---- yard_ewise.c ---------------------------------------------------------------------------------------------------------- */
+/* ---- yard_ewise.c
+ * ---------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     int64_t n;
@@ -110,7 +113,8 @@ void yard_copy(void *arg, int part, int parts); /* out = x, memcpy */
 /* y = x^2 + 5x + 2 and dy/dx. */
 void yard_parabola(const float *x, float *y, float *dy);
 
-/* ---- yard_rows.c ------------------------------------------------------------------------------------------------------------ */
+/* ---- yard_rows.c
+ * ------------------------------------------------------------------------------------------------------------ */
 
 typedef struct {
     team *team;

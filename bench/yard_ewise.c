@@ -4,14 +4,14 @@
 #include <math.h>
 #include <string.h>
 
-#define LOOP(name, expression)                                                                                          \
-    void name(void *arg, int part, int parts) {                                                                         \
-        const yard_vector *v = arg;                                                                                     \
-        const float *restrict x = v->x;                                                                                 \
-        float *restrict out = v->out;                                                                                   \
-        int64_t from, to;                                                                                               \
-        yard_range(v->n, 1024, part, parts, &from, &to);                                                                \
-        for (int64_t i = from; i < to; i++) out[i] = (expression);                                                      \
+#define LOOP(name, expression)                                                                                         \
+    void name(void *arg, int part, int parts) {                                                                        \
+        const yard_vector *v = arg;                                                                                    \
+        const float *restrict x = v->x;                                                                                \
+        float *restrict out = v->out;                                                                                  \
+        int64_t from, to;                                                                                              \
+        yard_range(v->n, 1024, part, parts, &from, &to);                                                               \
+        for (int64_t i = from; i < to; i++) out[i] = (expression);                                                     \
     }
 LOOP(yard_exp, expf(x[i]))
 LOOP(yard_log, logf(x[i]))

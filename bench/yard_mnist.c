@@ -1,5 +1,6 @@
-/* Steps of 784-h-10 networks by hand. One example: each thread has a range of hidden units and the weights of both layers
- * that belong to them, so that one barrier, for the ten sums, is enough. A batch: the passes between matrix products. */
+/* Steps of 784-h-10 networks by hand. One example: each thread has a range of hidden units and the weights of both
+ * layers that belong to them, so that one barrier, for the ten sums, is enough. A batch: the passes between matrix
+ * products. */
 #include "yard.h"
 
 #include <math.h>

@@ -78,34 +78,35 @@ void yard_moons_large(void *arg, int part, int parts) {
 }
 
 /* The same text for both types. */
-#define SMALL_STEP(name, type, real, exp_, tanh_)                                                                       \
-    void name(type *m) {                                                                                                \
-        real g1[6] = {0}, gb1[3] = {0}, g2[6] = {0}, gb2[2] = {0};                                                      \
-        const real *restrict w1 = m->w1, *restrict b1 = m->b1, *restrict w2 = m->w2, *restrict b2 = m->b2;              \
-        const real *restrict x = m->x;                                                                                  \
-        const int64_t *restrict y = m->y;                                                                               \
-        for (int64_t i = 0; i < m->n; i++) {                                                                            \
-            real x0 = x[2 * i], x1 = x[2 * i + 1];                                                                      \
-            real a0 = tanh_(x0 * w1[0] + x1 * w1[3] + b1[0]);                                                           \
-            real a1 = tanh_(x0 * w1[1] + x1 * w1[4] + b1[1]);                                                           \
-            real a2 = tanh_(x0 * w1[2] + x1 * w1[5] + b1[2]);                                                           \
-            real s0 = a0 * w2[0] + a1 * w2[2] + a2 * w2[4] + b2[0];                                                     \
-            real s1 = a0 * w2[1] + a1 * w2[3] + a2 * w2[5] + b2[1];                                                     \
-            real d0 = 1 / (1 + exp_(s1 - s0)) - (y[i] == 0 ? (real)1 : (real)0), d1 = -d0;                              \
-            real e0 = (d0 * w2[0] + d1 * w2[1]) * (1 - a0 * a0);                                                        \
-            real e1 = (d0 * w2[2] + d1 * w2[3]) * (1 - a1 * a1);                                                        \
-            real e2 = (d0 * w2[4] + d1 * w2[5]) * (1 - a2 * a2);                                                        \
-            gb2[0] += d0, gb2[1] += d1;                                                                                 \
-            g2[0] += a0 * d0, g2[1] += a0 * d1, g2[2] += a1 * d0, g2[3] += a1 * d1, g2[4] += a2 * d0, g2[5] += a2 * d1; \
-            gb1[0] += e0, gb1[1] += e1, gb1[2] += e2;                                                                   \
-            g1[0] += x0 * e0, g1[1] += x0 * e1, g1[2] += x0 * e2;                                                       \
-            g1[3] += x1 * e0, g1[4] += x1 * e1, g1[5] += x1 * e2;                                                       \
-        }                                                                                                               \
-        real each = m->rate / (real)m->n;                                                                               \
-        for (int k = 0; k < 6; k++) m->w1[k] -= each * (g1[k] + m->l2 * m->w1[k]);                                      \
-        for (int k = 0; k < 6; k++) m->w2[k] -= each * (g2[k] + m->l2 * m->w2[k]);                                      \
-        for (int k = 0; k < 3; k++) m->b1[k] -= each * gb1[k];                                                          \
-        for (int k = 0; k < 2; k++) m->b2[k] -= each * gb2[k];                                                          \
+#define SMALL_STEP(name, type, real, exp_, tanh_)                                                                      \
+    void name(type *m) {                                                                                               \
+        real g1[6] = {0}, gb1[3] = {0}, g2[6] = {0}, gb2[2] = {0};                                                     \
+        const real *restrict w1 = m->w1, *restrict b1 = m->b1, *restrict w2 = m->w2, *restrict b2 = m->b2;             \
+        const real *restrict x = m->x;                                                                                 \
+        const int64_t *restrict y = m->y;                                                                              \
+        for (int64_t i = 0; i < m->n; i++) {                                                                           \
+            real x0 = x[2 * i], x1 = x[2 * i + 1];                                                                     \
+            real a0 = tanh_(x0 * w1[0] + x1 * w1[3] + b1[0]);                                                          \
+            real a1 = tanh_(x0 * w1[1] + x1 * w1[4] + b1[1]);                                                          \
+            real a2 = tanh_(x0 * w1[2] + x1 * w1[5] + b1[2]);                                                          \
+            real s0 = a0 * w2[0] + a1 * w2[2] + a2 * w2[4] + b2[0];                                                    \
+            real s1 = a0 * w2[1] + a1 * w2[3] + a2 * w2[5] + b2[1];                                                    \
+            real d0 = 1 / (1 + exp_(s1 - s0)) - (y[i] == 0 ? (real)1 : (real)0), d1 = -d0;                             \
+            real e0 = (d0 * w2[0] + d1 * w2[1]) * (1 - a0 * a0);                                                       \
+            real e1 = (d0 * w2[2] + d1 * w2[3]) * (1 - a1 * a1);                                                       \
+            real e2 = (d0 * w2[4] + d1 * w2[5]) * (1 - a2 * a2);                                                       \
+            gb2[0] += d0, gb2[1] += d1;                                                                                \
+            g2[0] += a0 * d0, g2[1] += a0 * d1, g2[2] += a1 * d0, g2[3] += a1 * d1, g2[4] += a2 * d0,                  \
+                g2[5] += a2 * d1;                                                                                      \
+            gb1[0] += e0, gb1[1] += e1, gb1[2] += e2;                                                                  \
+            g1[0] += x0 * e0, g1[1] += x0 * e1, g1[2] += x0 * e2;                                                      \
+            g1[3] += x1 * e0, g1[4] += x1 * e1, g1[5] += x1 * e2;                                                      \
+        }                                                                                                              \
+        real each = m->rate / (real)m->n;                                                                              \
+        for (int k = 0; k < 6; k++) m->w1[k] -= each * (g1[k] + m->l2 * m->w1[k]);                                     \
+        for (int k = 0; k < 6; k++) m->w2[k] -= each * (g2[k] + m->l2 * m->w2[k]);                                     \
+        for (int k = 0; k < 3; k++) m->b1[k] -= each * gb1[k];                                                         \
+        for (int k = 0; k < 2; k++) m->b2[k] -= each * gb2[k];                                                         \
     }
 SMALL_STEP(yard_moons_small_f32, yard_moons_f32, float, expf, tanhf)
 SMALL_STEP(yard_moons_small_f64, yard_moons_f64, double, exp, tanh)

@@ -62,6 +62,7 @@ static const be_backend fake = {
 
 /* ---- set-up ------------------------------------------------------------------------------------------------------ */
 
+static const cache_about about_k = {.name = "k"};
 static base_alloc alloc;
 static base_log quiet;
 static base_trap err;
@@ -76,7 +77,7 @@ static void set_up(void) {
     memset(&dev, 0, sizeof dev);
     dev.alloc = &alloc;
     dev.target = "fake;1";
-    ck_assert(!cache_memory_new(&alloc, &quiet, &fake, &dev, &cache, &err));
+    ck_assert(!cache_memory_new(&alloc, &quiet, &fake, &dev, NULL, &cache, &err));
 }
 
 static void tear_down(void) {
@@ -125,7 +126,7 @@ static const cache_kernel *get(int constant, int *compiled) {
     const cache_kernel *kernel;
     char name[16];
     snprintf(name, sizeof name, "k%d", constant);
-    sn_status status = cache_memory_get(cache, bytes.at, bytes.n, name, &kernel, compiled, &err);
+    sn_status status = cache_memory_get(cache, bytes.at, bytes.n, &(cache_about){.name = name}, &kernel, compiled, &err);
     ck_assert_msg(!status, "%s", err.text);
     base_strbuf_free(&bytes);
     return kernel;
@@ -212,7 +213,7 @@ static void *seek(void *arg) {
     seeker *s = arg;
     base_trap trap;
     const cache_kernel *kernel;
-    s->status = cache_memory_get(cache, s->bytes.at, s->bytes.n, "k", &kernel, &s->compiled, &trap);
+    s->status = cache_memory_get(cache, s->bytes.at, s->bytes.n, &about_k, &kernel, &s->compiled, &trap);
     memcpy(s->text, trap.text, sizeof s->text);
     if (!s->status != (kernel != NULL)) s->status = SN_ERR_INTERNAL;
     cache_memory_release(cache, kernel);
@@ -277,7 +278,7 @@ START_TEST(refuses_what_is_no_kernel) {
     const cache_kernel *kernel;
     int compiled;
     set_up();
-    ck_assert_int_eq(cache_memory_get(cache, "rubbish", 7, "k", &kernel, &compiled, &err), SN_ERR_PARSE);
+    ck_assert_int_eq(cache_memory_get(cache, "rubbish", 7, &about_k, &kernel, &compiled, &err), SN_ERR_PARSE);
     ck_assert_ptr_null(kernel);
     ck_assert_int_eq(dev.compiled, 0);
     tear_down();
@@ -292,7 +293,7 @@ START_TEST(survives_running_out_of_memory_anywhere) {
     int compiled, n = 0;
     while (status) {
         alloc.fail_at = ++n;
-        status = cache_memory_get(cache, bytes.at, bytes.n, "k", &kernel, &compiled, &err);
+        status = cache_memory_get(cache, bytes.at, bytes.n, &about_k, &kernel, &compiled, &err);
         ck_assert(status == SN_OK || status == SN_ERR_NOMEM);
         ck_assert_int_lt(n, 50);
     }
@@ -302,7 +303,7 @@ START_TEST(survives_running_out_of_memory_anywhere) {
     tear_down();
     base_strbuf_free(&bytes);
     alloc.fail_at = 1;
-    ck_assert_int_eq(cache_memory_new(&alloc, &quiet, &fake, &dev, &cache, &err), SN_ERR_NOMEM);
+    ck_assert_int_eq(cache_memory_new(&alloc, &quiet, &fake, &dev, NULL, &cache, &err), SN_ERR_NOMEM);
     cache_memory_free(NULL);
 }
 END_TEST
@@ -314,7 +315,7 @@ static void *churn(void *arg) {
         int compiled;
         base_trap trap;
         at = (at * 5 + 3 + i) % 16;
-        if (cache_memory_get(cache, bytes[at].at, bytes[at].n, "k", &kernel, &compiled, &trap)) return (void *)1;
+        if (cache_memory_get(cache, bytes[at].at, bytes[at].n, &about_k, &kernel, &compiled, &trap)) return (void *)1;
         if (kernel->exec->kernel != kernel->kernel) return (void *)1;
         cache_memory_release(cache, kernel);
     }

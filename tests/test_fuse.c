@@ -161,7 +161,7 @@ static const fuse_case cases[] = {
     CASE(digit_out_in, 2, 0, 1, NULL),
     CASE(digit_in_out, 2, 0, 1, NULL),
     CASE(relu3, 2, 0, 1, NULL),
-    CASE(tanh3, 6, 5, 1, NULL),
+    CASE(tanh3, 4, 5, 1, NULL),
     CASE(layer_norm_64, 2, 0, 1, NULL),
     CASE(softmax_regression, 2, 0, 1, NULL),
     CASE(softmax_regression_adam, 2, 0, 1, NULL),

@@ -183,10 +183,17 @@ static const measured accuracy[] = {
     {NULL, NULL, NULL},
 };
 
+/* A bar would end the cell. */
+static void print_cell(FILE *out, const char *text) {
+    for (; *text; text++) fprintf(out, *text == '|' ? "\\%c" : "%c", *text);
+}
+
 static void print_row(FILE *out, const char *name, const char *dtypes, const char *result, double ulp, const char *doc) {
     const measured *m = NULL;
     for (m = accuracy; m->op && strcmp(m->op, name) != 0;) m++;
-    fprintf(out, "| `%s` | %s | %s | %g | %s | %s | %s |\n", name, dtypes, result, ulp, m->op ? m->f32 : "", m->op ? m->f64 : "", doc);
+    fprintf(out, "| `%s` | %s | %s | %g | %s | %s | ", name, dtypes, result, ulp, m->op ? m->f32 : "", m->op ? m->f64 : "");
+    print_cell(out, doc);
+    fputs(" |\n", out);
 }
 
 static void print_docs(FILE *out) {

@@ -438,6 +438,12 @@ void fu_new_points(fu_state *s, ir_id v, fu_join *join) {
     join->is_exit = 1;
     join->n_point = 1;
     join->point[0] = spread;
+    fu_group alone = {0};
+    fu_roles roles;
+    if (fu_find_roles(s, &alone, 1, join->point, v, &roles) != FU_NEST) return;
+    join->n_point = 0; /* the other folded axes cannot be loops inside of those that are kept: points, too */
+    for (uint32_t i = c.n_axis; i < c.n; i++)
+        if (!has(forced, n_forced, c.at[i])) join->point[join->n_point++] = c.at[i];
 }
 
 /* ---- the tests in order ------------------------------------------------------------------------------------------------ */

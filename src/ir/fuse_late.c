@@ -92,7 +92,12 @@ static int move(late *l) {
         else if (gi == l->from) *base_vec_push(&new_from->member, s->arena) = v;
     }
     for (uint32_t i = 0; i < l->list.n; i++) s->node[l->list.at[i]].group = l->to;
-    if (!fu_test_group(s, l->to, 0)) return 1;
+    if (!fu_test_group(s, l->to, 0)) {
+        int emptied = !new_from->member.n && !new_from->combined.n;
+        for (int32_t x = 0; emptied && x < (int32_t)s->group.n; x++) /* nobody waits for it any more */
+            s->group.at[x].before[l->from / 64] &= ~((uint64_t)1 << (l->from % 64));
+        return 1;
+    }
     for (uint32_t i = 0; i < l->list.n; i++) s->node[l->list.at[i]].group = l->from;
     s->group.at[l->from] = from;
     s->group.at[l->to] = to;

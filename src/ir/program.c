@@ -71,25 +71,44 @@ static void place_group(builder *b, int32_t gi) {
     b->axes.at[at] += need;
 }
 
-static void place_groups(builder *b) {
+static int is_empty(const fu_group *g) { return !g->member.n && !g->combined.n && !g->assign.n; } /* merged away */
+
+static int is_awaited(const fu_state *s, int32_t gi) {
+    for (int32_t x = 0; x < (int32_t)s->group.n; x++)
+        if (fu_before(s, gi, x)) return 1;
+    return 0;
+}
+
+/* Places what is ready until nothing more is; returns how many. */
+static uint32_t place_ready(builder *b, int awaited) {
     fu_state *s = b->s;
-    for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++) b->step_of_group[gi] = -1;
-    uint32_t empty = 0;
-    for (uint32_t i = 0; i < s->group.n; i++)
-        empty += !s->group.at[i].member.n && !s->group.at[i].combined.n && !s->group.at[i].assign.n;
-    for (uint32_t placed = empty; placed < s->group.n;) {
-        uint32_t start = placed;
+    uint32_t placed = 0;
+    for (uint32_t before = UINT32_MAX; placed != before;) {
+        before = placed;
         for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++) {
-            const fu_group *g = &s->group.at[gi];
-            if (b->step_of_group[gi] >= 0 || (!g->member.n && !g->combined.n && !g->assign.n)) continue; /* or merged away */
+            if (b->step_of_group[gi] >= 0 || is_empty(&s->group.at[gi]) || (awaited && !is_awaited(s, gi))) continue;
             int ready = 1;
-            for (int32_t e = 0; e < (int32_t)s->group.n && ready; e++) ready = !fu_before(s, e, gi) || b->step_of_group[e] >= 0;
+            for (int32_t e = 0; e < (int32_t)s->group.n && ready; e++)
+                ready = !fu_before(s, e, gi) || b->step_of_group[e] >= 0;
             if (!ready) continue;
             place_group(b, gi);
             placed++;
         }
-        if (placed == start) base_fail(&s->g->trap, SN_ERR_INTERNAL, "fusion: groups depend on each other in a circle");
     }
+    return placed;
+}
+
+/* Groups that others wait for come first; the rest, such as updates, then share the launches that are there anyway. */
+static void place_groups(builder *b) {
+    fu_state *s = b->s;
+    uint32_t left = 0;
+    for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++) {
+        b->step_of_group[gi] = -1;
+        left += !is_empty(&s->group.at[gi]);
+    }
+    left -= place_ready(b, 1);
+    left -= place_ready(b, 0);
+    if (left) base_fail(&s->g->trap, SN_ERR_INTERNAL, "fusion: groups depend on each other in a circle");
 }
 
 /* ---- memories ----------------------------------------------------------------------------------------------------------- */

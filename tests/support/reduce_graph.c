@@ -81,7 +81,7 @@ static void build(void *arg) {
 /* Does it still fail? print: and how does it look? */
 static int fails(reduction *r, int print) {
     if (!r->n_out && !r->n_update) return 0;
-    r->small = (support_body){.g = sn_graph_new(graph(r)->context, "reduced"), .extra_ulp = r->body->extra_ulp};
+    r->small = (support_body){.g = sn_graph_new(graph(r)->context, "reduced")};
     sn_graph *g = r->small.g;
     base_arena_init(&r->arena, &r->alloc, &g->trap);
     int bad = 0;

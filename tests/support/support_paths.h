@@ -18,7 +18,6 @@ typedef struct {
     const void *input[SUPPORT_MAX_INPUTS]; /* by position in g->input */
     int64_t dim[SUPPORT_MAX_DIMS];         /* values of g's named dims */
     ir_roots roots;
-    double extra_ulp; /* of the result's ulp, on top of the estimate */
 } support_body;
 
 enum {
