@@ -116,8 +116,9 @@ typedef struct bench_result {
 } bench_result;
 
 double bench_now(void);
-/* Prints what sn_function_show tells about a case's function; 0 where that fails. */
-int bench_show_case(const bench_case *c, int threads, sn_show what);
+/* Prints what sn_function_show tells about a case's function (a profile: after it ran for `seconds`); 0 where that
+ * fails. */
+int bench_show_case(const bench_case *c, int threads, sn_show what, double seconds);
 /* Runs a case for about `seconds` after warm-up: checks that results agree, then times ours and the yardstick in turn.
  */
 void bench_measure_case(const bench_case *c, int threads, double seconds, bench_result *out);

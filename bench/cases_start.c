@@ -112,7 +112,9 @@ static int child_load(void) {
 
 int bench_child(const char *what, const char *folder) {
     if (!strcmp(what, "load")) return child_load();
-    if (strncmp(what, "moons-", 6) || !folder || setenv("SINTER_CACHE_DIR", folder, 1)) return 2;
+    if (strncmp(what, "moons-", 6) || !folder || setenv("SINTER_CACHE", "rw", 1) ||
+        setenv("SINTER_CACHE_DIR", folder, 1))
+        return 2;
     bench_case c = {.name = "moons", .setup = child_setup};
     bench_run *run = malloc(sizeof *run);
     if (!run) return 1;

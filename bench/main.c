@@ -27,8 +27,9 @@ typedef struct {
 static const struct {
     const char *name;
     sn_show what;
-} shows[] = {{"graph", SN_SHOW_OPT},     {"fuse", SN_SHOW_FUSE},       {"why", SN_SHOW_WHY},
-             {"kernel", SN_SHOW_KERNEL}, {"program", SN_SHOW_PROGRAM}, {"code", SN_SHOW_CODE}};
+} shows[] = {{"graph", SN_SHOW_OPT},      {"fuse", SN_SHOW_FUSE},       {"why", SN_SHOW_WHY},
+             {"kernel", SN_SHOW_KERNEL},  {"program", SN_SHOW_PROGRAM}, {"code", SN_SHOW_CODE},
+             {"profile", SN_SHOW_PROFILE}};
 enum { N_SHOWS = sizeof shows / sizeof *shows };
 
 static const char *show_name(const char *name) {
@@ -39,20 +40,23 @@ static const char *show_name(const char *name) {
 
 static int show(const bench_case *c, const options *o) {
     for (size_t i = 0; i < N_SHOWS; i++)
-        if (!strcmp(shows[i].name, o->show)) return bench_show_case(c, o->threads[o->n_threads - 1], shows[i].what);
+        if (!strcmp(shows[i].name, o->show))
+            return bench_show_case(c, o->threads[o->n_threads - 1], shows[i].what, o->seconds);
     return 0;
 }
 
 static void usage(FILE *f) {
-    fprintf(f, "usage: bench [OPTIONS]\n"
-               "  --list          names of the cases, what they do, what they are compared with\n"
-               "  --case GLOB     only cases whose name matches (may be repeated)\n"
-               "  --threads N     with N threads (may be repeated; default: 1 and all processors)\n"
-               "  --seconds S     measure each case for S seconds (default 2)\n"
-               "  --show WHAT     instead of measuring, print each case's graph, fuse, why, kernel, program or code\n"
-               "  --json FILE     results as JSON too; - is standard output, without the table\n"
-               "A row is the median and mean of ours and of the yardstick, which run in turn; ratios count, times are\n"
-               "the machine's. Exit status 1 where a case could not run or its results were wrong.\n");
+    fprintf(
+        f,
+        "usage: bench [OPTIONS]\n"
+        "  --list          names of the cases, what they do, what they are compared with\n"
+        "  --case GLOB     only cases whose name matches (may be repeated)\n"
+        "  --threads N     with N threads (may be repeated; default: 1 and all processors)\n"
+        "  --seconds S     measure each case for S seconds (default 2)\n"
+        "  --show WHAT     instead of measuring, print each case's graph, fuse, why, kernel, program, code or profile\n"
+        "  --json FILE     results as JSON too; - is standard output, without the table\n"
+        "A row is the median and mean of ours and of the yardstick, which run in turn; ratios count, times are\n"
+        "the machine's. Exit status 1 where a case could not run or its results were wrong.\n");
 }
 
 static int bad_option(const char *option, const char *value) {
@@ -109,6 +113,7 @@ static int wanted(const options *o, const char *name) {
 
 int main(int argc, char **argv) {
     if (argc >= 3 && !strcmp(argv[1], "--child")) return bench_child(argv[2], argc > 3 ? argv[3] : NULL);
+    setenv("SINTER_CACHE", "off", 0); /* what is measured is the code of this build, not what an earlier one kept */
     options o = {.seconds = 2};
     int status = read_options(argc, argv, &o);
     if (status >= 0) return status;

@@ -34,12 +34,15 @@ void bench_print_row(const bench_result *r) {
         printf("%-16s %2d failed: %s\n", c->name, r->threads, r->failure);
     } else {
         if (r->bytes > 0) snprintf(bandwidth, sizeof bandwidth, "%.1f", r->bytes / r->ours.median * 1e-9);
-        printf("%-16s %2d %11s %11s %11s %11s %6s  %-13s %-13s %s %-13s %s\n", c->name, r->threads,
+        char target[40] = "no target";
+        if (c->limit > 0)
+            snprintf(target, sizeof target, "%s %-14s %s",
+                     c->measure == BENCH_SPEED ? ">=" : "<=", ratio_text(c, c->limit, text[0]),
+                     r->met ? "met" : "missed");
+        printf("%-16s %2d %11s %11s %11s %11s %6s  %-13s %-13s %s\n", c->name, r->threads,
                time_text(r->ours.median, text[0]), time_text(r->ours.mean, text[1]), time_text(r->yard.median, text[2]),
                time_text(r->yard.mean, text[3]), bandwidth, ratio_text(c, r->ratio, text[4]),
-               ratio_text(c, r->best, text[5]),
-               c->measure == BENCH_SPEED ? ">=" : "<=", ratio_text(c, c->limit, (char[16]){""}),
-               c->limit <= 0 ? "no target" : r->met ? "met" : "missed");
+               ratio_text(c, r->best, text[5]), target);
     }
     fflush(stdout);
 }

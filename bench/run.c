@@ -118,14 +118,15 @@ double bench_difference(const float *a, const float *b, int64_t n, double scale)
     return worst;
 }
 
-int bench_show_case(const bench_case *c, int threads, sn_show what) {
+int bench_show_case(const bench_case *c, int threads, sn_show what, double seconds) {
     bench_run *run = malloc(sizeof *run);
     if (!run) return 0;
     char *text;
     int good = bench_begin(run, c, threads);
     if (!good) fprintf(stderr, "bench: %s: %s\n", c->name, run->message);
     if (good && run->function) {
-        if (run->ours) run->ours(run->state); /* profiles tell of calls */
+        double end = bench_now() + (what == SN_SHOW_PROFILE ? seconds : 0);
+        while (bench_now() < end) run->ours(run->state);
         good = !sn_function_show(run->function, what, &text);
         if (good) {
             printf("---- %s\n%s\n", c->name, text);

@@ -170,31 +170,58 @@ END_TEST
 
 typedef struct {
     library l;
-    _Atomic int wrong;
+    _Atomic int n, wrong;
 } many;
 
+enum { SIDE = 104, PRODUCTS = 3000 }; /* OpenBLAS has another way for less than 10^6 multiplications */
+
+/* Small products, one after the other: what several threads share in the library is taken and given back all the time.
+ * The numbers are small integers, so results are exact, and other ones for each thread. */
 static void *multiply_often(void *arg) {
     many *job = arg;
     base_trap trap;
-    float a[48 * 32], b[32 * 40], first[48 * 40], c[48 * 40];
-    for (int i = 0; i < 48 * 32; i++) a[i] = (float)(i % 7);
-    for (int i = 0; i < 32 * 40; i++) b[i] = (float)(i % 5);
-    if (cpu_blas_open(job->l.blas, &trap)) job->wrong = 1;
-    cpu_blas_gemm(job->l.blas, &(be_gemm){SN_F32, 48, 40, 32, 0, 0, a, b, first});
-    for (int i = 0; i < 200; i++) {
-        cpu_blas_gemm(job->l.blas, &(be_gemm){SN_F32, 48, 40, 32, 0, 0, a, b, c});
-        if (memcmp(c, first, sizeof c)) job->wrong = 1;
+    int me = atomic_fetch_add(&job->n, 1);
+    float a[SIDE * SIDE], b[SIDE * SIDE], c[SIDE * SIDE], expected[SIDE * SIDE];
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        a[i] = (float)((i * 7 + me * 13) % 11);
+        b[i] = (float)((i * 5 + me * 3) % 7);
+    }
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        expected[i] = 0;
+        for (int k = 0; k < SIDE; k++) expected[i] += a[i / SIDE * SIDE + k] * b[k * SIDE + i % SIDE];
+    }
+    if (cpu_blas_open(job->l.blas, &trap)) job->wrong++;
+    for (int i = 0; i < PRODUCTS; i++) {
+        cpu_blas_gemm(job->l.blas, &(be_gemm){SN_F32, SIDE, SIDE, SIDE, 0, 0, a, b, c});
+        if (memcmp(c, expected, sizeof c)) job->wrong++;
     }
     return NULL;
 }
 
-START_TEST(many_threads_open_and_multiply) {
-    many job = {.l = library_of(2)};
-    pthread_t thread[24];
-    for (int i = 0; i < 24; i++) ck_assert(!pthread_create(&thread[i], NULL, multiply_often, &job));
-    for (int i = 0; i < 24; i++) pthread_join(thread[i], NULL);
-    ck_assert_int_eq(job.wrong, 0);
+/* On every library that can be opened, and in two contexts, which share it. */
+static void multiply_on_many_threads(const char *path) {
+    if (path) setenv("SINTER_BLAS", path, 1);
+    many job = {.l = library_of(2)}, other = {.l = job.l};
+    cpu_id id = cpu_id_read();
+    ck_assert(!cpu_blas_new(&alloc, &log_of_test, job.l.pool, cpu_id_level(&id), &other.l.blas, &err));
+    if (cpu_blas_open(job.l.blas, &err) == SN_OK) {
+        pthread_t thread[6];
+        for (int i = 0; i < 6; i++) ck_assert(!pthread_create(&thread[i], NULL, multiply_often, i % 2 ? &job : &other));
+        for (int i = 0; i < 6; i++) pthread_join(thread[i], NULL);
+        ck_assert_msg(!job.wrong && !other.wrong, "%s: %d of %d products are wrong", path ? path : "the usual library",
+                      job.wrong + other.wrong, 6 * PRODUCTS);
+    } else {
+        ck_assert_ptr_nonnull(path);
+    }
+    cpu_blas_free(other.l.blas);
     close_library(job.l);
+    unsetenv("SINTER_BLAS");
+}
+
+START_TEST(many_threads_open_and_multiply) {
+    multiply_on_many_threads(NULL);
+    multiply_on_many_threads("/usr/lib/x86_64-linux-gnu/openblas-serial/libopenblas.so.0");
+    multiply_on_many_threads("/usr/lib/x86_64-linux-gnu/openblas-pthread/libopenblas.so.0");
 }
 END_TEST
 

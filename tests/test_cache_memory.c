@@ -126,7 +126,8 @@ static const cache_kernel *get(int constant, int *compiled) {
     const cache_kernel *kernel;
     char name[16];
     snprintf(name, sizeof name, "k%d", constant);
-    sn_status status = cache_memory_get(cache, bytes.at, bytes.n, &(cache_about){.name = name}, &kernel, compiled, &err);
+    sn_status status =
+        cache_memory_get(cache, bytes.at, bytes.n, &(cache_about){.name = name}, &kernel, compiled, &err);
     ck_assert_msg(!status, "%s", err.text);
     base_strbuf_free(&bytes);
     return kernel;

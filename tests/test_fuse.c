@@ -1,5 +1,5 @@
-/* What fusion makes of whole networks: the groups (tests/golden/fuse), the launches, the bytes moved, and that results are
- * the evaluator's, fused and not, with no, one and more examples. */
+/* What fusion makes of whole networks: the groups (tests/golden/fuse), the launches, the bytes moved, and that results
+ * are the evaluator's, fused and not, with no, one and more examples. */
 #include <check.h>
 #include <ctype.h>
 #include <stdio.h>
@@ -9,7 +9,8 @@
 #include "support/golden.h"
 #include "support/nets.h"
 
-/* ---- the cases ---------------------------------------------------------------------------------------------------------- */
+/* ---- the cases
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static void moons(net *n, sn_context *ctx, int64_t h, int transposed, int with_loss) {
     net_moons(n, ctx, h, transposed);
@@ -130,7 +131,8 @@ static void chain(net *n, sn_context *ctx) {
     net_output(n, sn_tanh(sn_mul(sn_add(sn_exp(sn_neg(x)), y), bias)));
 }
 
-/* ---- what is expected of them --------------------------------------------------------------------------------------------- */
+/* ---- what is expected of them
+ * --------------------------------------------------------------------------------------------- */
 
 /* Bytes that a call must move with n for every named dim, counted by hand; 0: not counted. */
 typedef uint64_t (*bytes_of)(uint64_t n);
@@ -138,7 +140,9 @@ typedef uint64_t (*bytes_of)(uint64_t n);
 static uint64_t chain_bytes(uint64_t n) { return 4 * (n * 8 + n * 8 + 8 + n * 8); } /* x, y and bias in, result out */
 static uint64_t softmax_bytes(uint64_t n) { return 4 * (n * n + n * n); }
 static uint64_t column_bytes(uint64_t n) { return 4 * (n * n + n); }
-static uint64_t add_transposed_bytes(uint64_t n) { return 4 * (n * n + n * n); } /* x counts once, wherever it is read */
+static uint64_t add_transposed_bytes(uint64_t n) {
+    return 4 * (n * n + n * n);
+} /* x counts once, wherever it is read */
 
 typedef struct {
     const char *name;
@@ -149,7 +153,8 @@ typedef struct {
 } fuse_case;
 
 static const fuse_case cases[] = {
-#define CASE(name, kernels, matmuls, fused, bytes) {#name, name, kernels, matmuls, fused, bytes}
+#define CASE(name, kernels, matmuls, fused, bytes)                                                                     \
+    { #name, name, kernels, matmuls, fused, bytes }
     CASE(moons_3, 2, 0, 1, NULL),
     CASE(moons_3_loss, 2, 0, 1, NULL),
     CASE(moons_1000, 2, 0, 1, NULL),
@@ -178,7 +183,8 @@ static const fuse_case cases[] = {
 };
 enum { N_CASES = sizeof cases / sizeof *cases };
 
-/* ---- groups ----------------------------------------------------------------------------------------------------------------- */
+/* ---- groups
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 /* Nodes (%12) and groups (g3) numbered by first appearance, so that passes may number nodes as they like. */
 static char *renumbered(const char *text) {
@@ -219,8 +225,8 @@ START_TEST(groups) {
     ck_assert_int_eq(sn_function_get_stats(f, &stats), SN_OK);
     snprintf(file, sizeof file, "fuse/%s.txt", c->name);
     golden_check(file, same);
-    ck_assert_msg(stats.n_kernels == c->n_kernels && stats.n_matmuls == c->n_matmuls, "%s: %u kernels, %u matmuls", c->name,
-                  stats.n_kernels, stats.n_matmuls);
+    ck_assert_msg(stats.n_kernels == c->n_kernels && stats.n_matmuls == c->n_matmuls, "%s: %u kernels, %u matmuls",
+                  c->name, stats.n_kernels, stats.n_matmuls);
     free(text);
     free(same);
     sn_function_free(f);
@@ -229,7 +235,8 @@ START_TEST(groups) {
 }
 END_TEST
 
-/* ---- results and bytes -------------------------------------------------------------------------------------------------------- */
+/* ---- results and bytes
+ * -------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     int calls;
@@ -258,10 +265,11 @@ START_TEST(results_and_bytes) {
         measured m = {.calls = 0};
         net_check(&n, (const int64_t[]){size, size}, (uint64_t)(100 + i), 0, measure, &m);
         ck_assert_int_eq(m.calls, 2);
-        ck_assert_msg(m.kernels[0] <= m.kernels[1] && (m.kernels[0] < m.kernels[1]) >= c->fused, "%s: %u launches, unfused %u",
-                      c->name, m.kernels[0], m.kernels[1]);
-        if (c->bytes) ck_assert_msg(m.bytes[0] == c->bytes((uint64_t)size), "%s with %d: %llu bytes, not %llu", c->name, (int)size,
-                                    (unsigned long long)m.bytes[0], (unsigned long long)c->bytes((uint64_t)size));
+        ck_assert_msg(m.kernels[0] <= m.kernels[1] && (m.kernels[0] < m.kernels[1]) >= c->fused,
+                      "%s: %u launches, unfused %u", c->name, m.kernels[0], m.kernels[1]);
+        if (c->bytes)
+            ck_assert_msg(m.bytes[0] == c->bytes((uint64_t)size), "%s with %d: %llu bytes, not %llu", c->name,
+                          (int)size, (unsigned long long)m.bytes[0], (unsigned long long)c->bytes((uint64_t)size));
         if (c->fused && (size > 1 || !symbolic))
             ck_assert_msg(m.bytes[0] < m.bytes[1], "%s with %d: %llu bytes, unfused %llu", c->name, (int)size,
                           (unsigned long long)m.bytes[0], (unsigned long long)m.bytes[1]);
@@ -276,8 +284,8 @@ START_TEST(two_sizes) {
     static const struct {
         void (*build)(net *n, sn_context *ctx);
         int64_t dim[2];
-    } uses[] = {{logistic, {3, 0}}, {logistic, {0, 5}}, {logistic, {64, 17}}, {softmax, {5, 0}},
-                {softmax, {0, 5}}, {softmax, {3, 100}}, {column_sums, {40, 3}}, {column_sums, {3, 0}}};
+    } uses[] = {{logistic, {3, 0}}, {logistic, {0, 5}},  {logistic, {64, 17}},   {softmax, {5, 0}},
+                {softmax, {0, 5}},  {softmax, {3, 100}}, {column_sums, {40, 3}}, {column_sums, {3, 0}}};
     sn_context *ctx = support_twin_context();
     net n;
     uses[_i].build(&n, ctx);
@@ -287,8 +295,8 @@ START_TEST(two_sizes) {
 }
 END_TEST
 
-/* The step of the plane's network, by hand: per example 8 bytes of place and 8 of class; the weights and the partial sums
- * of their gradients. */
+/* The step of the plane's network, by hand: per example 8 bytes of place and 8 of class; the weights and the partial
+ * sums of their gradients. */
 START_TEST(bytes_of_a_step) {
     sn_context *ctx = support_twin_context();
     net n;
@@ -313,7 +321,8 @@ START_TEST(bytes_of_a_step) {
 }
 END_TEST
 
-/* ---- determinism -------------------------------------------------------------------------------------------------------------- */
+/* ---- determinism
+ * -------------------------------------------------------------------------------------------------------------- */
 
 START_TEST(compiling_again_gives_the_same) {
     static const sn_show shows[] = {SN_SHOW_OPT, SN_SHOW_FUSE, SN_SHOW_WHY, SN_SHOW_KERNEL, SN_SHOW_PROGRAM};
@@ -322,8 +331,10 @@ START_TEST(compiling_again_gives_the_same) {
     sn_context *ctx = support_twin_context();
     for (int again = 0; again < 20; again++) {
         net n;
-        if (_i) layer_norm_64(&n, ctx);
-        else moons_1000_loss(&n, ctx);
+        if (_i)
+            layer_norm_64(&n, ctx);
+        else
+            moons_1000_loss(&n, ctx);
         sn_function *f = net_function(&n);
         for (int i = 0; i < N_SHOWS; i++) {
             char *text = net_show(&n, f, shows[i]);

@@ -1,5 +1,5 @@
-/* Every reason that fusion gives for keeping two nodes apart: a small graph that it refuses for that reason, beside a near
- * miss that fuses; both give the evaluator's results. Then larger graphs that must not become one kernel. */
+/* Every reason that fusion gives for keeping two nodes apart: a small graph that it refuses for that reason, beside a
+ * near miss that fuses; both give the evaluator's results. Then larger graphs that must not become one kernel. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,8 @@
 #include "ir/fuse.h"
 #include "support/nets.h"
 
-/* ---- reading decisions ------------------------------------------------------------------------------------------------------ */
+/* ---- reading decisions
+ * ------------------------------------------------------------------------------------------------------ */
 
 typedef struct {
     net n;
@@ -53,8 +54,8 @@ static void decision(const view *v, const char *probe, char *out, size_t n) {
 static void expect_refused(const view *v, const char *probe, fu_reason reason) {
     char text[1024];
     decision(v, probe, text, sizeof text);
-    ck_assert_msg(strstr(text, fu_reason_text(reason)) && !strstr(text, "fused into"), "not refused for \"%s\":\n%s\nall:\n%s",
-                  fu_reason_text(reason), text, v->why);
+    ck_assert_msg(strstr(text, fu_reason_text(reason)) && !strstr(text, "fused into"),
+                  "not refused for \"%s\":\n%s\nall:\n%s", fu_reason_text(reason), text, v->why);
 }
 
 static void expect_fused(const view *v, const char *probe) {
@@ -63,9 +64,11 @@ static void expect_fused(const view *v, const char *probe) {
     ck_assert_msg(strstr(text, "fused into") != NULL, "not fused:\n%s\nall:\n%s", text, v->why);
 }
 
-/* ---- one pair of graphs for each reason --------------------------------------------------------------------------------------- */
+/* ---- one pair of graphs for each reason
+ * --------------------------------------------------------------------------------------- */
 
-/* Each makes the graph, with the node in question called "probe" (or the variable in question W). near: the near miss. */
+/* Each makes the graph, with the node in question called "probe" (or the variable in question W). near: the near miss.
+ */
 typedef void (*maker)(net *n, int near);
 
 static sn_expr probe(sn_expr e) { return sn_name(e, "probe"); }
@@ -231,17 +234,20 @@ START_TEST(refused_and_near_miss) {
         net_begin(&v.n, support_twin_context(), near ? "near" : "refused");
         r->make(&v.n, near);
         open_view(&v);
-        if (near) expect_fused(&v, r->probe);
-        else expect_refused(&v, r->probe, r->reason);
-        ck_assert_msg(v.stats.n_kernels == (near ? r->n_near : r->n_kernels), "%s: %u kernels:\n%s", fu_reason_text(r->reason),
-                      v.stats.n_kernels, v.fuse);
+        if (near)
+            expect_fused(&v, r->probe);
+        else
+            expect_refused(&v, r->probe, r->reason);
+        ck_assert_msg(v.stats.n_kernels == (near ? r->n_near : r->n_kernels), "%s: %u kernels:\n%s",
+                      fu_reason_text(r->reason), v.stats.n_kernels, v.fuse);
         check_sizes(&v.n, r->most);
         close_view(&v);
     }
 }
 END_TEST
 
-/* ---- larger graphs that must stay apart, and some that must not --------------------------------------------------------------- */
+/* ---- larger graphs that must stay apart, and some that must not
+ * --------------------------------------------------------------- */
 
 static void begin_view(view *v, const char *name) { net_begin(&v->n, support_twin_context(), name); }
 
@@ -252,8 +258,8 @@ static uint32_t count(const char *text, const char *part) {
 }
 
 #define EXPECT_LAUNCHES(v, kernels, matmuls)                                                                           \
-    ck_assert_msg((v)->stats.n_kernels == (kernels) && (v)->stats.n_matmuls == (matmuls), "%u kernels, %u matmuls:\n%s",  \
-                  (v)->stats.n_kernels, (v)->stats.n_matmuls, (v)->fuse)
+    ck_assert_msg((v)->stats.n_kernels == (kernels) && (v)->stats.n_matmuls == (matmuls),                              \
+                  "%u kernels, %u matmuls:\n%s", (v)->stats.n_kernels, (v)->stats.n_matmuls, (v)->fuse)
 
 /* A product left to BLAS reads its operands from memory and leaves its result there. */
 START_TEST(matrix_products_stay_alone) {

@@ -222,7 +222,7 @@ START_TEST(registers_with_gdb) {
     ck_assert(!cpu_link(object.at, object.n, "f", &linked, where, &err));
     cpu_debug *d[3];
     for (int i = 0; i < 3; i++)
-        ck_assert_ptr_nonnull(d[i] = cpu_debug_add(&alloc, object.at, object.n, &linked, where, "f"));
+        ck_assert_ptr_nonnull(d[i] = cpu_debug_add(&alloc, object.at, object.n, where, "f"));
     const struct jit_code_entry *first = __jit_debug_descriptor.first_entry;
     ck_assert_uint_eq(first->symfile_size, object.n);
     for (int i = 1; i <= N_SECTION; i++) {
@@ -243,7 +243,8 @@ START_TEST(registers_with_gdb) {
 }
 END_TEST
 
-START_TEST(writes_a_line_for_perf) {
+/* Every function of the object has its line: a kernel's parts are functions, too. */
+START_TEST(writes_lines_for_perf) {
     support_elf object;
     cpu_code linked;
     uint64_t where[BASE_ELF_MAX_SECTIONS];
@@ -255,18 +256,20 @@ START_TEST(writes_a_line_for_perf) {
     ck_assert(!cpu_link(object.at, object.n, "f", &linked, where, &err));
     snprintf(path, sizeof path, "/tmp/perf-%ld.map", (long)getpid());
     unlink(path);
-    cpu_debug_remove(&alloc, cpu_debug_add(&alloc, object.at, object.n, &linked, where, "moons.1"));
+    cpu_debug_remove(&alloc, cpu_debug_add(&alloc, object.at, object.n, where, "moons.1"));
     ck_assert_int_ne(access(path, F_OK), 0);
     setenv("SINTER_PERF", "1", 1);
-    cpu_debug_remove(&alloc, cpu_debug_add(&alloc, object.at, object.n, &linked, where, "moons.1"));
+    cpu_debug_remove(&alloc, cpu_debug_add(&alloc, object.at, object.n, where, "moons.1"));
     unsetenv("SINTER_PERF");
     FILE *map = fopen(path, "r");
     ck_assert_ptr_nonnull(map);
-    ck_assert_ptr_nonnull(fgets(line, sizeof line, map));
+    snprintf(expected, sizeof expected, "%llx b sinter moons.1\n", (unsigned long long)(uintptr_t)linked.entry);
+    int found = 0, lines = 0;
+    for (; fgets(line, sizeof line, map); lines++) found += !strcmp(line, expected);
     fclose(map);
     unlink(path);
-    snprintf(expected, sizeof expected, "%llx b sinter moons.1\n", (unsigned long long)(uintptr_t)linked.entry);
-    ck_assert_str_eq(line, expected);
+    ck_assert_int_eq(found, 1);
+    ck_assert_int_eq(lines, 2);
     cpu_unlink(&linked);
 }
 END_TEST
@@ -282,7 +285,7 @@ int main(void) {
     tcase_add_test(tc, refuses_bad_relocations);
     tcase_add_test(tc, survives_every_flip_and_cut);
     tcase_add_test(tc, registers_with_gdb);
-    tcase_add_test(tc, writes_a_line_for_perf);
+    tcase_add_test(tc, writes_lines_for_perf);
 #endif
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

@@ -1,4 +1,5 @@
-/* Random graphs on every path. SN_RANDOM=seed runs one seed and reduces what fails; SN_SLOW=1 runs ten times as many. */
+/* Random graphs on every path. SN_SLOW=1 runs ten times as many. SN_RANDOM=seed runs one seed and reduces what fails;
+ * SN_FROM and SN_COUNT choose other seeds; SN_COMPILED=1 compiles all graphs, not one in ten. */
 #define _POSIX_C_SOURCE 200809L
 #include <check.h>
 #include <stdio.h>

@@ -181,6 +181,26 @@ typedef struct sn_pool {
     void *user;
 } sn_pool;
 
+/* What is done with compiled kernels that outlive the process. */
+typedef enum sn_cache_mode {
+    SN_CACHE_DEFAULT, /* SINTER_CACHE, else RW */
+    SN_CACHE_OFF,     /* nothing is read or written */
+    SN_CACHE_RO,      /* read; nothing is written or deleted */
+    SN_CACHE_RW,      /* read; what is missing is compiled and kept */
+    SN_CACHE_STRICT,  /* RW, and an entry must come from the compiler's very version (which is loaded to tell it) */
+    SN_CACHE_ONLY     /* read; what is missing is an error: nothing is ever compiled */
+} sn_cache_mode;
+
+/* A place of the host's for compiled kernels. key is 32 hexadecimal digits; bytes are opaque, and checked when they come
+ * back: their end tells whether they are whole. Both are called from any thread, also at the same time. */
+typedef struct sn_store {
+    /* If there is an entry: calls give(to, bytes, n) once, before it returns; the bytes are copied. */
+    void (*get)(void *user, const char *key, void (*give)(void *to, const void *bytes, size_t n), void *to);
+    /* Keeps a copy of the bytes, in place of what it may have under that key. NULL: nothing is kept. */
+    void (*put)(void *user, const char *key, const void *bytes, size_t n);
+    void *user;
+} sn_store;
+
 typedef struct sn_context_options {
     size_t struct_size;            /* sizeof(sn_context_options), or 0 */
     const sn_allocator *allocator; /* NULL: the C library's */
@@ -190,6 +210,10 @@ typedef struct sn_context_options {
     int32_t threads;        /* 0: SINTER_THREADS, else what affinity and cgroup allow */
     const sn_pool *pool;    /* NULL: the library's own */
     const char *backend;    /* NULL: SINTER_BACKEND, else "cpu"; "interp" runs the kernel interpreter */
+    sn_cache_mode cache_mode;
+    const char *cache_dir; /* NULL: SINTER_CACHE_DIR, else sinter in XDG_CACHE_HOME, else ~/.cache/sinter */
+    const sn_store *store; /* keeps kernels instead of the folder */
+    const char *cache_bundle; /* a file that `sinter cache pack` made: looked into first, never written. NULL: none */
 } sn_context_options;
 
 /* Makes a context; *out is NULL on failure. options may be NULL. */

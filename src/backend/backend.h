@@ -8,6 +8,8 @@
 #include "base/trap.h"
 #include "ir/kernel.h"
 
+enum { BE_COMPILER_MAX = 64 };
+
 typedef struct be_device be_device; /* each backend's own struct */
 typedef struct be_exec be_exec;
 
@@ -40,6 +42,9 @@ typedef struct {
 
     /* Text that, with a kernel's bytes, decides the code: architecture level, code generator version. No compiler needed. */
     const char *(*target)(const be_device *dev);
+    /* Who compiles, as "LLVM 19.1.7", into text; opens the compiler if need be. Provenance: no part of any key. NULL for a
+     * backend whose blobs are not worth keeping beyond the process. */
+    sn_status (*compiler)(be_device *dev, char text[BE_COMPILER_MAX], base_trap *err);
     /* Bytes of a kernel (kn_encode) to a blob that can be loaded, now or by another process with the same target. */
     sn_status (*compile)(be_device *dev, const void *kernel, size_t n, be_blob *out, base_trap *err);
     /* Generated code as text; what: "llvm", "asm". Appends to out. */

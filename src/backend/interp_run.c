@@ -137,7 +137,8 @@ static void transfer(const run *r, uint32_t id, uint32_t copy, uint64_t *loaded,
                 continue;
             }
             uint64_t element = at.start + row * at.row + col * at.col;
-            if (access->ix != KN_NONE) element += ix_step * ix.at[row * ix.row + col * ix.col];
+            if (access->ix != KN_NONE) /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): operand() found it */
+                element += ix_step * ix.at[row * ix.row + col * ix.col];
             if (element >= count) {
                 report_element(r, id, (int64_t)element);
                 if (value) *value = 0;
@@ -479,7 +480,7 @@ static void run_chunk(run *r, int64_t first_tile, int64_t end_tile) {
     for (uint32_t id = first; id < end; id++) {
         if (k->inst[id].acc == KN_NONE) continue;
         uint32_t mem = k->access[k->inst[id].acc].mem;
-        if (k->mem[mem].space == KN_PART)
+        if (k->mem[mem].space == KN_PART && r->launch->mem[mem]) /* NULL where there is nothing in it */
             r->plan->data[mem] = (unsigned char *)r->launch->mem[mem] + (size_t)r->chunk * (size_t)r->plan->count[mem] *
                                                                             sn_dtype_size((sn_dtype)k->mem[mem].store);
     }

@@ -16,7 +16,12 @@
     X(SINTER_CPU, 0, "v3 or v4: generate for this x86-64 level instead of the best the machine has")                    \
     X(SINTER_PERF, 0, "1: write /tmp/perf-PID.map, so that perf names kernels")                                         \
     X(SINTER_LLVM, 1, "path of libsinter-llvm.so, where it does not lie beside libsinter.so")                           \
-    X(SINTER_BLAS, 1, "path of the CBLAS library to open instead of OpenBLAS")
+    X(SINTER_BLAS, 1, "path of the CBLAS library to open instead of OpenBLAS")                                          \
+    X(SINTER_CACHE, 0, "off, ro, rw (default), strict or only: what is done with kernels kept on disk")                 \
+    X(SINTER_CACHE_DIR, 1, "folder of the kernels kept on disk")                                                        \
+    X(SINTER_CACHE_MAX, 0, "bytes that they may take (256M; K, M and G are understood; 0: any number)")                 \
+    X(XDG_CACHE_HOME, 1, "its folder sinter is used where SINTER_CACHE_DIR is not set")                                 \
+    X(HOME, 1, "its folder .cache/sinter is used where neither is set")
 
 typedef enum base_env_var {
 #define BASE_ENV_ITEM(name, path, doc) BASE_ENV_##name,

@@ -2,8 +2,9 @@
  *
  * Publishing: a temporary of a name nobody else has, written and closed, then linked to the entry's name, which is
  * atomic and leaves an entry that is there alone; where the file system has no hard links it is renamed, which replaces
- * the entry by one that is as good. A reader thus sees all of a file or none; what a loss of power leaves is told by the
- * checksum. Reading copies (and does not map): a file cut meanwhile by whatever means is a short read, not a SIGBUS. */
+ * the entry by one that is as good. A reader thus sees all of a file or none; what a loss of power leaves is told by
+ * the checksum. Reading copies (and does not map): a file cut meanwhile by whatever means is a short read, not a
+ * SIGBUS. */
 #define _GNU_SOURCE
 #include "cache/disk_dir.h"
 
@@ -94,13 +95,13 @@ static cache_read read_open(base_alloc *alloc, int fd, const char *name, int kee
         return CACHE_UNREADABLE;
     }
     size_t size = (size_t)s.st_size;
-    *bytes = base_malloc(alloc, size ? size : 1);
+    *bytes = base_malloc(alloc, size + 1);
     *n = size;
     errno = 0;
     if (!*bytes || !read_all(fd, *bytes, size)) {
         const char *reason = !*bytes ? "out of memory" : errno ? strerror(errno) : "shorter than it was";
         snprintf(why, CACHE_WHY_MAX, "entry %s: %s", name, reason);
-        base_free(alloc, *bytes, size ? size : 1);
+        base_free(alloc, *bytes, size + 1);
         *bytes = NULL;
         return CACHE_UNREADABLE;
     }
@@ -213,7 +214,7 @@ int cache_dir_publish(const char *dir, const char *name, const void *bytes, size
         written = 0;
         error = errno;
     }
-    if (written && link_to(temporary, path) && errno != EEXIST) {
+    if (written && (link_to ? link_to : link)(temporary, path) && errno != EEXIST) {
         if (!rename(temporary, path)) return 1;
         written = 0;
         error = errno;

@@ -20,8 +20,8 @@ int cache_dir_is_name(const char *name);
 int cache_dir_check(const char *dir, int *missing, char why[CACHE_WHY_MAX]);
 
 typedef enum {
-    CACHE_READ, /* *bytes, from alloc, is the caller's */
-    CACHE_NONE, /* there is no such file */
+    CACHE_READ,      /* *bytes, n + 1 from alloc, are the caller's */
+    CACHE_NONE,      /* there is no such file */
     CACHE_UNREADABLE /* the system refused, or the file is not ours: see why */
 } cache_read;
 
@@ -29,12 +29,12 @@ typedef enum {
 cache_read cache_dir_read(base_alloc *alloc, const char *dir, const char *name, int keep, void **bytes, size_t *n,
                           char why[CACHE_WHY_MAX]);
 
-/* link(2), or what tests put in its place. */
+/* What tests put in the place of link(2), for which NULL stands. */
 typedef int cache_link(const char *from, const char *to);
 
 /* Puts a file into the folder, which is made where it is missing: whole or not at all, whoever else does the same or is
  * killed meanwhile. An entry that is there already stays. 0 on failure. */
-int cache_dir_publish(const char *dir, const char *name, const void *bytes, size_t n, cache_link *link,
+int cache_dir_publish(const char *dir, const char *name, const void *bytes, size_t n, cache_link *link_to,
                       char why[CACHE_WHY_MAX]);
 void cache_dir_remove(const char *dir, const char *name);
 

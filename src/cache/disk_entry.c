@@ -23,7 +23,8 @@ const char *cache_entry_open(cache_entry *e, const void *bytes, size_t n) {
     *e = (cache_entry){0};
     if (n < CACHE_FOOTER_BYTES) return "it is too short to be an entry";
     const unsigned char *at = bytes, *foot = at + n - CACHE_FOOTER_BYTES;
-    if (memcmp(foot + MAGIC_AT, magic, sizeof magic)) return "it does not end like an entry: cut off, or something else";
+    if (memcmp(foot + MAGIC_AT, magic, sizeof magic))
+        return "it does not end like an entry: cut off, or something else";
     if (read_u(foot + 52, 4) != CACHE_FORMAT) return "it is of another format version";
     uint64_t size[4], left = n - CACHE_FOOTER_BYTES;
     for (int i = 0; i < 4; i++) size[i] = read_u(foot + 8 * i, 8);

@@ -25,14 +25,16 @@ enum { CACHE_WHY_MAX = 400 };
 void cache_key_differs(base_alloc *alloc, const cache_key *key, const char *other, size_t n, size_t kernel_bytes,
                        char text[CACHE_WHY_MAX]);
 
-/* For people and tools. Any field may be NULL. */
+/* For people and tools, no part of any key. Any field may be NULL. */
 typedef struct cache_about {
     const char *name;        /* of the kernel, for debuggers, profilers and the log */
     const char *function;    /* that it was first compiled for */
     const kn_kernel *kernel; /* its mem_name are the user's names */
     /* Appends the text of the graph; called only when an entry is written. */
     void (*graph)(void *arg, base_strbuf *out);
-    void *graph_arg;
+    /* Called when the kernel is in no cache, before it is compiled: time to get help for the others. */
+    void (*missing)(void *arg);
+    void *arg;
 } cache_about;
 
 #endif

@@ -1,4 +1,5 @@
-/* In: a kernel's bytes. Out: the kernel, decoded, compiled and loaded, shared with whoever asked for it before.
+/* In: a kernel's bytes. Out: the kernel, decoded, found on disk or compiled, and loaded, shared with whoever asked for
+ * it before.
  *
  * A hash table of entries under one lock. Whoever does not find a key inserts an entry that is being built, builds it
  * outside of the lock and wakes those who found it meanwhile: they sleep on the entry's state. A build that failed is
@@ -10,6 +11,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -38,6 +40,7 @@ struct cache_memory {
     const base_log *log;
     const be_backend *backend;
     be_device *device;
+    cache_disk *disk; /* may be NULL */
     pthread_mutex_t lock;
     entry *newest_idle, *oldest_idle;
     cache_memory_stats stats;
@@ -126,9 +129,49 @@ static void decode(void *arg) {
     d->e->loaded.kernel = kn_decode(&d->e->arena, d->kernel, d->n);
 }
 
-/* Decodes, compiles and loads; what was made is in the entry also on failure. */
-static sn_status build(cache_memory *c, entry *e, const void *kernel, size_t n, const char *name, base_trap *err) {
-    char hash[33];
+/* Finds the kernel on disk and loads it: 1 and *status; 0 where it has to be compiled. */
+static int from_disk(cache_memory *c, entry *e, const cache_key *key, const char *name, sn_status *status,
+                     base_trap *err) {
+    char why[CACHE_WHY_MAX], version[BE_COMPILER_MAX], hash[33];
+    const char *compiler = NULL;
+    cache_found found;
+    double start = now_ms();
+    int strict = cache_disk_mode(c->disk) == SN_CACHE_STRICT, only = cache_disk_mode(c->disk) == SN_CACHE_ONLY;
+    base_hash_text(e->hash, hash);
+    if (strict) {
+        if ((*status = c->backend->compiler(c->device, version, err))) return 1;
+        compiler = version;
+    }
+    if (cache_disk_get(c->disk, key, compiler, only || c->log->level >= SN_LOG_INFO, &found, why)) {
+        const cache_entry *kept = &found.entry;
+        *status = c->backend->load(c->device, e->loaded.kernel, kept->payload, kept->payload_bytes, name,
+                                   &e->loaded.exec, err);
+        if (!*status)
+            base_logf(c->log, SN_LOG_INFO, "kernel %s: hit, from %s in %.0f us, %zu bytes, %s", name, found.place,
+                      (now_ms() - start) * 1e3, kept->payload_bytes, hash);
+        else if (*status == SN_ERR_PARSE)
+            cache_disk_refuse(c->disk, key, &found, err->text);
+        snprintf(why, sizeof why, "%.390s", err->text);
+        cache_found_free(c->disk, &found);
+        if (*status != SN_ERR_PARSE) return 1;
+    }
+    if (only) {
+        char places[512];
+        cache_disk_places(c->disk, places, sizeof places);
+        *status = base_set_error(err, SN_ERR_UNAVAILABLE,
+                                 "not in the kernel cache, and its mode 'only' forbids to compile: %s (%s; target %s)",
+                                 why, places, cache_key_target(key));
+        return 1;
+    }
+    base_logf(c->log, SN_LOG_INFO, "kernel %s: miss: %s, %s", name, why, hash);
+    return 0;
+}
+
+/* Decodes, finds or compiles, and loads; what was made is in the entry also on failure. */
+static sn_status build(cache_memory *c, entry *e, const void *kernel, size_t n, const cache_about *about, int *compiled,
+                       base_trap *err) {
+    const char *name = about->name ? about->name : "?";
+    char hash[33], compiler[BE_COMPILER_MAX] = "?";
     be_blob blob;
     decoding d = {e, kernel, n};
     base_hash_text(e->hash, hash);
@@ -136,15 +179,21 @@ static sn_status build(cache_memory *c, entry *e, const void *kernel, size_t n, 
     sn_status status = base_protect(err, decode, &d);
     e->arena.trap = NULL;
     if (status) return status;
+    cache_key key = {e->key, e->key_bytes, n, e->hash, c->disk ? cache_family(e->loaded.kernel) : 0};
+    if (c->disk && from_disk(c, e, &key, name, &status, err)) return status;
+    if (about->missing) about->missing(about->arg);
     double start = now_ms();
     status = c->backend->compile(c->device, kernel, n, &blob, err);
     if (status) return status;
-    double compiled = now_ms();
+    *compiled = 1;
+    double done = now_ms();
     status = c->backend->load(c->device, e->loaded.kernel, blob.at, blob.n, name, &e->loaded.exec, err);
-    base_free(c->alloc, blob.at, blob.n);
     if (!status)
         base_logf(c->log, SN_LOG_INFO, "kernel %s: compiled in %.2f ms, loaded in %.0f us, %zu bytes, %s", name,
-                  compiled - start, (now_ms() - compiled) * 1e3, blob.n, hash);
+                  done - start, (now_ms() - done) * 1e3, blob.n, hash);
+    if (!status && c->disk && !c->backend->compiler(c->device, compiler, err))
+        cache_disk_put(c->disk, &key, blob.at, blob.n, compiler, done - start, about);
+    base_free(c->alloc, blob.at, blob.n);
     return status;
 }
 
@@ -202,8 +251,9 @@ static void publish(cache_memory *c, entry *e, sn_status status, const base_trap
 
 /* ---- what callers see -------------------------------------------------------------------------------------------- */
 
-sn_status cache_memory_get(cache_memory *c, const void *kernel, size_t n, const char *name, const cache_kernel **out,
-                           int *compiled, base_trap *err) {
+sn_status cache_memory_get(cache_memory *c, const void *kernel, size_t n, const cache_about *about,
+                           const cache_kernel **out, int *compiled, base_trap *err) {
+    const char *name = about->name ? about->name : "?";
     const char *target = c->backend->target(c->device);
     base_strbuf key;
     *out = NULL;
@@ -217,8 +267,8 @@ sn_status cache_memory_get(cache_memory *c, const void *kernel, size_t n, const 
     base_strbuf_free(&key);
     if (!e) return base_set_error(err, SN_ERR_NOMEM, "out of memory: kernel %s", name);
     if (is_new) {
-        sn_status status = build(c, e, kernel, n, name, err);
-        *compiled = !status;
+        sn_status status = build(c, e, kernel, n, about, compiled, err);
+        *compiled &= !status;
         publish(c, e, status, err);
     }
     uint32_t state;
@@ -246,13 +296,14 @@ cache_memory_stats cache_memory_get_stats(cache_memory *c) {
 }
 
 sn_status cache_memory_new(base_alloc *alloc, const base_log *log, const be_backend *backend, be_device *device,
-                           cache_memory **out, base_trap *err) {
+                           cache_disk *disk, cache_memory **out, base_trap *err) {
     cache_memory *c = *out = base_calloc(alloc, sizeof *c);
     if (!c) return base_set_error(err, SN_ERR_NOMEM, "out of memory: kernel cache");
     c->alloc = alloc;
     c->log = log;
     c->backend = backend;
     c->device = device;
+    c->disk = backend->compiler ? disk : NULL;
     pthread_mutex_init(&c->lock, NULL);
     return SN_OK;
 }

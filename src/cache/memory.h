@@ -1,13 +1,15 @@
-/* memory.h: the in-memory level of the kernel cache: one loaded kernel per key, shared by all functions of a context.
+/* memory.h: the in-memory level of the kernel cache: one loaded kernel per key, shared by all functions of a context;
+ * behind it may stand a level that outlives the process (disk.h).
  *
  * Key: the kernel's canonical bytes (kn_encode) and the device's target text; hashed to 128 bits, stored whole and
- * compared. On a miss the backend compiles and loads; several threads that want one key at the same time cause one
- * compile, the others wait for it (and share its error, should it fail). Kernels that nobody holds any more stay loaded
- * for the next function that wants them, up to a bound; the longest unused goes first. */
+ * compared. On a miss the level behind is asked, then the backend compiles; several threads that want one key at the
+ * same time cause one compile, the others wait for it (and share its error, should it fail). Kernels that nobody holds
+ * any more stay loaded for the next function that wants them, up to a bound; the longest unused goes first. */
 #ifndef CACHE_MEMORY_H
 #define CACHE_MEMORY_H
 
 #include "backend/backend.h"
+#include "cache/disk.h"
 
 typedef struct cache_memory cache_memory;
 
@@ -22,16 +24,16 @@ typedef struct cache_memory_stats {
     uint32_t idle;         /* .. of these held by nobody */
 } cache_memory_stats;
 
-/* device, alloc and log are borrowed for the cache's life. */
+/* device, alloc, log and disk are borrowed for the cache's life. disk NULL: nothing stands behind. */
 sn_status cache_memory_new(base_alloc *alloc, const base_log *log, const be_backend *backend, be_device *device,
-                           cache_memory **out, base_trap *err);
+                           cache_disk *disk, cache_memory **out, base_trap *err);
 /* Unloads everything. All that was got must have been released; the device is still open. NULL is fine. */
 void cache_memory_free(cache_memory *cache);
 
-/* The loaded kernel of encoded kernel bytes, to be given back with cache_memory_release. name is for debuggers,
- * profilers and the log; the first getter's counts. *compiled is 1 if this call had the backend compile it, else 0. Any
+/* The loaded kernel of encoded kernel bytes, to be given back with cache_memory_release. The first getter's about
+ * counts. *compiled is 1 if this call had the backend compile it, else 0. Any
  * thread. On failure *out is NULL, err has the sentence and nothing stays behind: the next get tries anew. */
-sn_status cache_memory_get(cache_memory *cache, const void *kernel, size_t n, const char *name,
+sn_status cache_memory_get(cache_memory *cache, const void *kernel, size_t n, const cache_about *about,
                            const cache_kernel **out, int *compiled, base_trap *err);
 void cache_memory_release(cache_memory *cache, const cache_kernel *kernel); /* NULL is fine */
 

@@ -15,7 +15,6 @@
 static ir_id add(ir_build *b, ir_id x, ir_id y) { return ir_binary(b->g, IR_ADD, x, y); }
 static ir_id sub(ir_build *b, ir_id x, ir_id y) { return ir_binary(b->g, IR_SUB, x, y); }
 static ir_id mul(ir_build *b, ir_id x, ir_id y) { return ir_binary(b->g, IR_MUL, x, y); }
-static ir_id divide(ir_build *b, ir_id x, ir_id y) { return ir_binary(b->g, IR_DIV, x, y); }
 static ir_id expo(ir_build *b, ir_id x) { return ir_unary(b->g, IR_EXP, x); }
 static ir_id logarithm(ir_build *b, ir_id x) { return ir_unary(b->g, IR_LOG, x); }
 static ir_id number(ir_build *b, double value) { return ir_const_weak(b->g, value); }
@@ -168,7 +167,9 @@ static void softmax(ir_build *b) {
     ir_id x = ir_build_float(b, b->a);
     uint32_t axis = ir_build_axis(b, x, b->axis);
     ir_id e = expo(b, sub(b, x, largest(b, x, axis)));
-    b->out = divide(b, e, ir_reduce(b->g, IR_SUM, e, (uint32_t)1 << axis, 1));
+    /* One division a row. */
+    ir_id scale = ir_unary(b->g, IR_RECIPROCAL, ir_reduce(b->g, IR_SUM, e, (uint32_t)1 << axis, 1));
+    b->out = ir_binary(b->g, IR_MUL, e, scale);
 }
 sn_expr sn_softmax_at(sn_expr a, int32_t axis, const char *file, int line) {
     return ir_build_run(&(ir_build){.name = "softmax", .in = &a, .n_in = 1, .axis = axis}, softmax, file, line);

@@ -13,10 +13,17 @@ typedef struct {
     base_strbuf *out; /* NULL: reading */
     const unsigned char *at, *end;
     int bad;
+    size_t n; /* bytes in `wait`: written, not yet in out */
+    unsigned char wait[1024];
 } coder;
 
-static void code(coder *c, void *value, size_t bytes) {
-    unsigned char raw[8];
+static void flush(coder *c) {
+    base_strbuf_add(c->out, c->wait, c->n);
+    c->n = 0;
+}
+
+/* Looking a kernel up begins with writing it, so this is to be quick: one store, whatever the size. */
+static inline void code(coder *c, void *value, size_t bytes) {
     uint64_t bits = 0;
     if (c->out) {
         switch (bytes) {
@@ -25,8 +32,13 @@ static void code(coder *c, void *value, size_t bytes) {
             case 4: bits = *(uint32_t *)value; break;
             default: memcpy(&bits, value, 8); break;
         }
-        for (size_t i = 0; i < bytes; i++) raw[i] = (unsigned char)(bits >> 8 * i);
-        base_strbuf_add(c->out, raw, bytes);
+        if (c->n + 8 > sizeof c->wait) flush(c);
+        unsigned char *to = c->wait + c->n;
+        to[0] = (unsigned char)bits, to[1] = (unsigned char)(bits >> 8);
+        to[2] = (unsigned char)(bits >> 16), to[3] = (unsigned char)(bits >> 24);
+        to[4] = (unsigned char)(bits >> 32), to[5] = (unsigned char)(bits >> 40);
+        to[6] = (unsigned char)(bits >> 48), to[7] = (unsigned char)(bits >> 56);
+        c->n += bytes;
         return;
     }
     if ((size_t)(c->end - c->at) < bytes) {
@@ -129,17 +141,24 @@ static void body(coder *c, kn_kernel *k) {
 static const char magic[4] = {'S', 'N', 'K', 'N'};
 
 void kn_encode(const kn_kernel *k, base_strbuf *out) {
-    coder c = {.out = out};
+    coder c;
+    c.out = out;
+    c.n = 0;
     kn_kernel copy = *k; /* the walk takes its fields by address but, writing, leaves them alone */
     uint16_t version = VERSION;
     base_strbuf_add(out, magic, sizeof magic);
     CODE(&c, version);
     head(&c, &copy);
     body(&c, &copy);
+    flush(&c);
 }
 
 kn_kernel *kn_decode(base_arena *arena, const void *bytes, size_t n) {
-    coder c = {.at = bytes, .end = (const unsigned char *)bytes + n};
+    coder c;
+    c.out = NULL;
+    c.at = bytes;
+    c.end = c.at + n;
+    c.bad = 0;
     if (n < sizeof magic || memcmp(bytes, magic, sizeof magic) != 0)
         base_fail(arena->trap, SN_ERR_PARSE, "these %zu bytes are not a kernel", n);
     c.at += sizeof magic;

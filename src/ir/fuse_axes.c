@@ -263,15 +263,20 @@ static void settle_edges(fu_state *s) {
     }
 }
 
-/* What must lie in memory whoever computes it; an INLINE node that must is given a home. */
-static void find_in_memory(fu_state *s) {
+/* What must lie in memory whoever computes it; an INLINE node that must is given a home. Returns whether one was. */
+static int find_in_memory(fu_state *s) {
+    int changed = 0;
     for (ir_id v = s->g->node.n; v-- > 1;) {
         fu_node *f = &s->node[v];
         if (!f->needed) continue;
-        if (f->in_memory && f->kind == FU_INLINE) f->kind = FU_HOME;
+        if (f->in_memory && f->kind == FU_INLINE) {
+            f->kind = FU_HOME;
+            changed = 1;
+        }
         for (uint32_t k = 0; k < at(s, v)->n_in; k++)
             if (!f->edge[k].pointwise || f->gemm || f->kind == FU_ALIAS) s->node[at(s, v)->in[k]].in_memory = 1;
     }
+    return changed;
 }
 
 void fu_axes(fu_state *s) {
@@ -300,7 +305,10 @@ void fu_axes(fu_state *s) {
         f->free_axes = free_axes(s, v);
     }
     unite_all(s);
-    settle_edges(s);
-    find_in_memory(s);
-    settle_edges(s); /* again for what got a home: its axes are tied after all, and its readers load it from memory */
+    /* What gets a home has its axes tied after all, and so has what is made of it: its readers load it from memory. */
+    for (int changed = 1; changed;) {
+        settle_edges(s);
+        changed = find_in_memory(s);
+        for (ir_id v = 1; changed && v < n; v++) s->node[v].free_axes = free_axes(s, v);
+    }
 }

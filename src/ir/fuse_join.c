@@ -433,7 +433,9 @@ void fu_new_points(fu_state *s, ir_id v, fu_join *join) {
         spread = c.at[i];
     }
     int acc_symbolic;
-    if (any_symbolic || !spread || points >= FU_MIN_POINTS || folded <= FU_FOLD_POINTS) return;
+    if (any_symbolic || !spread || folded <= FU_FOLD_POINTS) return;
+    /* With enough results the folded axis is a loop, unless memory would be walked across: rows are summed as they lie. */
+    if (points >= FU_MIN_POINTS && outermost(s, v) != spread) return;
     if (constant_elements(s, NULL, v, &acc_symbolic) > FU_ACC_BYTES || acc_symbolic) return;
     join->is_exit = 1;
     join->n_point = 1;

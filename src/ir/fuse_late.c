@@ -1,6 +1,6 @@
-/* Late placement between groups. A node joins the group of its operands, but it may be read in one later group alone (the
- * derivative of an activation). Then it moves there, with the nodes that only it needs, if that group can read their
- * operands for less traffic than storing and reading the node itself. Nothing is computed twice. */
+/* Late placement between groups. A node joins the group of its operands, but it may be read in one later group alone
+ * (the derivative of an activation). Then it moves there, with the nodes that only it needs, if that group can read
+ * their operands for less traffic than storing and reading the node itself. Nothing is computed twice. */
 #include <string.h>
 
 #include "ir/fuse.h"
@@ -9,11 +9,11 @@ enum { NOBODY = -1, SEVERAL = -2 };
 
 typedef struct {
     fu_state *s;
-    int32_t *reader;     /* per graph node: the group that reads it, NOBODY or SEVERAL (or a root) */
-    uint8_t *read_there; /* per graph node: read by group `to` as it is */
-    uint8_t *moving;     /* per graph node */
+    int32_t *reader;      /* per graph node: the group that reads it, NOBODY or SEVERAL (or a root) */
+    uint8_t *read_there;  /* per graph node: read by group `to` as it is */
+    uint8_t *moving;      /* per graph node */
     BASE_VEC(ir_id) list; /* of those that move */
-    int32_t group;       /* whose members are walked */
+    int32_t group;        /* whose members are walked */
     int32_t from, to;
     double cost;
     int refused;
@@ -22,8 +22,10 @@ typedef struct {
 static void note_reader(void *arg, ir_id u, int pointwise) {
     late *l = arg;
     (void)pointwise;
-    if (l->reader[u] == NOBODY) l->reader[u] = l->group;
-    else if (l->reader[u] != l->group) l->reader[u] = SEVERAL;
+    if (l->reader[u] == NOBODY)
+        l->reader[u] = l->group;
+    else if (l->reader[u] != l->group)
+        l->reader[u] = SEVERAL;
 }
 
 static void find_readers(late *l) {
@@ -88,8 +90,10 @@ static int move(late *l) {
     new_from->member.at = new_to->member.at = NULL;
     for (ir_id v = 1; v < s->g->node.n; v++) {
         int32_t gi = s->node[v].kind == FU_HOME && s->node[v].needed ? s->node[v].group : -1;
-        if (gi == l->to || (gi == l->from && l->moving[v])) *base_vec_push(&new_to->member, s->arena) = v;
-        else if (gi == l->from) *base_vec_push(&new_from->member, s->arena) = v;
+        if (gi == l->to || (gi == l->from && l->moving[v]))
+            *base_vec_push(&new_to->member, s->arena) = v;
+        else if (gi == l->from)
+            *base_vec_push(&new_from->member, s->arena) = v;
     }
     for (uint32_t i = 0; i < l->list.n; i++) s->node[l->list.at[i]].group = l->to;
     if (!fu_test_group(s, l->to, 0)) {

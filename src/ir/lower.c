@@ -116,7 +116,7 @@ static void make_axes(lw_part *p) {
 static kn_access row_access(lw_part *p, ir_id v) {
     lw_item *item = &p->item[v];
     ir_graph *g = p->s->g;
-    ir_dim count = ir_dim_const(g, 1), step[KN_MAX_AXES];
+    ir_dim count = ir_dim_const(g, 1), step[KN_MAX_AXES] = {0};
     int lanes = p->phase.at[item->phase].lanes != KN_NONE && (p->point_axes >> p->phase.at[item->phase].lanes & 1);
     kn_id tile_axis = KN_NONE;
     for (uint32_t i = 0; i < p->n_axis; i++)

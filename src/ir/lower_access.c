@@ -86,7 +86,7 @@ kn_id lw_mem(lw_part *p, pg_ref ref, kn_space space, sn_dtype dtype, ir_dim coun
         return (kn_id)i;
     }
     int64_t n;
-    kn_size size = KN_C(0);
+    kn_size size;
     if (space == KN_PART) size = lw_size(p, count); /* of one chunk */
     else if (chunk_step < 0 && ir_dim_is_const(p->s->g, count, &n) && n <= BAKED_SIZE) size = KN_C(n);
     else size = dim_slot(p, elements);
@@ -220,6 +220,8 @@ void lw_store_own(lw_part *p, ir_id u, pg_ref ref, kn_space space, kn_id value) 
 static kn_id i64_const(lw_part *p, int64_t n) { return kn_const_i(&p->launch->b, SN_I64, n); }
 
 static kn_id i64_dim(lw_part *p, ir_dim d) {
+    int64_t n;
+    if (ir_dim_is_const(p->s->g, d, &n) && n < 0) return i64_const(p, n); /* launch dims are not negative */
     kn_size size = lw_size(p, d);
     return size.dim == KN_NONE ? i64_const(p, size.k) : kn_dim_value(&p->launch->b, size.dim);
 }
@@ -240,11 +242,15 @@ static kn_id runtime_start(lw_part *p, ir_id v, const int64_t *attr, ir_dim full
     if (!attr[IR_SLICE_RUNTIME]) return KN_NONE;
     kn_build *b = &p->launch->b;
     kn_id start = lw_value(p, ir_at(p->s->g, v)->in[attr[IR_SLICE_RUNTIME]]);
-    start = plus(p, start, i64_dim(p, (ir_dim)attr[IR_SLICE_START]));
     /* full - ((size - 1) * step + 1) */
     kn_id span = kn_prim2(b, KP_MUL, SN_I64, plus(p, i64_dim(p, size), i64_const(p, -1)), i64_const(p, attr[IR_SLICE_STEP]));
     kn_id last = kn_prim2(b, KP_SUB, SN_I64, plus(p, i64_dim(p, full), i64_const(p, -1)), span);
-    return clamp(p, start, last);
+    if ((ir_dim)attr[IR_SLICE_START] == ir_dim_const(p->s->g, 0)) return clamp(p, start, last);
+    /* The start may be any number: clamped before the constant is added, so that nothing wraps. */
+    kn_id more = i64_dim(p, (ir_dim)attr[IR_SLICE_START]);
+    start = kn_prim2(b, KP_MIN, SN_I64, start, kn_prim2(b, KP_SUB, SN_I64, last, more));
+    start = kn_prim2(b, KP_MAX, SN_I64, start, kn_prim1(b, KP_NEG, SN_I64, more));
+    return plus(p, start, more);
 }
 
 static kn_id slice(lw_part *p, ir_id v) {

@@ -4,7 +4,8 @@
 
 enum {
     LOOP_WIDTH = 16,     /* elements of a vector along a loop */
-    POINT_WIDTH = 16,    /* points of a tile that are one vector */
+    POINT_WIDTH = 16,    /* points of a tile that are one vector .. */
+    LIGHT_POINT_WIDTH = 64, /* .. where little is done for each: several registers hide latencies */
     ROW_TILE = 2,        /* points whose copies share loads and accumulators of the loops */
     LIGHT_BODY = 6,      /* primitives: below, four accumulators hide the latency of a fold .. */
     MEDIUM_BODY = 30,    /* .. below, two .. */
@@ -98,8 +99,8 @@ static kn_id last_point(const lw_part *p) {
 
 /* Loops with the most contiguous one innermost. */
 static void order_loops(lw_phase *phase, const traffic *t) {
-    for (kn_id axis = 0; axis < KN_MAX_AXES; axis++)
-        if ((phase->nest >> axis & 1) && phase->n_loop < KN_MAX_NEST) phase->loop[phase->n_loop++] = axis;
+    for (uint32_t axis = 0; axis < KN_MAX_AXES; axis++)
+        if ((phase->nest >> axis & 1) && phase->n_loop < KN_MAX_NEST) phase->loop[phase->n_loop++] = (kn_id)axis;
     for (uint32_t i = 1; i < phase->n_loop; i++)
         for (uint32_t k = i; k > 0 && t->bytes[phase->loop[k - 1]] > t->bytes[phase->loop[k]]; k--) {
             kn_id swap = phase->loop[k];
@@ -159,7 +160,9 @@ void lw_schedule(lw_part *p) {
     p->tile = 1;
     if (point != KN_NONE && tile_phases) {
         double extent = extent_of(p, point);
-        if (!loop_lanes) p->tile = POINT_WIDTH;
+        double prims = 0; /* with copies by unrolling: few loops, few values alive */
+        for (uint32_t i = 0; i < p->phase.n; i++) prims += p->phase.at[i].entry ? 0 : t[i].prims;
+        if (!loop_lanes) p->tile = prims <= 2 * LIGHT_BODY && extent >= 4096 ? LIGHT_POINT_WIDTH : POINT_WIDTH;
         else if (extent >= 64) p->tile = ROW_TILE;
     }
     for (uint32_t i = 0; i < p->phase.n; i++) {

@@ -1,25 +1,28 @@
 /* Opening a CBLAS library and running products on it in panels.
  *
- * The serial flavour of OpenBLAS is wanted, opened by path with RTLD_LOCAL | RTLD_DEEPBIND: an instance of our own,
- * whose symbols and thread setting have nothing to do with a BLAS that the host uses. Threads come from our pool: a
- * product is cut into panels by its shape alone and each panel is one serial call, so the bits do not depend on who ran
- * which panel.
+ * OpenBLAS is opened by path with RTLD_LOCAL | RTLD_DEEPBIND: an instance of our own, whose symbols and thread setting
+ * have nothing to do with a BLAS that the host uses. Threads come from our pool: a product is cut into panels by its
+ * shape alone and each panel is one call that stays on its thread, so the bits do not depend on who ran which panel.
+ *
+ * The flavour with pthreads is wanted, told to start none. The serial flavour, as Debian builds it, takes its packing
+ * buffers off a table without a lock: two threads that are in it at once may get the same one, and one or two percent
+ * of small products come out wrong. It is called by one thread at a time.
  *
  * An OpenBLAS older than the processor does not recognise it and falls back to SSE3 kernels (Prescott), five times
  * slower than what the processor can do. The library's documented way out is the variable OPENBLAS_CORETYPE, read when
- * it is opened; open_with gives it to our instance alone. */
+ * it is opened, as is OPENBLAS_NUM_THREADS; open_with gives both to our instance alone. */
 #define _GNU_SOURCE
 #include "jit_cpu/blas.h"
 
 #include <assert.h>
 #include <dlfcn.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
 #include "base/env.h"
+#include "base/futex.h"
 
 enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };
 typedef void sgemm_fn(int order, int trans_a, int trans_b, int m, int n, int k, float alpha, const float *a, int lda,
@@ -27,24 +30,55 @@ typedef void sgemm_fn(int order, int trans_a, int trans_b, int m, int n, int k, 
 typedef void dgemm_fn(int order, int trans_a, int trans_b, int m, int n, int k, double alpha, const double *a, int lda,
                       const double *b, int ldb, double beta, double *c, int ldc);
 
+typedef struct environment {
+    struct environment *next;
+    size_t bytes;
+    char *at[];
+} environment;
+
 struct cpu_blas {
     base_alloc *alloc;
     const base_log *log;
     cpu_pool *pool;
     cpu_level level;
-    pthread_mutex_t opening;
     _Atomic int is_open;
-    int has_threads; /* the library's own: panels then run one after the other */
+    int has_threads;   /* the library's own: panels then run one after the other */
+    int one_at_a_time; /* no two threads may be in it at once */
     sgemm_fn *sgemm;
     dgemm_fn *dgemm;
-    char **environment; /* owned: see open_with */
-    size_t environment_bytes;
+    environment *environments; /* owned: see open_with */
 };
+
+/* ---- one thread of the process at a time ------------------------------------------------------------------------- */
+
+/* The environment and an opened library are the process's, whatever context uses them, and so are these words: the id
+ * of the process whose thread opens a library, or is in one that takes one at a time; else 0. In a forked child nobody
+ * is inside, whatever a word says. */
+static _Atomic uint32_t opening, inside;
+
+static void enter(_Atomic uint32_t *word) {
+    uint32_t me = (uint32_t)getpid(), found = 0;
+    while (!atomic_compare_exchange_weak_explicit(word, &found, me, memory_order_acquire, memory_order_relaxed)) {
+        if (found != me) continue; /* free by now, or left so by fork: next time with what was found */
+        base_futex_wait(word, me);
+        found = 0;
+    }
+}
+
+static void leave(_Atomic uint32_t *word) {
+    atomic_store_explicit(word, 0, memory_order_release);
+    base_futex_wake(word, 1);
+}
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
-static const char serial_openblas[] = "/usr/lib/x86_64-linux-gnu/openblas-serial/libopenblas.so.0";
-static const char *const usual_names[] = {serial_openblas, "libopenblas.so.0", "libcblas.so.3", "libblas.so.3"};
+/* Where Debian and Fedora have the flavour with pthreads, then any. */
+static const char *const usual_names[] = {"/usr/lib/x86_64-linux-gnu/openblas-pthread/libopenblas.so.0",
+                                          "libopenblasp.so.0",
+                                          "/usr/lib/x86_64-linux-gnu/openblas-serial/libopenblas.so.0",
+                                          "libopenblas.so.0",
+                                          "libcblas.so.3",
+                                          "libblas.so.3"};
 
 /* dlsym into a function pointer without a cast between the two kinds of pointers. */
 static int symbol(void *so, const char *name, void *function) {
@@ -73,41 +107,58 @@ static int is_modern_core(const char *core) {
     return 0;
 }
 
-/* Opens path with a setting added to the environment, unless the host has set OPENBLAS_CORETYPE. putenv would change
- * the host's environment for good and is not thread-safe; instead `environ` points to a longer copy of itself
- * meanwhile. Threads that read the environment see the same strings either way; if one replaces it at the same time,
- * its change is left standing. A reader may still be walking the copy, so it lives as long as the context. */
+static int has_core_setting(void) {
+    for (char **at = environ; at && *at; at++)
+        if (!strncmp(*at, "OPENBLAS_CORETYPE=", 18)) return 1;
+    return 0;
+}
+
+/* What the process has as its environment while a library is opened: settings in front of what there was (of two
+ * settings of one variable the first counts). NULL when out of memory. */
+static environment *environment_of(cpu_blas *blas, char *const setting[2], char *const *old) {
+    size_t n = 0, given = 0;
+    while (old && old[n]) n++;
+    while (given < 2 && setting[given]) given++;
+    size_t bytes = sizeof(environment) + (given + n + 1) * sizeof *old;
+    for (environment *e = blas->environments; e; e = e->next)
+        if (e->bytes == bytes && !memcmp(e->at, setting, given * sizeof *old) &&
+            (!n || !memcmp(e->at + given, old, n * sizeof *old)))
+            return e;
+    environment *e = base_malloc(blas->alloc, bytes);
+    if (!e) return NULL;
+    *e = (environment){.next = blas->environments, .bytes = bytes};
+    memcpy(e->at, setting, given * sizeof *old);
+    if (n) memcpy(e->at + given, old, n * sizeof *old);
+    e->at[given + n] = NULL;
+    return blas->environments = e;
+}
+
+/* Opens path with OPENBLAS_NUM_THREADS=1 and, unless NULL, one more setting. putenv would change the host's environment
+ * for good and is not thread-safe; instead `environ` points to a longer copy of itself meanwhile. Threads that read the
+ * environment see the same strings either way; if one replaces it at the same time, its change is left standing. A
+ * reader may still be walking the copy, so it lives as long as the context. */
 static void *open_with(cpu_blas *blas, const char *path, char *setting) {
-    char **old = environ;
-    size_t n = 0;
-    for (; old && old[n]; n++)
-        if (!strncmp(old[n], "OPENBLAS_CORETYPE=", 18)) return NULL;
-    size_t bytes = (n + 2) * sizeof *old;
-    if (blas->environment || !(blas->environment = base_malloc(blas->alloc, bytes))) return NULL;
-    blas->environment_bytes = bytes;
-    if (n) memcpy(blas->environment, old, n * sizeof *old);
-    blas->environment[n] = setting;
-    blas->environment[n + 1] = NULL;
-    char **now = old;
-    if (!__atomic_compare_exchange_n(&environ, &now, blas->environment, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-        return NULL;
+    static char one_thread[] = "OPENBLAS_NUM_THREADS=1";
+    char **old = environ, **now = old;
+    environment *e = environment_of(blas, (char *[]){one_thread, setting}, old);
+    int changed = e && __atomic_compare_exchange_n(&environ, &now, e->at, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
     void *so = dlopen(path, open_flags());
-    now = blas->environment;
-    __atomic_compare_exchange_n(&environ, &now, old, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    now = e ? e->at : NULL;
+    if (changed) __atomic_compare_exchange_n(&environ, &now, old, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
     return so;
 }
 
-/* Opens a library; where it is OpenBLAS, nobody else in the process uses that instance and it does not know the
- * processor, opens it again and tells it. */
+/* Opens a library; where it is OpenBLAS, nobody else in the process uses that instance, it does not know the processor
+ * and the host has not set its kernels, opens it again and tells it. */
 static void *open_library(cpu_blas *blas, const char *path) {
     static char v3[] = "OPENBLAS_CORETYPE=Haswell", v4[] = "OPENBLAS_CORETYPE=SkylakeX";
     void *others = dlopen(path, open_flags() | RTLD_NOLOAD);
-    void *so = dlopen(path, open_flags());
+    void *so = open_with(blas, path, NULL);
     if (others) dlclose(others);
-    if (!so || others || blas->level < CPU_V3 || !*core_of(so) || is_modern_core(core_of(so))) return so;
+    if (!so || others || blas->level < CPU_V3 || !*core_of(so) || is_modern_core(core_of(so)) || has_core_setting())
+        return so;
     dlclose(so);
-    so = open_with(blas, path, blas->level == CPU_V4 ? v4 : v3);
-    return so ? so : dlopen(path, open_flags());
+    return open_with(blas, path, blas->level == CPU_V4 ? v4 : v3);
 }
 
 /* A library with 64-bit integers or another calling convention fails this. */
@@ -116,8 +167,10 @@ static int multiplies(const cpu_blas *blas) {
     const double ad[6] = {1, 2, 3, 4, 5, 6}, bd[6] = {1, 0, 0, 1, 1, 1};
     float c[4] = {-1, -1, -1, -1};
     double cd[4] = {-1, -1, -1, -1};
+    if (blas->one_at_a_time) enter(&inside);
     blas->sgemm(ROW_MAJOR, NO_TRANS, NO_TRANS, 2, 2, 3, 1, a, 3, b, 2, 0, c, 2);
     blas->dgemm(ROW_MAJOR, NO_TRANS, NO_TRANS, 2, 2, 3, 1, ad, 3, bd, 2, 0, cd, 2);
+    if (blas->one_at_a_time) leave(&inside);
     return c[0] == 4 && c[1] == 5 && c[2] == 10 && c[3] == 11 && cd[0] == 4 && cd[1] == 5 && cd[2] == 10 && cd[3] == 11;
 }
 
@@ -131,15 +184,20 @@ static int try_library(cpu_blas *blas, const char *path, char *text, size_t size
         snprintf(text + n, size - n, "%s%s%s", n ? "; " : "", start ? path : "", start ? start : why ? why : path);
         return 0;
     }
+    int (*parallel)(void), (*threads)(void);
+    int is_openblas =
+        symbol(so, "openblas_get_parallel", &parallel) && symbol(so, "openblas_get_num_threads", &threads);
+    blas->has_threads = is_openblas && threads() > 1;
+    blas->one_at_a_time = is_openblas && !parallel();
     if (!symbol(so, "cblas_sgemm", &blas->sgemm) || !symbol(so, "cblas_dgemm", &blas->dgemm) || !multiplies(blas)) {
         snprintf(text + n, size - n, "%s%s: has no cblas_sgemm and cblas_dgemm with 32-bit sizes", n ? "; " : "", path);
         dlclose(so);
         return 0;
     }
-    int (*parallel)(void);
-    blas->has_threads = symbol(so, "openblas_get_parallel", &parallel) && parallel();
     base_logf(blas->log, SN_LOG_INFO, "matrix products: %s %s%s", path, core_of(so),
-              blas->has_threads ? " (with threads of its own)" : "");
+              blas->has_threads     ? " (with threads of its own)"
+              : blas->one_at_a_time ? " (the serial flavour: one thread at a time)"
+                                    : "");
     if (*core_of(so) && !is_modern_core(core_of(so)))
         base_logf(blas->log, SN_LOG_WARN, "%s runs its slow %s kernels on this processor: see OPENBLAS_CORETYPE", path,
                   core_of(so));
@@ -150,16 +208,16 @@ sn_status cpu_blas_open(cpu_blas *blas, base_trap *err) {
     if (atomic_load_explicit(&blas->is_open, memory_order_acquire)) return SN_OK;
     char tried[768] = "";
     const char *chosen = base_env(BASE_ENV_SINTER_BLAS);
-    pthread_mutex_lock(&blas->opening);
+    enter(&opening);
     int found = atomic_load_explicit(&blas->is_open, memory_order_relaxed);
     if (chosen && !found) found = try_library(blas, chosen, tried, sizeof tried);
     for (size_t i = 0; !chosen && !found && i < sizeof usual_names / sizeof *usual_names; i++)
         found = try_library(blas, usual_names[i], tried, sizeof tried);
     atomic_store_explicit(&blas->is_open, found, memory_order_release);
-    pthread_mutex_unlock(&blas->opening);
+    leave(&opening);
     if (found) return SN_OK;
     return base_set_error(err, SN_ERR_UNAVAILABLE,
-                          "matrix products need a CBLAS library (Debian: libopenblas0-serial; "
+                          "matrix products need a CBLAS library (Debian: libopenblas0-pthread; "
                           "SINTER_BLAS sets a path); tried %s",
                           tried);
 }
@@ -185,7 +243,7 @@ int64_t cpu_panel_start(int64_t extent, int64_t count, int64_t i) {
 }
 
 typedef struct {
-    const cpu_blas *blas;
+    cpu_blas *blas;
     const be_gemm *g;
     int by_rows;
     int64_t count;
@@ -209,12 +267,14 @@ static void run_panel(void *arg, int64_t i) {
     const void *b = at(g->b, g->trans_b ? column * g->k : column, size);
     void *c = (char *)g->c + (size_t)(row * g->n + column) * size;
     int trans_a = g->trans_a ? TRANS : NO_TRANS, trans_b = g->trans_b ? TRANS : NO_TRANS;
+    if (p->blas->one_at_a_time) enter(&inside);
     uint32_t fp = cpu_fp_enter();
     if (g->dtype == SN_F32)
         p->blas->sgemm(ROW_MAJOR, trans_a, trans_b, m, n, k, 1, a, lda, b, ldb, 0, c, ldc);
     else
         p->blas->dgemm(ROW_MAJOR, trans_a, trans_b, m, n, k, 1, a, lda, b, ldb, 0, c, ldc);
     cpu_fp_leave(fp);
+    if (p->blas->one_at_a_time) leave(&inside);
 }
 
 /* Extents beyond the library's 32-bit sizes: rows of the result, one element at a time. Slow, but right. */
@@ -252,7 +312,7 @@ void cpu_blas_gemm(cpu_blas *blas, const be_gemm *g) {
         return;
     }
     cpu_blas_panels(g->m, g->n, g->k, &p.by_rows, &p.count);
-    if (p.count > 1 && !blas->has_threads) {
+    if (p.count > 1 && !blas->has_threads && !blas->one_at_a_time) {
         cpu_pool_for(blas->pool, p.count, run_panel, &p);
         return;
     }
@@ -269,13 +329,15 @@ sn_status cpu_blas_new(base_alloc *alloc, const base_log *log, cpu_pool *pool, c
     blas->log = log;
     blas->pool = pool;
     blas->level = level;
-    pthread_mutex_init(&blas->opening, NULL);
     return SN_OK;
 }
 
 void cpu_blas_free(cpu_blas *blas) {
     if (!blas) return;
-    pthread_mutex_destroy(&blas->opening);
-    base_free(blas->alloc, blas->environment, blas->environment_bytes);
+    while (blas->environments) {
+        environment *next = blas->environments->next;
+        base_free(blas->alloc, blas->environments, blas->environments->bytes);
+        blas->environments = next;
+    }
     base_free(blas->alloc, blas, sizeof *blas);
 }

@@ -13,7 +13,7 @@ sn_status cpu_blas_new(base_alloc *alloc, const base_log *log, cpu_pool *pool, c
                        base_trap *err);
 void cpu_blas_free(cpu_blas *blas); /* NULL is fine */
 
-/* Opens the library, once: SINTER_BLAS, or else Debian's serial OpenBLAS apart from any BLAS of the host's, or else the
+/* Opens the library, once: SINTER_BLAS, or else OpenBLAS with pthreads apart from any BLAS of the host's, or else the
  * usual names. SN_ERR_UNAVAILABLE names everything that was tried. Any thread. */
 sn_status cpu_blas_open(cpu_blas *blas, base_trap *err);
 /* Only after cpu_blas_open has succeeded. The result depends on shape and operands, not on the number of threads (with

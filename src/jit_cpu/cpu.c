@@ -71,7 +71,7 @@ static sn_status cpu_open(const be_options *options, be_device **out, base_trap 
     dev->log = options->log;
     dev->level = level;
     dev->orc = loader && !strcmp(loader, "orc");
-    snprintf(dev->target, sizeof dev->target, "x86-64-v%d;sinter-llvm %d", (int)level, SINTER_LLVM_ABI);
+    snprintf(dev->target, sizeof dev->target, "x86-64-v%d;codegen " SINTER_LLVM_CODEGEN, (int)level);
     cpu_compiler_init(&dev->compiler, options->log);
     int cores = cpu_cores(), threads = options->threads > 0 ? options->threads : cores;
     /* Host threads that launch at the same time each need scratch besides the pool's; more of them than processors
@@ -109,6 +109,7 @@ static sn_status ask(be_device *dev, const void *kernel, size_t n, sinter_llvm_w
     sinter_llvm_request request = {
         .struct_size = sizeof request,
         .abi = SINTER_LLVM_ABI,
+        .codegen = SINTER_LLVM_CODEGEN,
         .want = (uint32_t)want,
         .keep = (uint32_t)keep,
         .kernel = kernel,
@@ -121,8 +122,19 @@ static sn_status ask(be_device *dev, const void *kernel, size_t n, sinter_llvm_w
     return status ? base_set_error(err, status, "%s", result->text) : SN_OK;
 }
 
+/* The plug-in tells its version with every answer, also when it is asked for nothing. */
+static sn_status cpu_compiler_text(be_device *dev, char text[BE_COMPILER_MAX], base_trap *err) {
+    sinter_llvm_compile_fn *compile;
+    sinter_llvm_request nothing = {.struct_size = sizeof nothing, .abi = SINTER_LLVM_ABI};
+    sinter_llvm_result result = {0};
+    if (cpu_compiler_open(&dev->compiler, &compile, err)) return err->status;
+    (void)compile(&nothing, &result);
+    snprintf(text, BE_COMPILER_MAX, "LLVM %s", result.llvm);
+    return SN_OK;
+}
+
 static sn_status cpu_compile(be_device *dev, const void *kernel, size_t n, be_blob *out, base_trap *err) {
-    sinter_llvm_result result;
+    sinter_llvm_result result = {0};
     *out = (be_blob){0};
     if (ask(dev, kernel, n, SINTER_LLVM_OBJECT, 0, &result, err)) return err->status;
     *out = (be_blob){result.bytes, result.n};
@@ -134,7 +146,7 @@ static sn_status cpu_text(be_device *dev, const void *kernel, size_t n, const ch
     int is_asm = !strcmp(what, "asm");
     if (!is_asm && strcmp(what, "llvm"))
         return base_set_error(err, SN_ERR_ARGUMENT, "no text '%s' of kernels: llvm and asm exist", what);
-    sinter_llvm_result result;
+    sinter_llvm_result result = {0};
     if (ask(dev, kernel, n, is_asm ? SINTER_LLVM_ASM : SINTER_LLVM_IR, 0, &result, err)) return err->status;
     base_strbuf_add(out, result.bytes, result.n ? result.n - 1 : 0);
     base_free(dev->alloc, result.bytes, result.n);
@@ -158,13 +170,13 @@ static sn_status load_own(be_device *dev, be_exec *exec, const base_strbuf *key,
     base_hash_text(base_hash_bytes(key->at, key->n), symbol + 3);
     if (cpu_link(blob, n, symbol, &exec->code, where, err)) return err->status;
     memcpy(&exec->run, &exec->code.entry, sizeof exec->run);
-    exec->debug = cpu_debug_add(dev->alloc, blob, n, &exec->code, where, name);
+    exec->debug = cpu_debug_add(dev->alloc, blob, n, where, name);
     return SN_OK;
 }
 
 /* ORC compiles anew, because it can only link what it has compiled itself; equal input gives the same object. */
 static sn_status load_orc(be_device *dev, be_exec *exec, const base_strbuf *key, base_trap *err) {
-    sinter_llvm_result result;
+    sinter_llvm_result result = {0};
     if (ask(dev, key->at, key->n, SINTER_LLVM_OBJECT, 1, &result, err)) return err->status;
     base_free(dev->alloc, result.bytes, result.n);
     memcpy(&exec->run, &result.address, sizeof exec->run);
@@ -186,7 +198,7 @@ static sn_status cpu_load(be_device *dev, const kn_kernel *kernel, const void *b
     else
         status = dev->orc ? load_orc(dev, exec, &key, err) : load_own(dev, exec, &key, blob, n, name, err);
     base_strbuf_free(&key);
-    if (status) {
+    if (!exec || status) {
         cpu_unload(dev, exec);
         return status;
     }
@@ -249,6 +261,7 @@ const be_backend be_cpu = {
     .open = cpu_open,
     .close = cpu_close,
     .target = cpu_target,
+    .compiler = cpu_compiler_text,
     .compile = cpu_compile,
     .text = cpu_text,
     .load = cpu_load,

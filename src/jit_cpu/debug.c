@@ -41,22 +41,32 @@ struct cpu_debug {
     char object[];
 };
 
-/* perf reads the file only if it belongs to the user; O_NOFOLLOW and the owner check keep others from misleading us. */
-static void write_perf_line(const cpu_code *code, const char *name) {
-    char path[64], line[512];
-    snprintf(path, sizeof path, "/tmp/perf-%ld.map", (long)getpid());
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0) return;
-    struct stat info;
-    int n = snprintf(line, sizeof line, "%llx %zx sinter %s\n", (unsigned long long)(uintptr_t)code->entry,
-                     code->entry_size, name);
+static void write_perf_line(int fd, uint64_t address, const base_elf_symbol *y, const char *name) {
+    char line[512];
+    const char *part = strchr(y->name, '.'); /* the parts of a kernel are functions of their own */
+    int n = snprintf(line, sizeof line, "%llx %llx sinter %s%s%s\n", (unsigned long long)address,
+                     (unsigned long long)y->size, name, part ? " " : "", part ? part + 1 : "");
     if (n >= (int)sizeof line) {
         n = (int)sizeof line - 1;
         line[n - 1] = '\n';
     }
-    ssize_t written = 0;
-    if (!fstat(fd, &info) && S_ISREG(info.st_mode) && info.st_uid == geteuid()) written = write(fd, line, (size_t)n);
+    ssize_t written = write(fd, line, (size_t)n);
     (void)written; /* a profile without names is no error */
+}
+
+/* perf reads the file only if it belongs to the user; O_NOFOLLOW and the owner check keep others from misleading us. */
+static void write_perf_map(const base_elf *elf, const uint64_t *where, const char *name) {
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/perf-%ld.map", (long)getpid());
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) return;
+    struct stat info;
+    if (!fstat(fd, &info) && S_ISREG(info.st_mode) && info.st_uid == geteuid())
+        for (uint32_t i = 1; i < elf->n_symbol; i++) {
+            base_elf_symbol y = base_elf_symbol_at(elf, i);
+            if (y.type != STT_FUNC || !y.section || y.section >= elf->n_section || !where[y.section]) continue;
+            write_perf_line(fd, where[y.section] + y.value, &y, name);
+        }
     close(fd);
 }
 
@@ -68,12 +78,11 @@ static void tell(struct jit_code_entry *entry, uint32_t action) {
     __jit_debug_descriptor.action_flag = JIT_NOACTION;
 }
 
-cpu_debug *cpu_debug_add(base_alloc *alloc, const void *object, size_t n, const cpu_code *code, const uint64_t *where,
-                         const char *name) {
-    if (base_env_int(BASE_ENV_SINTER_PERF, 0)) write_perf_line(code, name);
+cpu_debug *cpu_debug_add(base_alloc *alloc, const void *object, size_t n, const uint64_t *where, const char *name) {
     base_elf elf;
     char text[BASE_ELF_TEXT_MAX];
     if (!base_elf_open(&elf, object, n, text)) return NULL;
+    if (base_env_int(BASE_ENV_SINTER_PERF, 0)) write_perf_map(&elf, where, name);
     size_t bytes = sizeof(cpu_debug) + n;
     cpu_debug *d = base_malloc(alloc, bytes);
     if (!d) return NULL;

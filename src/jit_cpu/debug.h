@@ -9,8 +9,7 @@ typedef struct cpu_debug cpu_debug;
 
 /* Registers linked code with GDB's JIT interface, under the object's own symbols; with SINTER_PERF=1 also writes a line
  * with `name` to /tmp/perf-PID.map. where is what cpu_link gave. NULL when out of memory: only debugging suffers. */
-cpu_debug *cpu_debug_add(base_alloc *alloc, const void *object, size_t n, const cpu_code *code, const uint64_t *where,
-                         const char *name);
+cpu_debug *cpu_debug_add(base_alloc *alloc, const void *object, size_t n, const uint64_t *where, const char *name);
 void cpu_debug_remove(base_alloc *alloc, cpu_debug *entry); /* NULL is fine */
 
 #endif

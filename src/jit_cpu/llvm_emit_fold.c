@@ -52,7 +52,7 @@ static LLVMValueRef choose(em *e, LLVMValueRef mask, LLVMValueRef yes, LLVMValue
 
 /* Lane l with lane l + lanes / 2, and so on until one is left. */
 static LLVMValueRef combine_lanes(em *e, const kn_inst *in, LLVMValueRef v, uint32_t lanes) {
-    LLVMValueRef pick[KN_MAX_WIDTH];
+    LLVMValueRef pick[KN_MAX_WIDTH] = {0};
     while (lanes > 1) {
         LLVMValueRef half[2];
         lanes /= 2;
@@ -132,7 +132,7 @@ void em_loop_fold_end(em *e, kn_id inst) {
     em_value *v = em_new_value(e, inst, in->over, em_lanes(e, in->over));
     em_at at = {0};
     do {
-        LLVMValueRef acc[KN_MAX_ILP];
+        LLVMValueRef acc[KN_MAX_ILP] = {0};
         for (uint32_t u = 0; u < e->ilp; u++) acc[u] = read_acc(e, e->acc[inst][at.slot * e->ilp + u]);
         for (uint32_t n = e->ilp; n > 1; n /= 2)
             for (uint32_t u = 0; u < n / 2; u++) acc[u] = combine(e, in, acc[2 * u], acc[2 * u + 1]);
@@ -234,7 +234,7 @@ void em_point_fold_end(em *e, kn_id inst) {
     em_aim(e, inst, (kn_id)(inst + 1), EM_AT_POINT);
     em_at at = {0};
     do {
-        LLVMValueRef acc[KN_MAX_WIDTH];
+        LLVMValueRef acc[KN_MAX_WIDTH] = {0};
         for (uint32_t r = 0; r < e->copies; r++) acc[r] = read_acc(e, e->acc[inst][at.slot * e->copies + r]);
         for (uint32_t n = e->copies; n > 1; n /= 2)
             for (uint32_t r = 0; r < n / 2; r++) acc[r] = combine(e, in, acc[r], acc[r + n / 2]);

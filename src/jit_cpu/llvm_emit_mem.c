@@ -315,7 +315,7 @@ static LLVMValueRef interleave(em *e, LLVMValueRef x, LLVMValueRef y) {
 static void store_wide(em *e, kn_id access, const em_at *at, uint32_t lanes, kn_id filling, uint32_t stride,
                        const LLVMValueRef *value) {
     const kn_access *a = &e->k->access[access];
-    LLVMValueRef v[4];
+    LLVMValueRef v[4] = {0};
     uint32_t n = (uint32_t)e->k->axis[filling].extent.k;
     for (uint32_t i = 0; i < n; i++) v[i] = to_memory(e, a, value[at->slot + i * stride], lanes);
     LLVMValueRef all =

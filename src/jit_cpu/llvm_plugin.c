@@ -87,7 +87,7 @@ static LLVMTargetMachineRef new_machine(job *j) {
         base_fail(&j->trap, SN_ERR_COMPILE, "this LLVM cannot generate code for %s", triple);
     }
     LLVMTargetMachineRef machine =
-        LLVMCreateTargetMachine(target, triple, j->cpu, "", LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelSmall);
+        LLVMCreateTargetMachine(target, triple, j->cpu, "", LLVMCodeGenLevelLess, LLVMRelocPIC, LLVMCodeModelSmall);
     if (!machine) base_fail(&j->trap, SN_ERR_COMPILE, "LLVM makes no target machine for %s", j->cpu);
     return machine;
 }
@@ -227,6 +227,8 @@ static void close_job(job *j) {
 static const char *check_request(const sinter_llvm_request *r) {
     if (r->struct_size != sizeof *r || r->abi != SINTER_LLVM_ABI)
         return "libsinter and libsinter-llvm are of different versions";
+    if (r->codegen && strcmp(r->codegen, SINTER_LLVM_CODEGEN))
+        return "libsinter and libsinter-llvm were built from different sources";
     if (!r->kernel || !r->symbol || !*r->symbol || !r->level || !r->allocator.realloc)
         return "a field of the request is NULL";
     if (strcmp(r->level, "v3") && strcmp(r->level, "v4")) return "the level must be v3 or v4";

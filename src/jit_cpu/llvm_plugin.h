@@ -25,6 +25,12 @@ enum { SINTER_LLVM_ABI = 1, SINTER_LLVM_TEXT_MAX = 1024 };
 #define SINTER_LLVM_ENTRY "sinter_llvm_compile"
 #define SINTER_LLVM_SO    "libsinter-llvm.so"
 
+/* A digest of the sources that turn a kernel into code, set by the build. It is part of every key of the kernel cache, so
+ * that code made by other sources is never taken for ours; and of every request, so that none is made by them. */
+#ifndef SINTER_LLVM_CODEGEN
+#define SINTER_LLVM_CODEGEN "unknown"
+#endif
+
 typedef enum {
     SINTER_LLVM_OBJECT, /* relocatable ELF */
     SINTER_LLVM_RAW,    /* LLVM IR text as emitted, before the passes */
@@ -42,6 +48,7 @@ typedef struct {
     const char *symbol;     /* a C identifier, derived from content */
     const char *level;      /* "v3" (AVX2, FMA, F16C) or "v4" (AVX-512 F, BW, CD, DQ, VL) */
     sn_allocator allocator; /* where the result's bytes come from; also for work memory. Must be thread-safe. */
+    const char *codegen;    /* SINTER_LLVM_CODEGEN of the caller: another one is refused. NULL: not compared */
 } sinter_llvm_request;
 
 typedef struct {

@@ -146,19 +146,40 @@ typedef struct {
     sn_function *f;
     pthread_mutex_t lock;
     uint32_t next, failed_step; /* failed_step: UINT32_MAX for none */
+    int helped;                 /* there is a second thread, helper */
+    pthread_t helper;
     base_trap *err;
 } load_job;
 
-static sn_status load_one(sn_function *f, uint32_t i, int *compiled, base_trap *err) {
+/* For an entry of the cache: the graph in which the kernel was first met. Two threads may be here. */
+static void put_graph(void *arg, base_strbuf *out) {
+    load_job *job = arg;
+    pthread_mutex_lock(&job->lock);
+    ir_print(&job->f->given, &job->f->given_roots, out);
+    pthread_mutex_unlock(&job->lock);
+}
+
+static void get_help(void *arg);
+
+static sn_status load_one(load_job *job, uint32_t i, int *compiled, base_trap *err) {
+    sn_function *f = job->f;
     const pg_step *step = &f->program->step[i];
+    const cache_about about = {step->name, f->name, step->kernel, put_graph, get_help, job};
     base_strbuf bytes;
     base_strbuf_init(&bytes, &f->ctx->alloc);
     kn_encode(step->kernel, &bytes);
     sn_status status =
         bytes.failed ? base_set_error(err, SN_ERR_NOMEM, "kernel %s: out of memory", step->name)
-                     : cache_memory_get(f->ctx->cache, bytes.at, bytes.n, step->name, &f->kernel[i], compiled, err);
+                     : cache_memory_get(f->ctx->cache, bytes.at, bytes.n, &about, &f->kernel[i], compiled, err);
     base_strbuf_free(&bytes);
     return status;
+}
+
+/* Under the lock: does job->next have to be loaded? */
+static int more_to_load(load_job *job) {
+    const pg_program *p = job->f->program;
+    while (job->next < p->n_step && p->step[job->next].kind != PG_LAUNCH) job->next++;
+    return job->failed_step == UINT32_MAX && job->next < p->n_step;
 }
 
 static void *load_some(void *arg) {
@@ -167,14 +188,12 @@ static void *load_some(void *arg) {
     base_trap err = {.armed = 0};
     for (;;) {
         pthread_mutex_lock(&job->lock);
-        while (job->next < p->n_step && p->step[job->next].kind != PG_LAUNCH) job->next++;
-        uint32_t i = job->failed_step == UINT32_MAX ? job->next : p->n_step;
-        if (i < p->n_step) job->next++;
+        uint32_t i = more_to_load(job) ? job->next++ : p->n_step;
         pthread_mutex_unlock(&job->lock);
         if (i >= p->n_step) return NULL;
 
         int compiled = 0;
-        sn_status status = load_one(job->f, i, &compiled, &err);
+        sn_status status = load_one(job, i, &compiled, &err);
         pthread_mutex_lock(&job->lock);
         if (compiled) job->f->n_compiled++;
         if (status && i < job->failed_step) {
@@ -185,28 +204,28 @@ static void *load_some(void *arg) {
     }
 }
 
-/* A second thread that takes no signals of the host's. 0: there is none, the caller does all. */
-static int start_helper(load_job *job, pthread_t *thread) {
+/* Something has to be compiled: a second thread, which takes no signals of the host's, sees to the kernels that are left
+ * meanwhile. Where there is none the caller does all. A program that finds its kernels starts no thread. */
+static void get_help(void *arg) {
+    load_job *job = arg;
     sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(thread, NULL, load_some, job);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return !failed;
+    pthread_mutex_lock(&job->lock);
+    if (!job->helped && more_to_load(job)) {
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        job->helped = !pthread_create(&job->helper, NULL, load_some, job);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    pthread_mutex_unlock(&job->lock);
 }
 
 static sn_status load_kernels(sn_function *f, base_trap *err) {
-    uint32_t n_launch = 0, n_gemm = 0;
-    for (uint32_t i = 0; i < f->program->n_step; i++) {
-        n_launch += f->program->step[i].kind == PG_LAUNCH;
-        n_gemm += f->program->step[i].kind == PG_GEMM;
-    }
+    uint32_t n_gemm = 0;
+    for (uint32_t i = 0; i < f->program->n_step; i++) n_gemm += f->program->step[i].kind == PG_GEMM;
     load_job job = {.f = f, .failed_step = UINT32_MAX, .err = err};
     if (pthread_mutex_init(&job.lock, NULL)) return base_set_error(err, SN_ERR_NOMEM, "no lock could be made");
-    pthread_t helper;
-    int helped = n_launch > 1 && start_helper(&job, &helper);
     load_some(&job);
-    if (helped) pthread_join(helper, NULL);
+    if (job.helped) pthread_join(job.helper, NULL);
     pthread_mutex_destroy(&job.lock);
     if (job.failed_step != UINT32_MAX) return err->status;
     return n_gemm ? f->ctx->backend->reserve_gemm(f->ctx->device, err) : SN_OK;

@@ -72,6 +72,16 @@ static sn_status open_device(sn_context *ctx, const sn_context_options *options,
     return status;
 }
 
+static sn_status open_cache(sn_context *ctx, const sn_context_options *options) {
+    cache_disk_options disk;
+    sn_status status = cache_disk_choose(options, &disk, &ctx->error);
+    if (!status) status = cache_disk_new(&ctx->alloc, &ctx->log, &disk, &ctx->disk, &ctx->error);
+    if (status) base_logf(&ctx->log, SN_LOG_ERROR, "kernel cache: %s", ctx->error.text);
+    return status ? status
+                  : cache_memory_new(&ctx->alloc, &ctx->log, ctx->backend, ctx->device, ctx->disk, &ctx->cache,
+                                     &ctx->error);
+}
+
 sn_status rt_context_open(const sn_context_options *given, const be_backend *backend, sn_context **out) {
     if (!out) return SN_ERR_ARGUMENT;
     *out = NULL;
@@ -92,7 +102,7 @@ sn_status rt_context_open(const sn_context_options *given, const be_backend *bac
         return SN_ERR_NOMEM;
     }
     sn_status status = open_device(ctx, &options, backend);
-    if (!status) status = cache_memory_new(&ctx->alloc, &ctx->log, ctx->backend, ctx->device, &ctx->cache, &ctx->error);
+    if (!status) status = open_cache(ctx, &options);
     if (status) {
         sn_context_free(ctx);
         return status;
@@ -108,6 +118,7 @@ sn_status sn_context_new(const sn_context_options *options, sn_context **out) {
 void sn_context_free(sn_context *ctx) {
     if (!ctx) return;
     cache_memory_free(ctx->cache);
+    cache_disk_free(ctx->disk);
     if (ctx->device) ctx->backend->close(ctx->device);
     pthread_mutex_destroy(&ctx->error_lock);
     base_alloc direct;

@@ -17,7 +17,8 @@ struct sn_context {
     sn_pool pool; /* the host's, if pool.parallel_for is set */
     const be_backend *backend;
     be_device *device;
-    cache_memory *cache; /* compiled kernels of this process */
+    cache_disk *disk;    /* compiled kernels of all processes; NULL: none are kept */
+    cache_memory *cache; /* those of this process */
     pthread_mutex_t error_lock;
     base_trap error;
 };

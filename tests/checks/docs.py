@@ -148,6 +148,7 @@ def main():
     ran = 0
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
+        environment["XDG_CACHE_HOME"] = str(folder / ".cache")  # never the developer's
         for path in source.iterdir():
             if not path.name.startswith((".", "build")):
                 (folder / path.name).symlink_to(path)

@@ -41,7 +41,7 @@ static void link_as(const uint8_t *bytes, size_t n, const char *name, base_alloc
     }
     must((char *)code.entry >= (char *)code.base &&
          (char *)code.entry + code.entry_size <= (char *)code.base + code.size);
-    cpu_debug *debug = cpu_debug_add(alloc, bytes, n, &code, where, "fuzz");
+    cpu_debug *debug = cpu_debug_add(alloc, bytes, n, where, "fuzz");
     cpu_debug_remove(alloc, debug);
     cpu_unlink(&code);
 }

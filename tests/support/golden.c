@@ -56,7 +56,8 @@ static void put_diff(const lines *want, const lines *have, base_strbuf *out) {
     uint32_t n = 0;
     for (uint32_t i = 0, k = 0; i < want->n || k < have->n; n++) {
         int equal = i < want->n && k < have->n && same(want, i, have, k);
-        int removed = !equal && i < want->n && (k == have->n || common[(i + 1) * width + k] >= common[i * width + k + 1]);
+        int removed =
+            !equal && i < want->n && (k == have->n || common[(i + 1) * width + k] >= common[i * width + k + 1]);
         const lines *from = equal || removed ? want : have;
         uint32_t at = equal || removed ? i : k;
         row[n].mark = equal ? ' ' : removed ? '-' : '+';

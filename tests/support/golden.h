@@ -1,5 +1,5 @@
-/* golden.h: text that must equal a file of tests/golden. Run a test with SN_UPDATE_GOLDEN=1 to write the files anew, and
- * read the difference before keeping it. */
+/* golden.h: text that must equal a file of tests/golden. Run a test with SN_UPDATE_GOLDEN=1 to write the files anew,
+ * and read the difference before keeping it. */
 #ifndef GOLDEN_H
 #define GOLDEN_H
 

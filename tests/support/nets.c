@@ -1,4 +1,5 @@
-/* See nets.h. Everything is built with the public API; only running a net looks inside, for the sizes of what to pass. */
+/* See nets.h. Everything is built with the public API; only running a net looks inside, for the sizes of what to pass.
+ */
 #include "support/nets.h"
 
 #include <check.h>
@@ -7,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- parts ------------------------------------------------------------------------------------------------------------- */
+/* ---- parts
+ * ------------------------------------------------------------------------------------------------------------- */
 
 void net_begin(net *n, sn_context *ctx, const char *name) {
     *n = (net){.ctx = ctx, .g = sn_graph_new(ctx, name)};
@@ -58,7 +60,8 @@ void net_update(net *n, sn_expr old, sn_expr value) {
     n->update[n->n_update++] = (sn_update){n->var[i], value};
 }
 
-/* ---- optimisers ----------------------------------------------------------------------------------------------------------- */
+/* ---- optimisers
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static void gradients(net *n, sn_expr *d) {
     ck_assert_msg(!sn_grad(n->loss, n->param, n->n_param, d), "%s", sn_graph_error(n->g));
@@ -112,7 +115,8 @@ void net_adam(net *n, double rate) {
     }
 }
 
-/* ---- nets ---------------------------------------------------------------------------------------------------------------- */
+/* ---- nets
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 void net_moons(net *n, sn_context *ctx, int64_t h, int transposed) {
     net_begin(n, ctx, "moons");
@@ -120,7 +124,8 @@ void net_moons(net *n, sn_context *ctx, int64_t h, int transposed) {
     sn_expr x = net_input(n, "X", SN_SHAPE(N, SN_DIM(2))), y = net_ids(n, "y", N, 2);
     sn_expr w1 = transposed ? net_var(n, "W1", 2, NET_SIZES(h, 2)) : net_var(n, "W1", 2, NET_SIZES(2, h));
     sn_expr b1 = net_var(n, "b1", 2, NET_SIZES(h));
-    sn_expr w2 = transposed ? net_var(n, "W2", (double)h, NET_SIZES(2, h)) : net_var(n, "W2", (double)h, NET_SIZES(h, 2));
+    sn_expr w2 =
+        transposed ? net_var(n, "W2", (double)h, NET_SIZES(2, h)) : net_var(n, "W2", (double)h, NET_SIZES(h, 2));
     sn_expr b2 = net_var(n, "b2", 1, NET_SIZES(2));
     n->n_param = n->n_var;
     sn_expr hidden = sn_tanh(sn_linear(x, transposed ? sn_t(w1) : w1, b1));
@@ -213,11 +218,16 @@ void net_logistic(net *n, sn_context *ctx) {
     n->loss = sn_mean_all(sn_sub(sn_softplus(z), sn_mul(t, z)));
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------------- */
+/* ---- running
+ * ------------------------------------------------------------------------------------------------------------- */
 
 sn_function *net_function(net *n) {
-    sn_function_desc desc = {.inputs = n->in, .n_inputs = n->n_in, .outputs = n->out, .n_outputs = n->n_out,
-                             .updates = n->update, .n_updates = n->n_update};
+    sn_function_desc desc = {.inputs = n->in,
+                             .n_inputs = n->n_in,
+                             .outputs = n->out,
+                             .n_outputs = n->n_out,
+                             .updates = n->update,
+                             .n_updates = n->n_update};
     sn_function *f;
     ck_assert_msg(!sn_function_new(n->g, &desc, &f), "%s", sn_graph_error(n->g));
     return f;
@@ -260,8 +270,10 @@ static void *make_input(net *n, uint32_t i, const int64_t *dim, uint64_t *state)
     void *at = malloc(bytes + 1);
     ck_assert_ptr_nonnull(at);
     for (size_t k = 0; k < count; k++) {
-        if (n->classes[i]) ((int64_t *)at)[k] = (int64_t)next_random(state) % n->classes[i];
-        else ((float *)at)[k] = (float)uniform(state, -2, 2);
+        if (n->classes[i])
+            ((int64_t *)at)[k] = (int64_t)next_random(state) % n->classes[i];
+        else
+            ((float *)at)[k] = (float)uniform(state, -2, 2);
     }
     return at;
 }

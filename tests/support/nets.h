@@ -11,16 +11,17 @@ typedef struct {
     sn_graph *g;
     uint32_t n_in, n_param, n_var, n_out, n_update;
     sn_expr in[NET_MAX_INPUTS];
-    int64_t classes[NET_MAX_INPUTS]; /* > 0: an input of class ids, all below it */
-    sn_var *var[NET_MAX_VARS];       /* the parameters, then what an optimiser keeps */
-    sn_expr param[NET_MAX_VARS];     /* values of the variables when a call begins */
+    int64_t classes[NET_MAX_INPUTS];              /* > 0: an input of class ids, all below it */
+    sn_var *var[NET_MAX_VARS];                    /* the parameters, then what an optimiser keeps */
+    sn_expr param[NET_MAX_VARS];                  /* values of the variables when a call begins */
     double low[NET_MAX_VARS], high[NET_MAX_VARS]; /* of the variables' values in a test */
     sn_expr loss;
     sn_expr out[NET_MAX_OUTPUTS];
     sn_update update[NET_MAX_VARS];
 } net;
 
-/* ---- parts: for nets that only one test needs ------------------------------------------------------------------------- */
+/* ---- parts: for nets that only one test needs
+ * ------------------------------------------------------------------------- */
 
 void net_begin(net *n, sn_context *ctx, const char *name);
 void net_free(net *n);
@@ -41,12 +42,14 @@ void net_sgd(net *n, double rate);
 void net_momentum(net *n, double rate, double keep);
 void net_adam(net *n, double rate); /* with its step count as one more variable */
 
-/* ---- nets: each sets in, param, loss --------------------------------------------------------------------------------- */
+/* ---- nets: each sets in, param, loss
+ * --------------------------------------------------------------------------------- */
 
 /* Two classes of points in the plane, one tanh layer of h, softmax, a quadratic penalty on the weights. transposed: the
  * weights are stored [out, in]. */
 void net_moons(net *n, sn_context *ctx, int64_t h, int transposed);
-/* One example: 784-200-10, sigmoids, squared error. transposed: weights [out, in], vectors; else [in, out], rows of 1. */
+/* One example: 784-200-10, sigmoids, squared error. transposed: weights [out, in], vectors; else [in, out], rows of 1.
+ */
 void net_digit(net *n, sn_context *ctx, int transposed);
 /* 16-32-32-1, relu, mean squared error. */
 void net_relu3(net *n, sn_context *ctx);
@@ -59,13 +62,14 @@ void net_softmax_regression(net *n, sn_context *ctx);
 /* Logistic regression of symbolic size; the weights are an input and param[0]. */
 void net_logistic(net *n, sn_context *ctx);
 
-/* ---- running ------------------------------------------------------------------------------------------------------------- */
+/* ---- running
+ * ------------------------------------------------------------------------------------------------------------- */
 
 sn_function *net_function(net *n); /* must succeed */
 /* Text of sn_function_show, to be freed with free. */
 char *net_show(net *n, sn_function *f, sn_show what);
-/* Runs the net fused and not, as support_paths says, on values that follow from the seed; dim: of the named dims in order.
- * Fails the test where results differ from the evaluator's. look is called with each function. */
+/* Runs the net fused and not, as support_paths says, on values that follow from the seed; dim: of the named dims in
+ * order. Fails the test where results differ from the evaluator's. look is called with each function. */
 void net_check(net *n, const int64_t *dim, uint64_t seed, int flags, support_look look, void *arg);
 
 #endif

@@ -38,9 +38,22 @@ int64_t random_elements(const random_graph *r, ir_id id) {
 
 static int is_float(sn_dtype t) { return t == SN_F32 || t == SN_F64; }
 
+/* The number of elements must be a polynomial that the graph can hold. */
+static int has_count(const random_graph *r, ir_id id) {
+    uint32_t factors = 0;
+    for (uint32_t a = 0; a < ir_at(r->g, id)->rank; a++) {
+        const ir_poly *poly = &r->g->dim.at[ir_at(r->g, id)->dim[a]];
+        uint32_t most = 0;
+        for (uint32_t i = 0; i < poly->n; i++)
+            if (poly->term[i].n > most) most = poly->term[i].n;
+        factors += most;
+    }
+    return factors <= IR_DIM_FACTORS;
+}
+
 void random_push(random_graph *r, ir_id id, double most) {
     ck_assert_uint_ne(id, 0);
-    if (r->n_pool == RANDOM_MAX_NODES || random_elements(r, id) > MOST_ELEMENTS) return;
+    if (r->n_pool == RANDOM_MAX_NODES || random_elements(r, id) > MOST_ELEMENTS || !has_count(r, id)) return;
     if (is_float((sn_dtype)ir_at(r->g, id)->dtype) && most > 1e4) {
         id = ir_binary(r->g, IR_MUL, id, ir_const_weak(r->g, 1 / most));
         most = 1;

@@ -2,9 +2,27 @@
 #include <stdio.h>
 
 #include "backend/backend.h"
+#include "cache/disk.h"
 #include "jit_cpu/cores.h"
 #include "jit_cpu/cpuid.h"
 #include "tool.h"
+
+static void print_cache(void) {
+    static cache_disk_options options;
+    sn_context_options none = {0};
+    base_trap error = {.armed = 0};
+    base_alloc alloc;
+    base_alloc_init(&alloc, NULL);
+    if (cache_disk_choose(&none, &options, &error)) {
+        printf("cache        no: %s\n", error.text);
+    } else if (!*options.dir) {
+        printf("cache        no: %s\n", options.no_dir);
+    } else {
+        cache_swept there = cache_dir_sweep(&alloc, options.dir, 0);
+        printf("cache        %s, %llu entries, %llu bytes\n", options.dir, (unsigned long long)there.entries,
+               (unsigned long long)there.bytes);
+    }
+}
 
 static int run(int argc, char **argv) {
     (void)argv;
@@ -36,6 +54,7 @@ static int run(int argc, char **argv) {
     sn_status blas = be_cpu.reserve_gemm(dev, &error);
     printf("blas         %s%s\n", blas ? "no: " : "yes", blas ? error.text : "");
     printf("interp       yes\n");
+    print_cache();
     base_strbuf_free(&key);
     base_strbuf_free(&text);
     be_cpu.close(dev);

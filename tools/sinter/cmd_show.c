@@ -133,11 +133,12 @@ static int run(int argc, char **argv) {
         else if (!known && path) bad = tool_fail("show", "one file at a time, please: \"%s\"", argv[i]);
         else if (!known) path = argv[i];
     }
-    if (!bad && !path) bad = tool_fail("show", "which file? usage: sinter %s", tool_show.usage);
     char *text = NULL;
-    if (!bad) {
+    if (!bad && path) {
         text = read_file(path, &j->n);
         if (!text) bad = tool_fail("show", "%s cannot be read", path);
+    } else if (!bad) {
+        bad = tool_fail("show", "which file? usage: sinter %s", tool_show.usage);
     }
     if (!bad) {
         if (!j->stages) j->stages = FUSE;

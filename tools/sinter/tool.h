@@ -10,7 +10,7 @@ typedef struct {
     const char *usage, *help;
 } tool_command;
 
-extern const tool_command tool_show, tool_info, tool_ops;
+extern const tool_command tool_cache, tool_show, tool_info, tool_ops;
 
 /* Prints "sinter COMMAND: what was wrong" to standard error and returns 2. */
 __attribute__((format(printf, 2, 3))) int tool_fail(const char *command, const char *format, ...);

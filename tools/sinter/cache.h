@@ -1,0 +1,41 @@
+/* cache.h: what the files of `sinter cache` share. */
+#ifndef TOOLS_SINTER_CACHE_H
+#define TOOLS_SINTER_CACHE_H
+
+#include <time.h>
+
+#include "cache/disk.h"
+
+/* A file of the cache's folder, read whole; entry is of use where wrong is NULL. */
+typedef struct {
+    char name[CACHE_NAME_MAX];
+    void *bytes; /* of the list's allocator */
+    size_t n;
+    time_t used;
+    cache_entry entry;
+    const char *wrong; /* why it is no entry */
+    char why[CACHE_WHY_MAX];
+} cache_item;
+
+typedef struct {
+    base_alloc alloc;
+    char dir[CACHE_PATH_MAX];
+    cache_item *at;
+    size_t n, cap;
+    int json;
+} cache_list;
+
+/* A metadata line as a text; "" where there is none. */
+void cache_item_meta(const cache_item *item, const char *name, char *text, size_t size);
+/* Prints text as a JSON string. */
+void cache_json_string(const char *text, size_t n);
+
+/* cache_show.c: prints of one entry what is asked for: "about", "graph", "kernel", "llvm", "asm", "disasm". The exit
+ * status. */
+int cache_show(const cache_list *list, const cache_item *item, const char *what);
+/* Why two entries are two: the parts of their keys that differ. */
+int cache_diff(cache_list *list, const cache_item *a, const cache_item *b);
+/* A kernel's text in the names of its first user; 0 where the bytes are no kernel. */
+int cache_put_kernel(const cache_item *item, base_strbuf *out);
+
+#endif

@@ -1,0 +1,378 @@
+/* sinter cache: what the kernel cache on disk holds, whether it is whole, and putting it in order. */
+#define _POSIX_C_SOURCE 200809L
+#include <dirent.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/elf.h"
+#include "cache.h"
+#include "cache/pack.h"
+#include "tool.h"
+
+static const char help[] =
+    "usage: sinter cache COMMAND [--dir DIR] [--json]\n\n"
+    "  ls [GLOB] [--sort used|size|ms|name]  entries whose key or name fits, one a line\n"
+    "  show KEY [PART ..]    about (default), graph, kernel, llvm, asm, disasm; KEY: its first digits suffice\n"
+    "  diff KEY KEY          which part of the keys differs\n"
+    "  stats                 entries, bytes, time that compiling them took\n"
+    "  verify                reads everything; 1 if anything is damaged\n"
+    "  gc [BYTES]            deletes those longest unused until that many bytes are left (default SINTER_CACHE_MAX)\n"
+    "  rm KEY ..|--all       deletes entries\n"
+    "  pack FILE [GLOB]      makes a bundle of the entries whose key or name fits\n"
+    "  unpack FILE           puts a bundle's entries into the folder\n";
+
+/* ---- the folder -------------------------------------------------------------------------------------------------- */
+
+void cache_item_meta(const cache_item *item, const char *name, char *text, size_t size) {
+    size_t n = 0;
+    const char *value = item->wrong ? NULL : cache_entry_meta(&item->entry, name, &n);
+    snprintf(text, size, "%.*s", (int)(n < size ? n : size - 1), value ? value : "");
+}
+
+void cache_json_string(const char *text, size_t n) {
+    putchar('"');
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c == '"' || c == '\\')
+            printf("\\%c", c);
+        else if (c == '\n')
+            printf("\\n");
+        else if (c < 32)
+            printf("\\u%04x", c);
+        else
+            putchar(c);
+    }
+    putchar('"');
+}
+
+static void list_free(cache_list *l) {
+    for (size_t i = 0; i < l->n; i++)
+        if (l->at[i].bytes) base_free(&l->alloc, l->at[i].bytes, l->at[i].n + 1);
+    base_free(&l->alloc, l->at, l->cap * sizeof *l->at);
+    l->at = NULL;
+    l->n = l->cap = 0;
+}
+
+static int list_add(cache_list *l, const char *name) {
+    char path[CACHE_PATH_MAX + CACHE_NAME_MAX];
+    struct stat s;
+    if (l->n == l->cap) {
+        size_t cap = l->cap ? 2 * l->cap : 64;
+        cache_item *at = base_realloc(&l->alloc, l->at, l->cap * sizeof *at, cap * sizeof *at);
+        if (!at) return 0;
+        l->at = at;
+        l->cap = cap;
+    }
+    cache_item *item = &l->at[l->n++];
+    memset(item, 0, sizeof *item);
+    snprintf(item->name, sizeof item->name, "%s", name);
+    snprintf(path, sizeof path, "%s/%s", l->dir, name);
+    if (!stat(path, &s)) item->used = s.st_mtime;
+    if (cache_dir_read(&l->alloc, l->dir, name, 0, &item->bytes, &item->n, item->why) != CACHE_READ)
+        item->wrong = item->why;
+    else
+        item->wrong = cache_entry_open(&item->entry, item->bytes, item->n);
+    return 1;
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const cache_item *)a)->name, ((const cache_item *)b)->name);
+}
+
+/* Reads all files with an entry's name. An absent folder is an empty one. */
+static int list_read(cache_list *l) {
+    char why[CACHE_WHY_MAX];
+    int missing, good = 1;
+    if (!cache_dir_check(l->dir, &missing, why)) return missing ? 0 : tool_fail("cache", "%s", why);
+    DIR *dir = opendir(l->dir);
+    if (!dir) return tool_fail("cache", "%s: %s", l->dir, strerror(errno));
+    for (struct dirent *d; good && (d = readdir(dir));)
+        if (strlen(d->d_name) < CACHE_NAME_MAX && cache_dir_is_name(d->d_name)) good = list_add(l, d->d_name);
+    closedir(dir);
+    if (l->n) qsort(l->at, l->n, sizeof *l->at, by_name);
+    return good ? 0 : tool_fail("cache", "out of memory");
+}
+
+static int fits(const cache_item *item, const char *glob) {
+    char name[256];
+    cache_item_meta(item, "name", name, sizeof name);
+    return !glob || !fnmatch(glob, item->name, 0) || !fnmatch(glob, name, 0);
+}
+
+/* The one entry whose name begins so; else NULL, and said why. */
+static const cache_item *find(const cache_list *l, const char *key) {
+    const cache_item *found = NULL;
+    for (size_t i = 0; i < l->n; i++) {
+        if (strncmp(l->at[i].name, key, strlen(key))) continue;
+        if (found) return tool_fail("cache", "several entries begin with %s", key), NULL;
+        found = &l->at[i];
+    }
+    if (!found) tool_fail("cache", "no entry begins with %s in %s", key, l->dir);
+    return found;
+}
+
+/* ---- commands ---------------------------------------------------------------------------------------------------- */
+
+static double compile_ms(const cache_item *item) {
+    char ms[32];
+    cache_item_meta(item, "compile_ms", ms, sizeof ms);
+    return strtod(ms, NULL);
+}
+
+static int by_use(const void *a, const void *b) {
+    const cache_item *x = a, *y = b;
+    return x->used != y->used ? (x->used > y->used ? -1 : 1) : by_name(a, b);
+}
+
+static int by_size(const void *a, const void *b) {
+    const cache_item *x = a, *y = b;
+    return x->n != y->n ? (x->n > y->n ? -1 : 1) : by_name(a, b);
+}
+
+static int by_ms(const void *a, const void *b) {
+    double x = compile_ms(a), y = compile_ms(b);
+    return x > y ? -1 : x < y ? 1 : by_name(a, b);
+}
+
+static void print_item(const cache_list *l, const cache_item *item, int first) {
+    char name[256], function[128], used[32] = "?";
+    struct tm t;
+    cache_item_meta(item, "name", name, sizeof name);
+    cache_item_meta(item, "function", function, sizeof function);
+    if (gmtime_r(&item->used, &t)) strftime(used, sizeof used, "%Y-%m-%d", &t);
+    const char *target = item->wrong ? "" : item->entry.key + item->entry.kernel_bytes;
+    if (!l->json) {
+        printf("%.12s  %8zu  %9.2f  %s  %-10.*s  %s\n", item->name, item->n, compile_ms(item), used,
+               (int)strcspn(target, ";"), target, item->wrong ? item->wrong : name);
+        return;
+    }
+    printf("%s\n  {\"key\": \"%.32s\", \"bytes\": %zu, \"compile_ms\": %.3f, \"used\": \"%s\", \"target\": ",
+           first ? "" : ",", item->name, item->n, compile_ms(item), used);
+    cache_json_string(target, strlen(target));
+    printf(", \"name\": ");
+    cache_json_string(name, strlen(name));
+    printf(", \"function\": ");
+    cache_json_string(function, strlen(function));
+    printf(", \"wrong\": ");
+    cache_json_string(item->wrong ? item->wrong : "", item->wrong ? strlen(item->wrong) : 0);
+    printf("}");
+}
+
+static int list_entries(cache_list *l, const char *glob, const char *sort) {
+    static const struct {
+        const char *word;
+        int (*order)(const void *a, const void *b);
+    } orders[] = {{"used", by_use}, {"size", by_size}, {"ms", by_ms}, {"name", by_name}};
+    size_t i = 0;
+    while (i < 4 && sort && strcmp(orders[i].word, sort)) i++;
+    if (i == 4) return tool_fail("cache", "entries are sorted by used, size, ms or name, not by %s", sort);
+    if (l->n) qsort(l->at, l->n, sizeof *l->at, orders[i].order);
+    int terminal = isatty(STDOUT_FILENO), first = 1;
+    if (l->json)
+        printf("[");
+    else if (l->n)
+        printf("%s%-12s  %8s  %9s  %-10s  %-10s  %s%s\n", terminal ? "\033[1m" : "", "key", "bytes", "compile ms",
+               "used", "target", "name", terminal ? "\033[0m" : "");
+    for (i = 0; i < l->n; i++) {
+        if (!fits(&l->at[i], glob)) continue;
+        print_item(l, &l->at[i], first);
+        first = 0;
+    }
+    if (l->json) printf("\n]\n");
+    return 0;
+}
+
+static int show(cache_list *l, int argc, char **argv) {
+    static char about[] = "about", *only_about[] = {about};
+    static const char *const parts[] = {"about", "graph", "kernel", "llvm", "asm", "disasm"};
+    if (!argc) return tool_fail("cache", "show needs a key");
+    const cache_item *item = find(l, argv[0]);
+    if (!item) return 1;
+    char **part = argc > 1 ? argv + 1 : only_about;
+    int n = argc > 1 ? argc - 1 : 1, status = 0;
+    for (int i = 0; i < n; i++) {
+        size_t k = 0;
+        while (k < 6 && strcmp(parts[k], part[i])) k++;
+        if (k == 6) return tool_fail("cache", "an entry has no part %s", part[i]);
+        if (k == 5 && l->json) return tool_fail("cache", "disasm is what objdump prints, which is no JSON");
+    }
+    if (l->json) printf("{");
+    for (int i = 0; i < n && !status; i++) {
+        if (l->json && i) printf(", ");
+        status = cache_show(l, item, part[i]);
+    }
+    if (l->json) puts("}");
+    return status;
+}
+
+static int stats(const cache_list *l) {
+    uint64_t bytes = 0, damaged = 0;
+    double ms = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        bytes += l->at[i].n;
+        ms += compile_ms(&l->at[i]);
+        damaged += l->at[i].wrong != NULL;
+    }
+    if (l->json) {
+        printf("{\"dir\": ");
+        cache_json_string(l->dir, strlen(l->dir));
+        printf(", \"entries\": %zu, \"bytes\": %llu, \"damaged\": %llu, \"compile_ms\": %.3f}\n", l->n,
+               (unsigned long long)bytes, (unsigned long long)damaged, ms);
+    } else {
+        printf("folder      %s\nentries     %zu\nbytes       %llu\ndamaged     %llu\ncompiling   %.1f ms\n", l->dir,
+               l->n, (unsigned long long)bytes, (unsigned long long)damaged, ms);
+    }
+    return 0;
+}
+
+/* What is wrong with an entry whose checksum is right: nothing, unless a program of ours did it. */
+static const char *look_deeper(const cache_item *item, char text[BASE_ELF_TEXT_MAX]) {
+    const cache_entry *e = &item->entry;
+    base_alloc alloc;
+    base_strbuf kernel;
+    base_elf elf;
+    char name[CACHE_NAME_MAX];
+    base_hash hash = base_hash_bytes(e->key, e->key_bytes);
+    cache_dir_name(hash, e->family, name);
+    if (hash.lo != e->hash.lo || hash.hi != e->hash.hi || strcmp(name, item->name)) return "it is of another key";
+    base_alloc_init(&alloc, NULL);
+    base_strbuf_init(&kernel, &alloc);
+    int decodes = cache_put_kernel(item, &kernel);
+    base_strbuf_free(&kernel);
+    if (!decodes) return "its key holds no kernel";
+    return base_elf_open(&elf, e->payload, e->payload_bytes, text) ? NULL : text;
+}
+
+static int verify(const cache_list *l) {
+    size_t bad = 0;
+    if (l->json) printf("{\"damaged\": [");
+    for (size_t i = 0; i < l->n; i++) {
+        char text[BASE_ELF_TEXT_MAX];
+        const char *wrong = l->at[i].wrong ? l->at[i].wrong : look_deeper(&l->at[i], text);
+        if (!wrong) continue;
+        if (l->json) {
+            printf("%s{\"entry\": \"%s\", \"wrong\": ", bad ? ", " : "", l->at[i].name);
+            cache_json_string(wrong, strlen(wrong));
+            printf("}");
+        } else {
+            printf("%s: %s\n", l->at[i].name, wrong);
+        }
+        bad++;
+    }
+    if (l->json)
+        printf("], \"entries\": %zu}\n", l->n);
+    else
+        printf("%zu entries, %zu damaged\n", l->n, bad);
+    return bad != 0;
+}
+
+static int collect(cache_list *l, uint64_t max_bytes) {
+    cache_swept swept = cache_dir_sweep(&l->alloc, l->dir, max_bytes);
+    printf(l->json ? "{\"entries\": %llu, \"bytes\": %llu, \"removed\": %llu, \"removed_bytes\": %llu}\n"
+                   : "%llu entries of %llu bytes; removed %llu of %llu bytes\n",
+           (unsigned long long)swept.entries, (unsigned long long)swept.bytes, (unsigned long long)swept.removed,
+           (unsigned long long)swept.removed_bytes);
+    return 0;
+}
+
+static int delete (cache_list *l, int argc, char **argv) {
+    int all = argc == 1 && !strcmp(argv[0], "--all");
+    size_t removed = 0;
+    if (!argc) return tool_fail("cache", "rm needs keys, or --all");
+    for (size_t i = 0; all && i < l->n; i++, removed++) cache_dir_remove(l->dir, l->at[i].name);
+    for (int k = 0; !all && k < argc; k++, removed++) {
+        const cache_item *item = find(l, argv[k]);
+        if (!item) return 1;
+        cache_dir_remove(l->dir, item->name);
+    }
+    printf(l->json ? "{\"removed\": %zu}\n" : "removed %zu\n", removed);
+    return 0;
+}
+
+typedef struct {
+    const cache_list *list;
+    const char *glob;
+} choice;
+
+static int chosen(void *arg, const char *name) {
+    const choice *c = arg;
+    for (size_t i = 0; i < c->list->n; i++)
+        if (!strcmp(c->list->at[i].name, name)) return fits(&c->list->at[i], c->glob);
+    return 0;
+}
+
+static int bundle(cache_list *l, int packing, int argc, char **argv) {
+    base_trap err = {.armed = 0};
+    uint32_t count;
+    choice c = {l, argc > 1 ? argv[1] : NULL};
+    if (!argc) return tool_fail("cache", "pack and unpack need a file");
+    sn_status status = packing ? cache_pack(&l->alloc, l->dir, chosen, &c, argv[0], &count, &err)
+                               : cache_unpack(&l->alloc, argv[0], l->dir, &count, &err);
+    if (status) return tool_fail("cache", "%s", err.text);
+    printf(l->json ? "{\"entries\": %u}\n" : "%u entries\n", (unsigned)count);
+    return 0;
+}
+
+static int number(const char *text, uint64_t *out) {
+    char *end;
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    return !errno && end != text && !*end && *text != '-';
+}
+
+static int command(cache_list *l, const char *what, int argc, char **argv, const char *sort, uint64_t max_bytes) {
+    if (!strcmp(what, "ls")) return list_entries(l, argc ? argv[0] : NULL, sort);
+    if (!strcmp(what, "show")) return show(l, argc, argv);
+    if (!strcmp(what, "stats")) return stats(l);
+    if (!strcmp(what, "verify")) return verify(l);
+    if (!strcmp(what, "rm")) return delete (l, argc, argv);
+    if (!strcmp(what, "pack") || !strcmp(what, "unpack")) return bundle(l, *what == 'p', argc, argv);
+    if (!strcmp(what, "gc")) {
+        if (argc && !number(argv[0], &max_bytes)) return tool_fail("cache", "%s is no number of bytes", argv[0]);
+        return collect(l, max_bytes);
+    }
+    if (!strcmp(what, "diff")) {
+        if (argc != 2) return tool_fail("cache", "diff needs two keys");
+        const cache_item *a = find(l, argv[0]), *b = find(l, argv[1]);
+        return a && b ? cache_diff(l, a, b) : 1;
+    }
+    return tool_fail("cache", "there is no command %s\n\n%s", what, help);
+}
+
+static int run(int argc, char **argv) {
+    static cache_list l;
+    static cache_disk_options options;
+    sn_context_options given = {0};
+    base_trap err = {.armed = 0};
+    const char *sort = NULL;
+    int n = 0; /* words that are no options stay in front */
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--json"))
+            l.json = 1;
+        else if (!strcmp(argv[i], "--help"))
+            return fputs(help, stdout) < 0;
+        else if (!strcmp(argv[i], "--dir") && i + 1 < argc)
+            given.cache_dir = argv[++i];
+        else if (!strcmp(argv[i], "--sort") && i + 1 < argc)
+            sort = argv[++i];
+        else
+            argv[n++] = argv[i];
+    }
+    if (!n) return fputs(help, stderr), 2;
+    if (cache_disk_choose(&given, &options, &err)) return tool_fail("cache", "%s", err.text);
+    if (!*options.dir) return tool_fail("cache", "there is no cache folder: %s", options.no_dir);
+    base_alloc_init(&l.alloc, NULL);
+    memcpy(l.dir, options.dir, sizeof l.dir);
+    int status = list_read(&l);
+    if (!status) status = command(&l, argv[0], n - 1, argv + 1, sort, options.max_bytes);
+    list_free(&l);
+    return status;
+}
+
+const tool_command tool_cache = {"cache", run, "cache ls|show|diff|stats|verify|gc|rm|pack|unpack",
+                                 "the kernels kept on disk (sinter cache --help)"};
