@@ -56,6 +56,27 @@ START_TEST(reads_what_is_there) {
 }
 END_TEST
 
+/* Nothing in the header of a section without a type counts. */
+START_TEST(sections_without_a_type_are_empty) {
+    support_elf object;
+    base_elf elf;
+    char text[BASE_ELF_TEXT_MAX];
+    for (int index = 0; index <= 2; index += 2) {
+        make(&object);
+        Elf64_Shdr h = support_elf_header(&object, index);
+        h.sh_type = SHT_NULL;
+        h.sh_addralign = 24;
+        h.sh_size = UINT64_MAX;
+        support_elf_set_header(&object, index, h);
+        ck_assert_msg(base_elf_open(&elf, object.at, object.n, text), "%s", text);
+        base_elf_section s = base_elf_section_at(&elf, (uint32_t)index);
+        ck_assert_uint_eq(s.align, 1);
+        ck_assert_uint_eq(s.size, 0);
+        ck_assert_ptr_null(s.bytes);
+    }
+}
+END_TEST
+
 static void refused(const support_elf *object, const char *word) {
     base_elf elf;
     char text[BASE_ELF_TEXT_MAX];
@@ -166,6 +187,7 @@ int main(void) {
     TCase *tc = tcase_create("elf");
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, reads_what_is_there);
+    tcase_add_test(tc, sections_without_a_type_are_empty);
     tcase_add_test(tc, refuses_bad_headers);
     tcase_add_test(tc, refuses_bad_sections);
     tcase_add_test(tc, survives_every_flip_and_cut);

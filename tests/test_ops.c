@@ -1,7 +1,7 @@
-/* Every element-wise operator of the table in every dtype that it takes, and casts between all dtypes: forward, compiled
- * and interpreted, against the graph evaluator within the bound of its row; on odd sizes, broadcasts, extents 0 and 1,
- * NaN, infinities, zeros of both signs and subnormals, and where different shapes of kernels compute it: vectors along
- * points, vectors along a loop, registers at entry, operands read across. */
+/* Every element-wise operator of the table in every dtype that it takes, and casts between all dtypes: forward,
+ * compiled and interpreted, against the graph evaluator within the bound of its row; on odd sizes, broadcasts, extents
+ * 0 and 1, NaN, infinities, zeros of both signs and subnormals, and where different shapes of kernels compute it:
+ * vectors along points, vectors along a loop, registers at entry, operands read across. */
 #include <check.h>
 #include <float.h>
 #include <math.h>
@@ -14,7 +14,8 @@ static const sn_dtype dtypes[] = {SN_F64, SN_F32, SN_I64, SN_I32, SN_U8, SN_BOOL
 enum { N_DTYPES = sizeof dtypes / sizeof *dtypes };
 
 typedef enum { VECTOR, BROADCAST, NAMED, EMPTY, ONE, SCALAR, SMALL, ROWS, ACROSS, N_SHAPES } shape;
-static const char *const shape_names[] = {"vector", "broadcast", "named", "empty", "one", "scalar", "small", "rows", "across"};
+static const char *const shape_names[] = {"vector", "broadcast", "named", "empty", "one",
+                                          "scalar", "small",     "rows",  "across"};
 
 typedef struct {
     sn_dtype dtype;
@@ -25,11 +26,12 @@ typedef struct {
 
 static int is_float(sn_dtype t) { return t == SN_F32 || t == SN_F64; }
 
-/* ---- values ------------------------------------------------------------------------------------------------------------- */
+/* ---- values ----------------------------------------------------------------------------------------------------- */
 
-static const double special_floats[] = {0.0,  -0.0, 1.0,   -1.0,  NAN,   INFINITY, -INFINITY, 0.5,   -0.5, 2.0,     -2.0,
-                                        3.0,  -3.0, 1e-45, 1e-40, -1e-40, 1e30,    -1e30,     88.0,  -88., 1.0e-20, 100.5,
-                                        1e5,  -1e5, 0.999999, 1.000001, -0.999999, 6.0,       7.5,   1e10, -2.5,    0.25};
+static const double special_floats[] = {0.0,      -0.0,     1.0,       -1.0, NAN,     INFINITY, -INFINITY, 0.5,
+                                        -0.5,     2.0,      -2.0,      3.0,  -3.0,    1e-45,    1e-40,     -1e-40,
+                                        1e30,     -1e30,    88.0,      -88., 1.0e-20, 100.5,    1e5,       -1e5,
+                                        0.999999, 1.000001, -0.999999, 6.0,  7.5,     1e10,     -2.5,      0.25};
 enum { N_SPECIAL = sizeof special_floats / sizeof *special_floats };
 
 static int64_t special_int(sn_dtype dtype, uint32_t i) {
@@ -50,14 +52,20 @@ static void fill(support_case *c, ir_id input, int operand) {
         uint32_t k = (uint32_t)(operand ? i / N_SPECIAL + i : i);
         if (is_float(dtype)) {
             double x = support_case_below(c, 2) ? support_case_uniform(c, -9, 9) : exp(support_case_uniform(c, -7, 7));
-            support_put(at, dtype, i, i < N_SPECIAL * N_SPECIAL ? special_floats[k % N_SPECIAL] : support_case_below(c, 3) ? x : -x);
+            support_put(at, dtype, i,
+                        i < N_SPECIAL * N_SPECIAL  ? special_floats[k % N_SPECIAL]
+                        : support_case_below(c, 3) ? x
+                                                   : -x);
         } else if (dtype == SN_BOOL) {
             support_put(at, dtype, i, support_case_below(c, 2));
         } else {
             int64_t x = special_int(dtype, operand ? k : (uint32_t)(i / 14));
-            if (dtype == SN_I64) ((int64_t *)at)[i] = x;
-            else if (dtype == SN_I32) ((int32_t *)at)[i] = (int32_t)x;
-            else ((uint8_t *)at)[i] = (uint8_t)x;
+            if (dtype == SN_I64)
+                ((int64_t *)at)[i] = x;
+            else if (dtype == SN_I32)
+                ((int32_t *)at)[i] = (int32_t)x;
+            else
+                ((uint8_t *)at)[i] = (uint8_t)x;
         }
     }
 }
@@ -66,9 +74,9 @@ static void make_operands(support_case *c, sn_dtype dtype, shape form, ir_id out
     static const struct {
         uint32_t rank[2];
         int64_t size[2][3];
-    } sizes[N_SHAPES] = {[VECTOR] = {{1, 1}, {{1061}, {1061}}}, [BROADCAST] = {{3, 1}, {{5, 1, 7}, {7}}},
-                         [EMPTY] = {{2, 2}, {{3, 0}, {3, 0}}},  [ONE] = {{1, 2}, {{1}, {1, 1}}},
-                         [SCALAR] = {{0, 0}, {{0}, {0}}},       [SMALL] = {{1, 0}, {{3}, {0}}},
+    } sizes[N_SHAPES] = {[VECTOR] = {{1, 1}, {{1061}, {1061}}},   [BROADCAST] = {{3, 1}, {{5, 1, 7}, {7}}},
+                         [EMPTY] = {{2, 2}, {{3, 0}, {3, 0}}},    [ONE] = {{1, 2}, {{1}, {1, 1}}},
+                         [SCALAR] = {{0, 0}, {{0}, {0}}},         [SMALL] = {{1, 0}, {{3}, {0}}},
                          [ROWS] = {{2, 2}, {{33, 35}, {33, 35}}}, [ACROSS] = {{2, 2}, {{70, 19}, {19, 70}}}};
     for (int k = 0; k < 2; k++) {
         if (form == NAMED) {
@@ -82,7 +90,7 @@ static void make_operands(support_case *c, sn_dtype dtype, shape form, ir_id out
     if (form == ACROSS) out[0] = ir_transpose(c->g, out[0], (const uint8_t[]){1, 0});
 }
 
-/* ---- operators ---------------------------------------------------------------------------------------------------------- */
+/* ---- operators -------------------------------------------------------------------------------------------------- */
 
 static int fits(int op, sn_dtype dtype, int operands) {
     return ir_ops[op].cls == IR_CLASS_EWISE && ir_ops[op].n_operands == operands && op != IR_CAST && op != IR_SELECT &&
@@ -106,9 +114,11 @@ static void build_ops(support_case *c, const void *arg) {
         if (at++ < o->first || at > o->first + o->n) continue;
         ir_id y = o->operands == 1 ? ir_unary(c->g, (ir_op)op, in[0]) : ir_binary(c->g, (ir_op)op, in[0], in[1]);
         sn_dtype result = (sn_dtype)ir_at(c->g, y)->dtype;
-        /* Rows: a vector loop that ends in a fold which keeps the bound. Zeros of both signs make its bits depend on order. */
+        /* Rows: a vector loop that ends in a fold which keeps the bound. Zeros of both signs make its bits depend on
+         * order. */
         if (o->shape == ROWS && result != SN_BOOL)
-            y = ir_reduce(c->g, IR_RMAX, is_float(result) ? ir_binary(c->g, IR_MAX, y, ir_const(c->g, result, -1e6)) : y, 2, 0);
+            y = ir_reduce(c->g, IR_RMAX,
+                          is_float(result) ? ir_binary(c->g, IR_MAX, y, ir_const(c->g, result, -1e6)) : y, 2, 0);
         support_case_out(c, y, bound(op, o->dtype) + (o->shape == ROWS && is_float(result) ? 1e-9 : 0));
     }
 }
@@ -122,7 +132,8 @@ static void run_ops(sn_dtype dtype, shape form, int operands) {
     for (uint32_t first = 0; first < fitting; first += 8) {
         ops_case o = {dtype, form, operands, first, 8};
         char what[128];
-        snprintf(what, sizeof what, "%s, %s, %d operands, from operator %u", sn_dtype_name(dtype), shape_names[form], operands, first);
+        snprintf(what, sizeof what, "%s, %s, %d operands, from operator %u", sn_dtype_name(dtype), shape_names[form],
+                 operands, first);
         support_run_case(ctx, what, build_ops, &o, SUPPORT_ULP | (compiled ? SUPPORT_COMPILED : 0));
     }
 }
@@ -135,7 +146,7 @@ START_TEST(operators) {
 }
 END_TEST
 
-/* ---- casts and select -------------------------------------------------------------------------------------------------------- */
+/* ---- casts and select ------------------------------------------------------------------------------------------- */
 
 static void build_casts(support_case *c, const void *arg) {
     const ops_case *o = arg;
@@ -176,7 +187,8 @@ END_TEST
 static void build_pairs(support_case *c, const void *arg) {
     sn_dtype dtype = *(const sn_dtype *)arg;
     ir_graph *g = c->g;
-    ir_id x = support_case_sizes(c, dtype, 1, (const int64_t[]){61}), size = ir_unary(g, IR_ABS, x), minus = ir_unary(g, IR_NEG, size);
+    ir_id x = support_case_sizes(c, dtype, 1, (const int64_t[]){61}), size = ir_unary(g, IR_ABS, x),
+          minus = ir_unary(g, IR_NEG, size);
     fill(c, x, 0);
     const double constants[] = {0.0, -0.0, 1.0, INFINITY, -INFINITY, NAN};
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {

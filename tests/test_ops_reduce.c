@@ -14,7 +14,7 @@ static sn_context *ctx;
 static void open_context(void) { ctx = support_twin_context(); }
 static void close_context(void) { sn_context_free(ctx); }
 
-/* ---- reductions --------------------------------------------------------------------------------------------------------- */
+/* ---- reductions ------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     uint32_t rank;
@@ -23,12 +23,18 @@ typedef struct {
     int compiled;
 } reduce_shape;
 
-static const reduce_shape shapes[] = {
-    {1, {1}, 0, 0},          {1, {0}, 0, 0},          {1, {7}, 0, 1},        {1, {5003}, 0, 1},      {1, {5003}, 1, 1},
-    {2, {3, 5}, 0, 1},       {2, {0, 3}, 0, 0},       {2, {3, 0}, 0, 0},     {2, {1, 9}, 0, 0},      {2, {129, 33}, 0, 1},
-    {2, {33, 129}, 1, 1},    {2, {129, 33}, 2, 1},    {2, {9, 1031}, 0, 0},  {2, {1031, 9}, 3, 0},   {3, {4, 5, 6}, 0, 1},
-    {3, {17, 3, 40}, 0, 1},  {3, {40, 17, 3}, 4, 0},  {3, {2, 0, 3}, 0, 0},  {3, {1, 33, 1}, 0, 0},  {3, {35, 2, 37}, 5, 1},
-    {4, {3, 4, 2, 5}, 0, 0}, {4, {33, 2, 34, 3}, 0, 1}, {4, {5, 33, 7, 2}, 3, 0}};
+static const reduce_shape shapes[] = {{1, {1}, 0, 0},          {1, {0}, 0, 0},
+                                      {1, {7}, 0, 1},          {1, {5003}, 0, 1},
+                                      {1, {5003}, 1, 1},       {2, {3, 5}, 0, 1},
+                                      {2, {0, 3}, 0, 0},       {2, {3, 0}, 0, 0},
+                                      {2, {1, 9}, 0, 0},       {2, {129, 33}, 0, 1},
+                                      {2, {33, 129}, 1, 1},    {2, {129, 33}, 2, 1},
+                                      {2, {9, 1031}, 0, 0},    {2, {1031, 9}, 3, 0},
+                                      {3, {4, 5, 6}, 0, 1},    {3, {17, 3, 40}, 0, 1},
+                                      {3, {40, 17, 3}, 4, 0},  {3, {2, 0, 3}, 0, 0},
+                                      {3, {1, 33, 1}, 0, 0},   {3, {35, 2, 37}, 5, 1},
+                                      {4, {3, 4, 2, 5}, 0, 0}, {4, {33, 2, 34, 3}, 0, 1},
+                                      {4, {5, 33, 7, 2}, 3, 0}};
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
 typedef struct {
@@ -52,14 +58,17 @@ static void build_reduce(support_case *c, const void *arg) {
     int64_t n = (int64_t)(support_bytes(c->g, x, c->body.dim) / sn_dtype_size(r->dtype));
     static const double specials[] = {NAN, INFINITY, -INFINITY};
     for (int64_t i = 0; r->special && i < n; i++)
-        if (support_case_below(c, 9) == 0) support_put(support_case_data(c, x), r->dtype, i, specials[support_case_below(c, 3)]);
+        if (support_case_below(c, 9) == 0)
+            support_put(support_case_data(c, x), r->dtype, i, specials[support_case_below(c, 3)]);
     for (uint32_t axes = r->first_axes; axes < 1u << r->shape->rank && axes < r->first_axes + 5; axes++) {
         for (ir_op op = IR_SUM; op <= IR_RMIN; op++) {
             ir_id y = ir_reduce(c->g, op, x, axes, (int)(axes & 1));
             support_case_out(c, y, 0);
             /* And used: by what is repeated along the folded axes, and by what is not. */
-            if (op == IR_SUM && (axes & 1)) support_case_out(c, ir_binary(c->g, IR_SUB, x, y), 0);
-            else if (op == IR_RMAX) support_case_out(c, ir_binary(c->g, IR_ADD, y, y), 0);
+            if (op == IR_SUM && (axes & 1))
+                support_case_out(c, ir_binary(c->g, IR_SUB, x, y), 0);
+            else if (op == IR_RMAX)
+                support_case_out(c, ir_binary(c->g, IR_ADD, y, y), 0);
         }
     }
 }
@@ -72,8 +81,8 @@ START_TEST(reductions) {
         for (uint32_t axes = 1; axes < 1u << shape->rank; axes += 5) {
             reduce_case r = {dtype, shape, special, axes};
             char what[100];
-            snprintf(what, sizeof what, "reduce %s, shape %d, axes from %u, special %d", sn_dtype_name(dtype), (int)(_i % N_SHAPES),
-                     axes, special);
+            snprintf(what, sizeof what, "reduce %s, shape %d, axes from %u, special %d", sn_dtype_name(dtype),
+                     (int)(_i % N_SHAPES), axes, special);
             int compiled = shape->compiled && !special && (dtype == SN_F32 || dtype == SN_I32 || shape->rank == 2);
             support_run_case(ctx, what, build_reduce, &r, compiled ? SUPPORT_COMPILED | SUPPORT_THREADS : 0);
         }
@@ -106,7 +115,7 @@ START_TEST(fused_sums) {
 }
 END_TEST
 
-/* ---- matrix products ------------------------------------------------------------------------------------------------------ */
+/* ---- matrix products -------------------------------------------------------------------------------------------- */
 
 typedef struct {
     int64_t m, n, k;
@@ -115,10 +124,11 @@ typedef struct {
 } product_shape;
 
 static const product_shape products[] = {
-    {1, 1, 1, 0, 0},   {1, 1, 0, 0, 0},   {0, 3, 2, 0, 0},    {3, 0, 2, 0, 0},    {3, 2, 0, 0, 1},     {3, 5, 2, 0, 1},
-    {7, 33, 5, 0, 1},  {33, 2, 64, 0, 1}, {64, 3, 17, 1, 1},  {5, 1, 40, 0, 0},   {1, 40, 5, 0, 0},    {40, 1, 1, 0, 0},
-    {32, 33, 34, 0, 1}, {33, 34, 35, 0, 1}, {70, 65, 64, 0, 1}, {200, 3, 100, 1, 1}, {2, 3, 500, 4, 1}, {100, 101, 102, 7, 1},
-    {0, 40, 40, 1, 0}, {40, 40, 0, 4, 1}, {1, 50, 50, 7, 1}, {300, 40, 2, 1, 1}};
+    {1, 1, 1, 0, 0},     {1, 1, 0, 0, 0},   {0, 3, 2, 0, 0},       {3, 0, 2, 0, 0},    {3, 2, 0, 0, 1},
+    {3, 5, 2, 0, 1},     {7, 33, 5, 0, 1},  {33, 2, 64, 0, 1},     {64, 3, 17, 1, 1},  {5, 1, 40, 0, 0},
+    {1, 40, 5, 0, 0},    {40, 1, 1, 0, 0},  {32, 33, 34, 0, 1},    {33, 34, 35, 0, 1}, {70, 65, 64, 0, 1},
+    {200, 3, 100, 1, 1}, {2, 3, 500, 4, 1}, {100, 101, 102, 7, 1}, {0, 40, 40, 1, 0},  {40, 40, 0, 4, 1},
+    {1, 50, 50, 7, 1},   {300, 40, 2, 1, 1}};
 enum { N_PRODUCTS = sizeof products / sizeof *products };
 
 typedef struct {

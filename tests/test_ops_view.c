@@ -1,6 +1,6 @@
 /* Everything that moves elements, in every dtype, to the bit: slices with constant and runtime starts and steps, pads,
- * concatenations, gathers, scatters, one-hot, transposes, broadcasts, reshapes; each alone, of a value computed in the same
- * function, read by arithmetic, and folded. */
+ * concatenations, gathers, scatters, one-hot, transposes, broadcasts, reshapes; each alone, of a value computed in the
+ * same function, read by arithmetic, and folded. */
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,12 +50,13 @@ static void build_slices(support_case *c, const void *arg) {
     ir_id x = support_case_input(c, v->dtype, 2, dims), made = made_of(c, x);
     ir_dim end = v->variant & 1 ? ir_dim_sub(g, N, constant(c, 5)) : constant(c, 14);
     static const int64_t starts[] = {3, -7, 1000, 0, INT64_MAX, INT64_MIN};
-    const ir_range ranges[][2] = {{{constant(c, 2), 0, 1, end}, {0, 0, 1, dims[1]}},
-                                  {{0, 0, 1, dims[0]}, {constant(c, 1), 0, 3, constant(c, 12)}},
-                                  {{constant(c, 4), 0, 2, constant(c, 6)}, {constant(c, 36), 0, 1, constant(c, 1)}},
-                                  {{0, start_input(c, starts[v->variant % 6]), 1, constant(c, 5)}, {0, 0, 1, dims[1]}},
-                                  {{0, 0, 1, dims[0]}, {constant(c, 2), start_input(c, starts[(v->variant + 1) % 6]), 2, constant(c, 9)}},
-                                  {{constant(c, 3), 0, 1, constant(c, 0)}, {0, 0, 1, dims[1]}}};
+    const ir_range ranges[][2] = {
+        {{constant(c, 2), 0, 1, end}, {0, 0, 1, dims[1]}},
+        {{0, 0, 1, dims[0]}, {constant(c, 1), 0, 3, constant(c, 12)}},
+        {{constant(c, 4), 0, 2, constant(c, 6)}, {constant(c, 36), 0, 1, constant(c, 1)}},
+        {{0, start_input(c, starts[v->variant % 6]), 1, constant(c, 5)}, {0, 0, 1, dims[1]}},
+        {{0, 0, 1, dims[0]}, {constant(c, 2), start_input(c, starts[(v->variant + 1) % 6]), 2, constant(c, 9)}},
+        {{constant(c, 3), 0, 1, constant(c, 0)}, {0, 0, 1, dims[1]}}};
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) out_view(c, ir_slice(g, i & 1 ? made : x, ranges[i]));
     support_case_out(c, ir_slice(g, made, ranges[3]), 0);
     if (v->dtype != SN_BOOL)
@@ -65,23 +66,28 @@ static void build_slices(support_case *c, const void *arg) {
 static void build_pads(support_case *c, const void *arg) {
     const view_case *v = arg;
     ir_graph *g = c->g;
-    ir_dim N = support_case_dim(c, "N", v->variant & 2 ? 1 : 9), dims[2] = {v->variant & 1 ? N : constant(c, 9), constant(c, 5)};
+    ir_dim N = support_case_dim(c, "N", v->variant & 2 ? 1 : 9),
+           dims[2] = {v->variant & 1 ? N : constant(c, 9), constant(c, 5)};
     ir_id x = support_case_input(c, v->dtype, 2, dims), made = made_of(c, x);
     ir_dim more = ir_dim_add(g, dims[0], constant(c, 6));
     const ir_range ranges[][2] = {{{constant(c, 2), 0, 1, dims[0]}, {0, 0, 1, dims[1]}},
                                   {{0, 0, 1, dims[0]}, {constant(c, 3), 0, 4, dims[1]}},
                                   {{0, start_input(c, 4), 1, dims[0]}, {constant(c, 1), 0, 1, dims[1]}},
                                   {{0, start_input(c, 400), 1, dims[0]}, {0, start_input(c, -3), 2, dims[1]}}};
-    const ir_dim full[][2] = {{more, dims[1]}, {dims[0], constant(c, 23)}, {more, constant(c, 6)}, {more, constant(c, 11)}};
-    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) out_view(c, ir_pad(g, i & 1 ? x : made, ranges[i], full[i]));
+    const ir_dim full[][2] = {
+        {more, dims[1]}, {dims[0], constant(c, 23)}, {more, constant(c, 6)}, {more, constant(c, 11)}};
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        out_view(c, ir_pad(g, i & 1 ? x : made, ranges[i], full[i]));
 }
 
 static void build_concats(support_case *c, const void *arg) {
     const view_case *v = arg;
     ir_graph *g = c->g;
     ir_dim N = support_case_dim(c, "N", 3), first = v->variant & 1 ? N : constant(c, 3);
-    ir_dim a[2] = {first, constant(c, 7)}, b[2] = {constant(c, v->variant & 2 ? 1 : 40), constant(c, 7)}, empty[2] = {constant(c, 0), constant(c, 7)};
-    ir_id x = support_case_input(c, v->dtype, 2, a), y = support_case_input(c, v->dtype, 2, b), none = support_case_input(c, v->dtype, 2, empty);
+    ir_dim a[2] = {first, constant(c, 7)}, b[2] = {constant(c, v->variant & 2 ? 1 : 40), constant(c, 7)},
+           empty[2] = {constant(c, 0), constant(c, 7)};
+    ir_id x = support_case_input(c, v->dtype, 2, a), y = support_case_input(c, v->dtype, 2, b),
+          none = support_case_input(c, v->dtype, 2, empty);
     out_view(c, ir_concat(g, 2, (ir_id[]){x, made_of(c, y)}, 0));
     out_view(c, ir_concat(g, 4, (ir_id[]){y, x, none, x}, 0));
     out_view(c, ir_concat(g, 3, (ir_id[]){x, made_of(c, x), x}, 1));
@@ -93,12 +99,14 @@ static void build_concats(support_case *c, const void *arg) {
 static void build_gathers(support_case *c, const void *arg) {
     const view_case *v = arg;
     ir_graph *g = c->g;
-    ir_dim N = support_case_dim(c, "N", v->variant & 2 ? 1 : 6), rows[3] = {v->variant & 1 ? N : constant(c, 6), constant(c, 5), constant(c, 3)};
+    ir_dim N = support_case_dim(c, "N", v->variant & 2 ? 1 : 6),
+           rows[3] = {v->variant & 1 ? N : constant(c, 6), constant(c, 5), constant(c, 3)};
     ir_dim count = v->variant & 1 ? support_case_dim(c, "M", 37) : constant(c, v->variant & 2 ? 0 : 37);
     ir_dim two[2] = {constant(c, 4), constant(c, 9)};
     sn_dtype id_type = v->variant & 1 ? SN_I32 : SN_I64;
     ir_id x = support_case_input(c, v->dtype, 3, rows), row = support_case_input(c, v->dtype, 1, rows);
-    ir_id ids = support_case_input(c, id_type, 1, &count), table = support_case_input(c, id_type, 2, two); /* -3 .. 8: clamped */
+    ir_id ids = support_case_input(c, id_type, 1, &count),
+          table = support_case_input(c, id_type, 2, two); /* -3 .. 8: clamped */
     ir_id scalar = support_case_input(c, id_type, 0, NULL);
     out_view(c, ir_gather(g, x, ids));
     out_view(c, ir_gather(g, made_of(c, x), table));
@@ -112,7 +120,8 @@ static void build_gathers(support_case *c, const void *arg) {
 static void whole(support_case *c, ir_id x) {
     const ir_node *n = ir_at(c->g, x);
     int64_t count = (int64_t)(support_bytes(c->g, x, c->body.dim) / sn_dtype_size((sn_dtype)n->dtype));
-    for (int64_t i = 0; i < count; i++) support_put(support_case_data(c, x), (sn_dtype)n->dtype, i, support_case_below(c, 4));
+    for (int64_t i = 0; i < count; i++)
+        support_put(support_case_data(c, x), (sn_dtype)n->dtype, i, support_case_below(c, 4));
 }
 
 static void build_scatters(support_case *c, const void *arg) {
@@ -122,7 +131,8 @@ static void build_scatters(support_case *c, const void *arg) {
         support_case_out(c, support_case_sizes(c, SN_BOOL, 1, (const int64_t[]){3}), 0);
         return;
     }
-    ir_dim count = support_case_dim(c, "N", v->variant & 2 ? 0 : 37), rows = v->variant & 1 ? support_case_dim(c, "R", 5) : constant(c, 40);
+    ir_dim count = support_case_dim(c, "N", v->variant & 2 ? 0 : 37),
+           rows = v->variant & 1 ? support_case_dim(c, "R", 5) : constant(c, 40);
     ir_dim shape[3] = {v->variant & 1 ? count : constant(c, 37), constant(c, v->variant & 2 ? 33 : 3), constant(c, 2)};
     sn_dtype id_type = v->variant & 1 ? SN_I32 : SN_I64;
     if (v->variant & 1) {
@@ -145,11 +155,13 @@ static void build_scatters(support_case *c, const void *arg) {
 static void build_transposes(support_case *c, const void *arg) {
     const view_case *v = arg;
     ir_graph *g = c->g;
-    static const uint8_t perms[][4] = {{1, 0, 2, 3}, {0, 1, 3, 2}, {3, 2, 1, 0}, {2, 3, 0, 1}, {1, 2, 3, 0}, {3, 0, 1, 2}};
+    static const uint8_t perms[][4] = {{1, 0, 2, 3}, {0, 1, 3, 2}, {3, 2, 1, 0},
+                                       {2, 3, 0, 1}, {1, 2, 3, 0}, {3, 0, 1, 2}};
     ir_dim dims[4] = {constant(c, 3), v->variant & 1 ? support_case_dim(c, "N", 17) : constant(c, 17),
                       constant(c, v->variant & 2 ? 1 : 5), constant(c, 8)};
     ir_id x = support_case_input(c, v->dtype, 4, dims);
-    for (size_t i = 0; i < sizeof perms / sizeof *perms; i++) out_view(c, ir_transpose(g, i & 1 ? made_of(c, x) : x, perms[i]));
+    for (size_t i = 0; i < sizeof perms / sizeof *perms; i++)
+        out_view(c, ir_transpose(g, i & 1 ? made_of(c, x) : x, perms[i]));
     ir_dim square[2] = {constant(c, 35), constant(c, 35)};
     ir_id s = support_case_input(c, v->dtype, 2, square), t = ir_transpose(g, s, perms[0]);
     support_case_out(c, ir_binary(g, IR_EQ, s, t), 0);
@@ -159,9 +171,11 @@ static void build_transposes(support_case *c, const void *arg) {
 static void build_shapes(support_case *c, const void *arg) {
     const view_case *v = arg;
     ir_graph *g = c->g;
-    ir_dim N = support_case_dim(c, "N", v->variant & 2 ? 0 : 11), dims[3] = {v->variant & 1 ? N : constant(c, 11), constant(c, 1), constant(c, 12)};
+    ir_dim N = support_case_dim(c, "N", v->variant & 2 ? 0 : 11),
+           dims[3] = {v->variant & 1 ? N : constant(c, 11), constant(c, 1), constant(c, 12)};
     ir_id x = support_case_input(c, v->dtype, 3, dims), made = made_of(c, x);
-    ir_dim joined[1] = {ir_dim_mul(g, dims[0], dims[2])}, cut[3] = {dims[0], constant(c, 4), constant(c, 3)}, flat[2] = {dims[0], dims[2]};
+    ir_dim joined[1] = {ir_dim_mul(g, dims[0], dims[2])}, cut[3] = {dims[0], constant(c, 4), constant(c, 3)},
+           flat[2] = {dims[0], dims[2]};
     ir_dim large[4] = {constant(c, 2), dims[0], constant(c, 5), dims[2]};
     out_view(c, ir_reshape(g, x, 1, joined));
     out_view(c, ir_reshape(g, made, 3, cut));
@@ -170,16 +184,20 @@ static void build_shapes(support_case *c, const void *arg) {
     out_view(c, ir_broadcast(g, ir_reshape(g, made, 2, flat), 4, large, (const uint8_t[]){1, 3}));
     ir_id one = support_case_sizes(c, v->dtype, 2, (const int64_t[]){1, 1});
     out_view(c, ir_broadcast_to(g, one, 4, large));
-    out_view(c, ir_binary(g, v->dtype == SN_BOOL ? IR_EQ : IR_MIN, ir_reshape(g, x, 3, cut), ir_reshape(g, made, 3, cut)));
-    if (v->dtype != SN_BOOL) out_view(c, ir_binary(g, IR_MAX, ir_reshape(g, x, 2, flat), ir_iota(g, v->dtype == SN_U8 ? SN_U8 : v->dtype, dims[2])));
+    out_view(c,
+             ir_binary(g, v->dtype == SN_BOOL ? IR_EQ : IR_MIN, ir_reshape(g, x, 3, cut), ir_reshape(g, made, 3, cut)));
+    if (v->dtype != SN_BOOL)
+        out_view(c, ir_binary(g, IR_MAX, ir_reshape(g, x, 2, flat),
+                              ir_iota(g, v->dtype == SN_U8 ? SN_U8 : v->dtype, dims[2])));
 }
 
 typedef void (*build_fn)(support_case *c, const void *arg);
 static const struct {
     const char *name;
     build_fn build;
-} views[] = {{"slices", build_slices},   {"pads", build_pads},             {"concats", build_concats}, {"gathers", build_gathers},
-             {"scatters", build_scatters}, {"transposes", build_transposes}, {"shapes", build_shapes}};
+} views[] = {{"slices", build_slices},   {"pads", build_pads},         {"concats", build_concats},
+             {"gathers", build_gathers}, {"scatters", build_scatters}, {"transposes", build_transposes},
+             {"shapes", build_shapes}};
 enum { N_VIEWS = sizeof views / sizeof *views };
 
 START_TEST(moves) {

@@ -11,7 +11,8 @@
 #include "support/random_graph.h"
 #include "support/reduce_graph.h"
 
-static uint64_t op_count[IR_OP_COUNT][SN_BOOL + 1], reason_count[FU_PROFIT + 1], fused, steps, gemms, shadows, functions;
+static uint64_t op_count[IR_OP_COUNT][SN_BOOL + 1], reason_count[FU_PROFIT + 1], fused, steps, gemms, shadows,
+    functions;
 
 static void count_coverage(void *arg, sn_function *f) {
     (void)arg;
@@ -30,10 +31,12 @@ static void count_coverage(void *arg, sn_function *f) {
 }
 
 static void print_coverage(void) {
-    printf("%llu functions, %llu steps (%llu gemms, %llu copies), %llu values compared of which %llu told nothing, %llu "
-           "kernels compiled\n",
-           (unsigned long long)functions, (unsigned long long)steps, (unsigned long long)gemms, (unsigned long long)shadows,
-           (unsigned long long)support_compared, (unsigned long long)support_skipped, (unsigned long long)support_twin.kernels);
+    printf(
+        "%llu functions, %llu steps (%llu gemms, %llu copies), %llu values compared of which %llu told nothing, %llu "
+        "kernels compiled\n",
+        (unsigned long long)functions, (unsigned long long)steps, (unsigned long long)gemms,
+        (unsigned long long)shadows, (unsigned long long)support_compared, (unsigned long long)support_skipped,
+        (unsigned long long)support_twin.kernels);
     printf("%-14s", "");
     for (int t = SN_F64; t <= SN_BOOL; t++) printf("%8s", sn_dtype_name((sn_dtype)t));
     printf("\n");
@@ -56,7 +59,8 @@ static const char *run_seed(sn_context *ctx, uint64_t seed, char *text, size_t n
     int flags = seed % 10 == 3 ? SUPPORT_COMPILED : seed % 20 == 7 ? SUPPORT_COMPILED | SUPPORT_THREADS : 0;
     if (getenv("SN_COMPILED")) flags = SUPPORT_COMPILED | SUPPORT_THREADS;
     void *before[SUPPORT_MAX_VARS] = {NULL};
-    for (uint32_t k = 0; k < 2 * r.n_function && !problem; k++) { /* all, and all again on the variables they have left */
+    for (uint32_t k = 0; k < 2 * r.n_function && !problem;
+         k++) { /* all, and all again on the variables they have left */
         r.body.roots = r.function[k % r.n_function];
         char what[900];
         int now = k < r.n_function ? flags : SUPPORT_FUSED_ONLY;
@@ -81,7 +85,8 @@ static const char *run_seed(sn_context *ctx, uint64_t seed, char *text, size_t n
 
 START_TEST(random_graphs) {
     sn_context *ctx = support_twin_context();
-    const char *slow = getenv("SN_SLOW"), *one = getenv("SN_RANDOM"), *from = getenv("SN_FROM"), *count = getenv("SN_COUNT");
+    const char *slow = getenv("SN_SLOW"), *one = getenv("SN_RANDOM"), *from = getenv("SN_FROM"),
+               *count = getenv("SN_COUNT");
     uint64_t first = one ? strtoull(one, NULL, 10) : from ? strtoull(from, NULL, 10) : 1;
     uint64_t n = one ? 1 : count ? strtoull(count, NULL, 10) : slow && *slow == '1' ? 20000 : 2000, failed = 0;
     char text[1024], first_text[1024] = "";

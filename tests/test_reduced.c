@@ -1,5 +1,5 @@
-/* Graphs on which fusion, lowering or code generation was once wrong, as small as they could be made (reduce_graph.h), run
- * on every path. */
+/* Graphs on which fusion, lowering or code generation was once wrong, as small as they could be made (reduce_graph.h),
+ * run on every path. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +35,8 @@ static const reduced graphs[] = {
      "  %1 = reciprocal %a : f64[3,K]\n  %2 = broadcast %1 map=[1,3] : f64[3,3,3,K]\n  return %2\n}\n",
      {2}},
     {"a transposed output stored along with what it is made of",
-     "graph g(%a: f64[5,13]) {\n  %1 = abs %a : f64[5,13]\n  %2 = transpose %1 perm=[1,0] : f64[13,5]\n  return %2\n}\n",
+     "graph g(%a: f64[5,13]) {\n  %1 = abs %a : f64[5,13]\n  %2 = transpose %1 perm=[1,0] : f64[13,5]\n  return "
+     "%2\n}\n",
      {0}},
     {"a row kept for tiles of one point",
      "graph g(%a: f32[3,40], %b: f32[3,40], %c: bool[3,40], %d: f32[3,40]) vars(@W: f32[3,40]) {\n"
@@ -77,7 +78,8 @@ static const reduced graphs[] = {
      {2}},
     {"partials combined in a loop beside other loops",
      "graph g(%a: f64[33,33], %b: f64[33,33], %c: f64[40,33], %d: f64[40,33], %e: f64[40,33]) {\n"
-     "  %1 = reduce_max %a axes=[0] : f64[33]\n  %2 = broadcast %1 map=[1] : f64[33,33]\n  %3 = sub %a, %2 : f64[33,33]\n"
+     "  %1 = reduce_max %a axes=[0] : f64[33]\n  %2 = broadcast %1 map=[1] : f64[33,33]\n  %3 = sub %a, %2 : "
+     "f64[33,33]\n"
      "  %4 = exp %3 : f64[33,33]\n  %5 = div %4, %b : f64[33,33]\n  %6 = sigmoid %c : f64[40,33]\n"
      "  %7 = matmul %6, %a : f64[40,33]\n  %8 = mul %7, %d : f64[40,33]\n  %9 = matmul %8, %a : f64[40,33]\n"
      "  %10 = sub %9, %e : f64[40,33]\n  %11 = matmul %10, %a trans=[1] : f64[40,33]\n  return %5, %11\n}\n",
@@ -86,7 +88,8 @@ static const reduced graphs[] = {
      "graph g(%a: f64[2]) {\n  %1 = abs %a : f64[2]\n  %2 = softplus %1 : f64[2]\n  return %2\n}\n",
      {0}},
     {"an inline node made of one that had to be given a home",
-     "graph g(%a: f64[4,3], %b: f64[4,4], %c: f64[4,4], %d: f64[4,3], %e: f64[4,4,3], %f: f64[4,3]) vars(@W: f64[4,3]) {\n"
+     "graph g(%a: f64[4,3], %b: f64[4,4], %c: f64[4,4], %d: f64[4,3], %e: f64[4,4,3], %f: f64[4,3]) vars(@W: f64[4,3]) "
+     "{\n"
      "  %1 = mul %b, %c : f64[4,4]\n  %2 = matmul %1, %a : f64[4,3]\n  %3 = mul %2, %d : f64[4,3]\n"
      "  %4 = exp %3 : f64[4,3]\n  %5 = broadcast %4 map=[1,2] : f64[4,4,3]\n  %6 = mul %e, %5 : f64[4,4,3]\n"
      "  %7 = sum %6 axes=[1,2] : f64[4]\n  %8 = reshape %7 : f64[4,1]\n  %9 = broadcast %8 map=[0,2] : f64[4,3,1]\n"
@@ -95,7 +98,7 @@ static const reduced graphs[] = {
      {0}},
 };
 
-/* ---- running ------------------------------------------------------------------------------------------------------------- */
+/* ---- running ---------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     sn_context *ctx;

@@ -103,6 +103,7 @@ static const char head[] =
     " * is the poison expression; whatever is built on poison is poison. Element-wise operators broadcast as NumPy's\n"
     " * do: shapes are aligned at the last axis and constant sizes of 1 repeat. Operands of one operator have one\n"
     " * element type (convert with sn_cast); untyped constants (sn_const) take the other operand's. */\n"
+    "/* clang-format off */\n"
     "#ifndef SINTER_OPS_H\n"
     "#define SINTER_OPS_H\n"
     "\n"

@@ -148,7 +148,7 @@ base_elf_section base_elf_section_at(const base_elf *elf, uint32_t index) {
         .type = s.sh_type,
         .flags = s.sh_flags,
         .size = size_of(&s),
-        .align = s.sh_addralign ? s.sh_addralign : 1,
+        .align = s.sh_addralign && s.sh_type != SHT_NULL ? s.sh_addralign : 1,
         .bytes = stored ? elf->at + s.sh_offset : NULL,
         .n_reloc = rela ? (uint32_t)(s.sh_size / sizeof(Elf64_Rela)) : 0,
         .target = rela ? s.sh_info : 0,

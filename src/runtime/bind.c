@@ -291,7 +291,7 @@ static sn_status check_dims(sn_call *call, const ir_check *check) {
                           names_text(call, names));
 }
 
-sn_status rt_solve_dims(sn_call *call) {
+sn_status rt_solve_inputs(sn_call *call) {
     const sn_function *f = call->function;
     const ir_graph *g = &f->graph;
     sn_status status = SN_OK;
@@ -301,6 +301,13 @@ sn_status rt_solve_dims(sn_call *call) {
             status = check_axis(call, slot, axis);
     for (uint32_t i = 0; i < f->check.n && !status; i++) status = check_dims(call, &f->check.at[i]);
     for (ir_id id = 1; id < g->node.n && !status; id++) status = check_node(call, id);
+    return status;
+}
+
+sn_status rt_solve_dims(sn_call *call) {
+    const sn_function *f = call->function;
+    const ir_graph *g = &f->graph;
+    sn_status status = rt_solve_inputs(call);
     for (uint32_t slot = f->n_input; slot < f->n_input + f->roots.n_out && !status; slot++)
         for (uint32_t axis = 0; axis < ir_at(g, slot_node(f, slot))->rank && !status; axis++)
             status = check_axis(call, slot, axis);

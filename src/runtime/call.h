@@ -55,7 +55,9 @@ void rt_call_destroy(sn_call *call);
 /* bind.c: can this tensor be this input or output, as far as can be told without the other ones? index counts inputs,
  * then outputs. The sentence goes to call->error. */
 sn_status rt_check_tensor(sn_call *call, uint32_t slot, const sn_tensor *tensor);
-/* bind.c: dims from the sizes of the inputs, and every check on them and on the outputs' sizes. */
+/* bind.c: dims from the sizes of the inputs, which are all bound, and every check on them. */
+sn_status rt_solve_inputs(sn_call *call);
+/* bind.c: the same, and the outputs' sizes checked. */
 sn_status rt_solve_dims(sn_call *call);
 /* bind.c: no output shares memory with an input or another output. */
 sn_status rt_check_overlap(sn_call *call);

@@ -1,5 +1,5 @@
-/* Random graphs. Nodes are added to a pool one after the other, each from operands of the pool that fit; then sums of some
- * of them are differentiated; then functions take outputs and new values of variables from the pool. */
+/* Random graphs. Nodes are added to a pool one after the other, each from operands of the pool that fit; then sums of
+ * some of them are differentiated; then functions take outputs and new values of variables from the pool. */
 #include "random_graph.h"
 
 #include <check.h>
@@ -10,7 +10,7 @@
 
 enum { MOST_ELEMENTS = 2000 };
 
-/* ---- choices ---------------------------------------------------------------------------------------------------------- */
+/* ---- choices ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t next(random_graph *r) { /* splitmix64 */
     uint64_t z = r->state += 0x9e3779b97f4a7c15u;
@@ -90,19 +90,19 @@ ir_id random_tame(random_graph *r, random_node x, double most) {
     return ir_binary(r->g, IR_MUL, x.id, ir_const_weak(r->g, most / x.most));
 }
 
-/* ---- leaves ------------------------------------------------------------------------------------------------------------ */
+/* ---- leaves ----------------------------------------------------------------------------------------------------- */
 
 static void fill(random_graph *r, sn_dtype dtype, void *at, int64_t n) {
     for (int64_t i = 0; i < n; i++) {
         double x = random_uniform(r, -2, 2);
         int64_t whole = (int64_t)random_below(r, 9) - (dtype == SN_U8 ? 0 : 2);
         switch (dtype) {
-        case SN_F64: ((double *)at)[i] = x; break;
-        case SN_F32: ((float *)at)[i] = (float)x; break;
-        case SN_I64: ((int64_t *)at)[i] = whole; break;
-        case SN_I32: ((int32_t *)at)[i] = (int32_t)whole; break;
-        case SN_BOOL: ((uint8_t *)at)[i] = whole & 1; break;
-        default: ((uint8_t *)at)[i] = (uint8_t)whole;
+            case SN_F64: ((double *)at)[i] = x; break;
+            case SN_F32: ((float *)at)[i] = (float)x; break;
+            case SN_I64: ((int64_t *)at)[i] = whole; break;
+            case SN_I32: ((int32_t *)at)[i] = (int32_t)whole; break;
+            case SN_BOOL: ((uint8_t *)at)[i] = whole & 1; break;
+            default: ((uint8_t *)at)[i] = (uint8_t)whole;
         }
     }
 }
@@ -205,7 +205,7 @@ static void make_leaves(random_graph *r, sn_context *ctx) {
     }
 }
 
-/* ---- arithmetic --------------------------------------------------------------------------------------------------------- */
+/* ---- arithmetic ------------------------------------------------------------------------------------------------- */
 
 static ir_id weak(random_graph *r, double x) { return ir_const_weak(r->g, x); }
 static ir_id unary(random_graph *r, ir_op op, ir_id a) { return ir_unary(r->g, op, a); }
@@ -213,10 +213,10 @@ static ir_id binary(random_graph *r, ir_op op, ir_id a, ir_id b) { return ir_bin
 
 static ir_id above(random_graph *r, ir_id x, double low) { /* something positive made of x */
     switch (random_below(r, 4)) {
-    case 0: return binary(r, IR_ADD, unary(r, IR_SQUARE, x), weak(r, low));
-    case 1: return binary(r, IR_ADD, unary(r, IR_ABS, x), weak(r, low));
-    case 2: return binary(r, IR_ADD, unary(r, IR_SIGMOID, x), weak(r, low));
-    default: return binary(r, IR_MAX, x, weak(r, low));
+        case 0: return binary(r, IR_ADD, unary(r, IR_SQUARE, x), weak(r, low));
+        case 1: return binary(r, IR_ADD, unary(r, IR_ABS, x), weak(r, low));
+        case 2: return binary(r, IR_ADD, unary(r, IR_SIGMOID, x), weak(r, low));
+        default: return binary(r, IR_MAX, x, weak(r, low));
     }
 }
 
@@ -233,34 +233,34 @@ static void add_unary(random_graph *r) {
     }
     int raw = chance(r, 4);
     switch (op) {
-    case IR_RECIPROCAL:
-    case IR_RSQRT:
-        if (!raw) a = above(r, a, 0.5);
-        break;
-    case IR_SQRT:
-    case IR_LOG:
-        if (!raw) a = above(r, a, 0.25);
-        most = x.most + 1;
-        break;
-    case IR_LOG1P:
-        if (!raw) a = above(r, a, -0.5);
-        most = x.most + 1;
-        break;
-    case IR_EXP:
-    case IR_EXPM1:
-        a = random_tame(r, x, 3);
-        most = 20;
-        break;
-    case IR_SQUARE:
-        a = random_tame(r, x, 30);
-        most = x.most > 30 ? 900 : x.most * x.most;
-        break;
-    case IR_TANH:
-    case IR_SIGMOID:
-    case IR_SIGN:
-    case IR_SIN:
-    case IR_COS: most = 1; break;
-    default: most = x.most + 1;
+        case IR_RECIPROCAL:
+        case IR_RSQRT:
+            if (!raw) a = above(r, a, 0.5);
+            break;
+        case IR_SQRT:
+        case IR_LOG:
+            if (!raw) a = above(r, a, 0.25);
+            most = x.most + 1;
+            break;
+        case IR_LOG1P:
+            if (!raw) a = above(r, a, -0.5);
+            most = x.most + 1;
+            break;
+        case IR_EXP:
+        case IR_EXPM1:
+            a = random_tame(r, x, 3);
+            most = 20;
+            break;
+        case IR_SQUARE:
+            a = random_tame(r, x, 30);
+            most = x.most > 30 ? 900 : x.most * x.most;
+            break;
+        case IR_TANH:
+        case IR_SIGMOID:
+        case IR_SIGN:
+        case IR_SIN:
+        case IR_COS: most = 1; break;
+        default: most = x.most + 1;
     }
     random_push(r, unary(r, op, a), most);
 }
@@ -272,7 +272,8 @@ static int broadcasts(const random_graph *r, ir_id a, ir_id b) {
     for (uint32_t i = 0; i < x->rank || i < y->rank; i++) {
         ir_dim p = i < x->rank ? x->dim[x->rank - 1 - i] : 0, q = i < y->rank ? y->dim[y->rank - 1 - i] : 0;
         int64_t one;
-        int p1 = !p || (ir_dim_is_const(r->g, p, &one) && one == 1), q1 = !q || (ir_dim_is_const(r->g, q, &one) && one == 1);
+        int p1 = !p || (ir_dim_is_const(r->g, p, &one) && one == 1),
+            q1 = !q || (ir_dim_is_const(r->g, q, &one) && one == 1);
         if (!p1 && !q1 && p != q && random_size(r, p) != random_size(r, q)) return 0;
         n *= random_size(r, p1 ? (q ? q : p) : p);
     }
@@ -284,7 +285,8 @@ static random_node partner(random_graph *r, random_node x) {
     const ir_node *n = ir_at(r->g, x.id);
     for (int attempt = 0; attempt < 25; attempt++) {
         random_node y = r->pool[pick_index(r)];
-        if (ir_at(r->g, y.id)->dtype == n->dtype && broadcasts(r, x.id, y.id) && (y.id != x.id || chance(r, 10))) return y;
+        if (ir_at(r->g, y.id)->dtype == n->dtype && broadcasts(r, x.id, y.id) && (y.id != x.id || chance(r, 10)))
+            return y;
     }
     if (n->dtype == SN_BOOL) return x;
     static const double constants[] = {0.5, 1, 2, -1, 0, 3, -0.75, 0.1};
@@ -369,16 +371,16 @@ static void add_composite(random_graph *r) {
     if (!rank || !random_elements(r, x.id)) return;
     double most = x.most + 10;
     switch (random_below(r, 7)) {
-    case 0: made = sn_softmax(e, axis), most = 1; break;
-    case 1: made = sn_log_softmax(e, axis); break;
-    case 2: made = sn_logsumexp(e, axis, (int)random_below(r, 2)); break;
-    case 3: made = sn_variance(e, SN_AXES(axis), (int)random_below(r, 2)), most = 4 * x.most * x.most; break;
-    case 4: made = sn_mean(e, SN_AXES(axis), (int)random_below(r, 2)); break;
-    case 5: made = sn_argmax(e, axis, (int)random_below(r, 2)), most = 100; break;
-    default: {
-        ir_id ids = random_input(r, SN_I64, (uint32_t)rank - 1, ir_at(r->g, x.id)->dim);
-        made = sn_cross_entropy(e, ((sn_expr){r->g, ids}));
-    }
+        case 0: made = sn_softmax(e, axis), most = 1; break;
+        case 1: made = sn_log_softmax(e, axis); break;
+        case 2: made = sn_logsumexp(e, axis, (int)random_below(r, 2)); break;
+        case 3: made = sn_variance(e, SN_AXES(axis), (int)random_below(r, 2)), most = 4 * x.most * x.most; break;
+        case 4: made = sn_mean(e, SN_AXES(axis), (int)random_below(r, 2)); break;
+        case 5: made = sn_argmax(e, axis, (int)random_below(r, 2)), most = 100; break;
+        default: {
+            ir_id ids = random_input(r, SN_I64, (uint32_t)rank - 1, ir_at(r->g, x.id)->dim);
+            made = sn_cross_entropy(e, ((sn_expr){r->g, ids}));
+        }
     }
     random_push(r, made.id, most);
 }
@@ -387,27 +389,30 @@ static void add_small_thing(random_graph *r) {
     sn_expr made;
     random_node x;
     switch (random_below(r, 5)) {
-    case 0: random_push(r, ir_iota(r->g, chance(r, 60) ? r->real : SN_I64, any_dim(r)), 100); break;
-    case 1: random_push(r, ir_cast(r->g, ir_dim_node(r->g, any_dim(r)), chance(r, 70) ? r->real : SN_I64), 100); break;
-    case 2:
-        x = random_pick_real(r);
-        random_push(r, ir_stop_gradient(r->g, x.id), x.most);
-        break;
-    case 3: {
-        ir_dim dims[SN_MAX_RANK];
-        uint32_t rank = any_shape(r, dims, 0);
-        random_push(r, ir_broadcast_to(r->g, ir_const(r->g, r->real, random_uniform(r, -2, 2)), rank, dims), 2);
-        break;
-    }
-    default:
-        x = random_pick(r, IR_T_I);
-        if (ir_at(r->g, x.id)->rank >= 4) break;
-        made = sn_one_hot(((sn_expr){r->g, x.id}), SN_DIM(1 + random_below(r, 8)), chance(r, 80) ? r->real : SN_BOOL);
-        random_push(r, made.id, 1);
+        case 0: random_push(r, ir_iota(r->g, chance(r, 60) ? r->real : SN_I64, any_dim(r)), 100); break;
+        case 1:
+            random_push(r, ir_cast(r->g, ir_dim_node(r->g, any_dim(r)), chance(r, 70) ? r->real : SN_I64), 100);
+            break;
+        case 2:
+            x = random_pick_real(r);
+            random_push(r, ir_stop_gradient(r->g, x.id), x.most);
+            break;
+        case 3: {
+            ir_dim dims[SN_MAX_RANK];
+            uint32_t rank = any_shape(r, dims, 0);
+            random_push(r, ir_broadcast_to(r->g, ir_const(r->g, r->real, random_uniform(r, -2, 2)), rank, dims), 2);
+            break;
+        }
+        default:
+            x = random_pick(r, IR_T_I);
+            if (ir_at(r->g, x.id)->rank >= 4) break;
+            made =
+                sn_one_hot(((sn_expr){r->g, x.id}), SN_DIM(1 + random_below(r, 8)), chance(r, 80) ? r->real : SN_BOOL);
+            random_push(r, made.id, 1);
     }
 }
 
-/* ---- gradients, functions ------------------------------------------------------------------------------------------------ */
+/* ---- gradients, functions --------------------------------------------------------------------------------------- */
 
 typedef struct {
     ir_graph *g;
@@ -475,15 +480,18 @@ static void make_functions(random_graph *r) {
         ir_id *out = ARENA_ARRAY(&r->g->arena, ir_id, 8), *update = ARENA_ARRAY(&r->g->arena, ir_id, SUPPORT_MAX_VARS);
         uint32_t *var = ARENA_ARRAY(&r->g->arena, uint32_t, SUPPORT_MAX_VARS), n_out = 0, n_update = 0;
         uint32_t wanted = 1 + random_below(r, 5);
-        while (n_out < wanted) out[n_out++] = r->pool[chance(r, 60) ? r->n_pool - 1 - random_below(r, (r->n_pool + 3) / 4)
-                                                                    : random_below(r, r->n_pool)].id;
+        while (n_out < wanted)
+            out[n_out++] = r->pool[chance(r, 60) ? r->n_pool - 1 - random_below(r, (r->n_pool + 3) / 4)
+                                                 : random_below(r, r->n_pool)]
+                               .id;
         for (uint32_t v = 0; v < r->g->var.n; v++) {
             if (chance(r, 30)) continue;
             var[n_update] = v;
             update[n_update++] = new_value(r, r->g->var.at[v].node);
         }
         if (n_update && chance(r, 20)) n_out = 0;
-        r->function[f] = (ir_roots){.n_out = n_out, .out = out, .n_update = n_update, .update = update, .update_var = var};
+        r->function[f] =
+            (ir_roots){.n_out = n_out, .out = out, .n_update = n_update, .update = update, .update_var = var};
     }
 }
 
@@ -502,15 +510,24 @@ static void make(void *arg) {
     random_push(r, ir_binary(r->g, IR_GT, r->pool[0].id, weak(r, 0)), 1);
     for (int i = 0; i < m->size && r->n_pool < RANDOM_MAX_NODES / 2; i++) {
         uint32_t what = random_below(r, 100);
-        if (what < 24) add_unary(r);
-        else if (what < 48) add_binary(r);
-        else if (what < 52) add_select(r);
-        else if (what < 56) add_cast(r);
-        else if (what < 68) add_reduce(r);
-        else if (what < 72) add_composite(r);
-        else if (what < 76) add_small_thing(r);
-        else if (what < 84) random_add_product(r);
-        else random_add_view(r);
+        if (what < 24)
+            add_unary(r);
+        else if (what < 48)
+            add_binary(r);
+        else if (what < 52)
+            add_select(r);
+        else if (what < 56)
+            add_cast(r);
+        else if (what < 68)
+            add_reduce(r);
+        else if (what < 72)
+            add_composite(r);
+        else if (what < 76)
+            add_small_thing(r);
+        else if (what < 84)
+            random_add_product(r);
+        else
+            random_add_view(r);
     }
     if (chance(r, 50)) add_gradient(r);
     make_functions(r);

@@ -1,4 +1,5 @@
-/* random_graph.h: random graphs with the values of their inputs: a seed in, a few functions over shared variables out. */
+/* random_graph.h: random graphs with the values of their inputs: a seed in, a few functions over shared variables out.
+ */
 #ifndef SUPPORT_RANDOM_GRAPH_H
 #define SUPPORT_RANDOM_GRAPH_H
 
@@ -14,7 +15,7 @@ typedef struct {
 typedef struct {
     sn_graph *g;
     uint64_t state;
-    sn_dtype real; /* the float type in most places */
+    sn_dtype real;     /* the float type in most places */
     support_body body; /* inputs and dims; roots are those of a function when it runs */
     uint32_t n_function;
     ir_roots function[RANDOM_MAX_FUNCTIONS];
@@ -44,8 +45,8 @@ void random_add_product(random_graph *r);
 
 /* What both files use. */
 void random_push(random_graph *r, ir_id id, double most);
-random_node random_pick(random_graph *r, uint32_t types); /* a node with a dtype in a set of IR_T_* */
-random_node random_pick_real(random_graph *r);            /* .. of the real dtype */
+random_node random_pick(random_graph *r, uint32_t types);       /* a node with a dtype in a set of IR_T_* */
+random_node random_pick_real(random_graph *r);                  /* .. of the real dtype */
 ir_id random_tame(random_graph *r, random_node x, double most); /* x, or something bounded made of it */
 int64_t random_size(const random_graph *r, ir_dim d);
 int64_t random_elements(const random_graph *r, ir_id id);

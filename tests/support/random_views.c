@@ -32,12 +32,15 @@ static void add_reshape(random_graph *r) {
     for (uint32_t a = 0; a < n->rank; a++) {
         ir_dim d = n->dim[a];
         if (ir_dim_is_const(r->g, d, &size) && size == 1 && chance(r, 60)) continue;
-        if (rank && chance(r, 30)) dims[rank - 1] = ir_dim_mul(r->g, dims[rank - 1], d);
-        else if (ir_dim_is_const(r->g, d, &size) && size > 0 && size % 2 == 0 && rank + n->rank - a < SN_MAX_RANK && chance(r, 30)) {
+        if (rank && chance(r, 30))
+            dims[rank - 1] = ir_dim_mul(r->g, dims[rank - 1], d);
+        else if (ir_dim_is_const(r->g, d, &size) && size > 0 && size % 2 == 0 && rank + n->rank - a < SN_MAX_RANK &&
+                 chance(r, 30)) {
             int64_t cut = size % 4 == 0 && chance(r, 50) ? 4 : 2;
             dims[rank++] = constant(r, size / cut);
             dims[rank++] = constant(r, cut);
-        } else dims[rank++] = d;
+        } else
+            dims[rank++] = d;
         if (rank + n->rank - a <= SN_MAX_RANK - 1 && chance(r, 20)) dims[rank++] = constant(r, 1);
     }
     if (rank > SN_MAX_RANK) return;
@@ -55,7 +58,8 @@ static void add_broadcast(random_graph *r) {
     for (uint32_t a = 0; a < n.rank; a++) {
         if (rank + n.rank - a < SN_MAX_RANK && chance(r, 25)) dims[rank++] = r->dim[random_below(r, r->n_dim)];
         map[a] = (uint8_t)rank;
-        dims[rank++] = ir_dim_is_const(r->g, n.dim[a], &size) && size == 1 ? r->dim[random_below(r, r->n_dim)] : n.dim[a];
+        dims[rank++] =
+            ir_dim_is_const(r->g, n.dim[a], &size) && size == 1 ? r->dim[random_below(r, r->n_dim)] : n.dim[a];
     }
     if (rank < SN_MAX_RANK && chance(r, 25)) dims[rank++] = r->dim[random_below(r, r->n_dim)];
     int64_t total = 1;
@@ -68,8 +72,10 @@ static ir_id start_node(random_graph *r) {
     random_node x = random_pick(r, IR_T_I);
     ir_id id = x.id;
     const ir_node *n = ir_at(r->g, id);
-    if (n->rank && chance(r, 50)) id = ir_reduce(r->g, IR_RMAX, id, (1u << n->rank) - 1, 0);
-    else if (n->rank) id = random_input(r, SN_I64, 0, NULL);
+    if (n->rank && chance(r, 50))
+        id = ir_reduce(r->g, IR_RMAX, id, (1u << n->rank) - 1, 0);
+    else if (n->rank)
+        id = random_input(r, SN_I64, 0, NULL);
     return ir_cast(r->g, id, SN_I64);
 }
 
@@ -96,9 +102,11 @@ static void add_range(random_graph *r, int pad) {
             ir_dim extent = n.dim[a];
             if (step > 1 && size == 0) range[a].step = 1;
             if (range[a].step > 1)
-                extent = ir_dim_add(r->g, ir_dim_mul(r->g, ir_dim_sub(r->g, extent, constant(r, 1)), constant(r, step)), constant(r, 1));
+                extent = ir_dim_add(r->g, ir_dim_mul(r->g, ir_dim_sub(r->g, extent, constant(r, 1)), constant(r, step)),
+                                    constant(r, 1));
             full[a] = ir_dim_add(r->g, extent, constant(r, start + random_below(r, 4)));
-        } else if (!ir_dim_is_const(r->g, n.dim[a], NULL) && chance(r, 60) && size) { /* all but the first and last few */
+        } else if (!ir_dim_is_const(r->g, n.dim[a], NULL) && chance(r, 60) &&
+                   size) { /* all but the first and last few */
             start = random_below(r, (uint32_t)(size > 3 ? 3 : size));
             int64_t end = random_below(r, (uint32_t)(size - start > 3 ? 3 : size - start));
             range[a].step = 1;
@@ -137,7 +145,8 @@ static void add_concat(random_graph *r) {
 
 /* Rolls: the value of a variable at other places is what in-place updates have to look out for. */
 static void add_roll(random_graph *r) {
-    random_node x = r->n_var && chance(r, 60) ? (random_node){r->g->var.at[random_below(r, r->n_var)].node, 5} : random_pick(r, ANY_TYPE);
+    random_node x = r->n_var && chance(r, 60) ? (random_node){r->g->var.at[random_below(r, r->n_var)].node, 5}
+                                              : random_pick(r, ANY_TYPE);
     const ir_node n = *ir_at(r->g, x.id);
     int64_t size;
     if (!n.rank || !ir_dim_is_const(r->g, n.dim[0], &size) || size < 2) return;
@@ -154,7 +163,8 @@ static ir_id ids_for(random_graph *r, uint32_t rank, const ir_dim *dims) {
     for (int attempt = 0; attempt < 20; attempt++) {
         random_node x = r->pool[random_below(r, r->n_pool)];
         const ir_node *n = ir_at(r->g, x.id);
-        if ((n->dtype == SN_I64 || n->dtype == SN_I32) && n->rank == rank && !memcmp(n->dim, dims, rank * sizeof *dims)) return x.id;
+        if ((n->dtype == SN_I64 || n->dtype == SN_I32) && n->rank == rank && !memcmp(n->dim, dims, rank * sizeof *dims))
+            return x.id;
     }
     return room_for_inputs(r) ? random_input(r, chance(r, 70) ? SN_I64 : SN_I32, rank, dims) : 0;
 }
@@ -184,18 +194,18 @@ static void add_scatter(random_graph *r) {
 
 void random_add_view(random_graph *r) {
     switch (random_below(r, 12)) {
-    case 0:
-    case 1: add_transpose(r); break;
-    case 2:
-    case 3: add_reshape(r); break;
-    case 4: add_broadcast(r); break;
-    case 5:
-    case 6: add_range(r, 0); break;
-    case 7: add_range(r, 1); break;
-    case 8: add_concat(r); break;
-    case 9: add_roll(r); break;
-    case 10: add_gather(r); break;
-    default: add_scatter(r);
+        case 0:
+        case 1: add_transpose(r); break;
+        case 2:
+        case 3: add_reshape(r); break;
+        case 4: add_broadcast(r); break;
+        case 5:
+        case 6: add_range(r, 0); break;
+        case 7: add_range(r, 1); break;
+        case 8: add_concat(r); break;
+        case 9: add_roll(r); break;
+        case 10: add_gather(r); break;
+        default: add_scatter(r);
     }
 }
 
@@ -210,8 +220,10 @@ void random_add_product(random_graph *r) {
         y = r->pool[random_below(r, r->n_pool)];
         const ir_node *m = ir_at(r->g, y.id);
         if (m->dtype != n.dtype || m->rank < 1 || m->rank > 2) continue;
-        if (m->dim[0] == k) found = 1;
-        else if (m->rank == 2 && m->dim[1] == k) found = across = 1;
+        if (m->dim[0] == k)
+            found = 1;
+        else if (m->rank == 2 && m->dim[1] == k)
+            found = across = 1;
     }
     if (!found) {
         if (!room_for_inputs(r)) return;

@@ -1,5 +1,5 @@
-/* Greedy: outputs and updates are left out one by one, then nodes, last first, become inputs that hold what the evaluator
- * says they are. Whatever still fails is kept. */
+/* Greedy: outputs and updates are left out one by one, then nodes, last first, become inputs that hold what the
+ * evaluator says they are. Whatever still fails is kept. */
 #include "reduce_graph.h"
 
 #include <check.h>
@@ -16,7 +16,7 @@ typedef struct {
     base_trap trap;
     base_arena arena;
     uint8_t *cut;
-    void **value;     /* of nodes */
+    void **value; /* of nodes */
     uint32_t n_out, n_update;
     ir_id out[SUPPORT_MAX_ROOTS], update[SUPPORT_MAX_ROOTS];
     uint32_t update_var[SUPPORT_MAX_ROOTS];
@@ -30,7 +30,8 @@ static const ir_graph *graph(const reduction *r) { return r->body->g; }
 static void set_vars(const reduction *r) {
     const ir_graph *g = graph(r);
     for (uint32_t i = 0; i < g->var.n; i++)
-        ck_assert_int_eq(sn_var_set(g->var.at[i].var, r->var[i], support_bytes(g, g->var.at[i].node, r->body->dim)), SN_OK);
+        ck_assert_int_eq(sn_var_set(g->var.at[i].var, r->var[i], support_bytes(g, g->var.at[i].node, r->body->dim)),
+                         SN_OK);
 }
 
 static void mark(const reduction *r, uint8_t *needed) {
@@ -48,7 +49,8 @@ static void build(void *arg) {
     uint8_t *needed = ARENA_ARRAY(&r->arena, uint8_t, from->node.n);
     ir_id *map = ARENA_ARRAY(&r->arena, ir_id, from->node.n);
     mark(r, needed);
-    for (uint32_t i = 0; i < from->dim_name.n; i++) r->small.dim[i] = r->body->dim[i], ir_dim_named(g, from->dim_name.at[i]);
+    for (uint32_t i = 0; i < from->dim_name.n; i++)
+        r->small.dim[i] = r->body->dim[i], ir_dim_named(g, from->dim_name.at[i]);
     for (ir_id v = 1; v < from->node.n; v++) {
         const ir_node *n = ir_at(from, v);
         if (!needed[v] && n->op != IR_INPUT) continue;
@@ -63,8 +65,10 @@ static void build(void *arg) {
         }
         ir_id *in = ARENA_ARRAY(&r->arena, ir_id, n->n_in);
         for (uint32_t k = 0; k < n->n_in; k++) in[k] = map[n->in[k]];
-        if (n->op == IR_VAR) map[v] = sn_use((sn_graph *)g, from->var.at[n->attr[0]].var).id;
-        else map[v] = ir_copy_node(g, from, v, in);
+        if (n->op == IR_VAR)
+            map[v] = sn_use((sn_graph *)g, from->var.at[n->attr[0]].var).id;
+        else
+            map[v] = ir_copy_node(g, from, v, in);
         if (n->op == IR_INPUT) r->small.input[g->input.n - 1] = r->body->input[n->attr[0]];
     }
     ir_id *out = ARENA_ARRAY(&g->arena, ir_id, r->n_out), *update = ARENA_ARRAY(&g->arena, ir_id, r->n_update);
@@ -75,7 +79,8 @@ static void build(void *arg) {
         ir_id node = sn_use((sn_graph *)g, from->var.at[r->update_var[i]].var).id;
         var[i] = (uint32_t)ir_at(g, node)->attr[0];
     }
-    r->small.roots = (ir_roots){.n_out = r->n_out, .out = out, .n_update = r->n_update, .update = update, .update_var = var};
+    r->small.roots =
+        (ir_roots){.n_out = r->n_out, .out = out, .n_update = r->n_update, .update = update, .update_var = var};
 }
 
 /* Does it still fail? print: and how does it look? */
@@ -94,7 +99,8 @@ static int fails(reduction *r, int print) {
         base_strbuf_init(&text, &r->alloc);
         ir_print(g, &r->small.roots, &text);
         fprintf(stderr, "reduced: %s\n%s", r->text, text.at ? text.at : "");
-        for (uint32_t i = 0; i < g->dim_name.n; i++) fprintf(stderr, "%s = %lld\n", g->dim_name.at[i], (long long)r->small.dim[i]);
+        for (uint32_t i = 0; i < g->dim_name.n; i++)
+            fprintf(stderr, "%s = %lld\n", g->dim_name.at[i], (long long)r->small.dim[i]);
         base_strbuf_free(&text);
     }
     base_arena_free(&r->arena);
@@ -179,8 +185,10 @@ void reduce_graph(const support_body *body, int flags) {
                 ir_op op = (ir_op)ir_at(g, v)->op;
                 if (!needed[v] || r->cut[v] || op == IR_INPUT || op == IR_CONST) continue;
                 r->cut[v] = 1;
-                if (fails(r, 0)) again = 1;
-                else r->cut[v] = 0;
+                if (fails(r, 0))
+                    again = 1;
+                else
+                    r->cut[v] = 0;
             }
             free(needed);
         }

@@ -4,8 +4,8 @@
 
 #include "support/support_paths.h"
 
-/* Writes the reduced graph's text to standard error. The variables must have the values with which the body failed; they
- * are left so. */
+/* Writes the reduced graph's text to standard error. The variables must have the values with which the body failed;
+ * they are left so. */
 void reduce_graph(const support_body *body, int flags);
 
 #endif

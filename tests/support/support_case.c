@@ -32,12 +32,12 @@ double support_case_uniform(support_case *c, double low, double high) {
 
 void support_put(void *at, sn_dtype dtype, int64_t i, double value) {
     switch (dtype) {
-    case SN_F64: ((double *)at)[i] = value; break;
-    case SN_F32: ((float *)at)[i] = (float)value; break;
-    case SN_I64: ((int64_t *)at)[i] = (int64_t)value; break;
-    case SN_I32: ((int32_t *)at)[i] = (int32_t)(int64_t)value; break;
-    case SN_BOOL: ((uint8_t *)at)[i] = value != 0; break;
-    default: ((uint8_t *)at)[i] = (uint8_t)(int64_t)value;
+        case SN_F64: ((double *)at)[i] = value; break;
+        case SN_F32: ((float *)at)[i] = (float)value; break;
+        case SN_I64: ((int64_t *)at)[i] = (int64_t)value; break;
+        case SN_I32: ((int32_t *)at)[i] = (int32_t)(int64_t)value; break;
+        case SN_BOOL: ((uint8_t *)at)[i] = value != 0; break;
+        default: ((uint8_t *)at)[i] = (uint8_t)(int64_t)value;
     }
 }
 
@@ -60,7 +60,10 @@ ir_id support_case_input(support_case *c, sn_dtype dtype, uint32_t rank, const i
     int is_float = dtype == SN_F32 || dtype == SN_F64;
     for (int64_t i = 0; i < (int64_t)(bytes / sn_dtype_size(dtype)); i++) {
         double whole = (double)support_case_below(c, 12) - (dtype == SN_U8 ? 0 : 3);
-        support_put(c->owned[n], dtype, i, is_float ? support_case_uniform(c, -2, 2) : dtype == SN_BOOL ? fmod(whole, 2) : whole);
+        support_put(c->owned[n], dtype, i,
+                    is_float           ? support_case_uniform(c, -2, 2)
+                    : dtype == SN_BOOL ? fmod(whole, 2)
+                                       : whole);
     }
     return id;
 }
@@ -79,8 +82,8 @@ void support_case_out(support_case *c, ir_id id, double ulp) {
     c->out[c->n_out++] = id;
 }
 
-void support_run_case(sn_context *ctx, const char *what, void (*build)(support_case *c, const void *arg), const void *arg,
-                      int flags) {
+void support_run_case(sn_context *ctx, const char *what, void (*build)(support_case *c, const void *arg),
+                      const void *arg, int flags) {
     char text[1024];
     support_case *c = calloc(1, sizeof *c);
     ck_assert_ptr_nonnull(c);

@@ -14,7 +14,7 @@
 enum { SUPPORT_MAX_INPUTS = 64, SUPPORT_MAX_VARS = 8, SUPPORT_MAX_DIMS = 8, SUPPORT_MAX_ROOTS = 32 };
 
 typedef struct {
-    sn_graph *g; /* of a twin context */
+    sn_graph *g;                           /* of a twin context */
     const void *input[SUPPORT_MAX_INPUTS]; /* by position in g->input */
     int64_t dim[SUPPORT_MAX_DIMS];         /* values of g's named dims */
     ir_roots roots;
@@ -22,9 +22,9 @@ typedef struct {
 } support_body;
 
 enum {
-    SUPPORT_COMPILED = 1, /* run compiled code, too */
-    SUPPORT_THREADS = 2,  /* .. and on several numbers of threads */
-    SUPPORT_ULP = 4,      /* the tolerance is body->ulp (of the result's ulp), not an estimate */
+    SUPPORT_COMPILED = 1,  /* run compiled code, too */
+    SUPPORT_THREADS = 2,   /* .. and on several numbers of threads */
+    SUPPORT_ULP = 4,       /* the tolerance is body->ulp (of the result's ulp), not an estimate */
     SUPPORT_FUSED_ONLY = 8 /* not unfused */
 };
 
@@ -40,7 +40,7 @@ extern uint64_t support_compared, support_skipped;
 /* Bytes of a node's value at the body's dims. */
 size_t support_bytes(const ir_graph *g, ir_id id, const int64_t *names);
 
-/* ---- cases: a body made by a function -------------------------------------------------------------------------------------- */
+/* ---- cases: a body made by a function --------------------------------------------------------------------------- */
 
 typedef struct {
     support_body body;
@@ -54,8 +54,8 @@ typedef struct {
 } support_case;
 
 /* Makes a graph, lets build fill it under the graph's trap, and runs it; a difference fails the test. */
-void support_run_case(sn_context *ctx, const char *what, void (*build)(support_case *c, const void *arg), const void *arg,
-                      int flags);
+void support_run_case(sn_context *ctx, const char *what, void (*build)(support_case *c, const void *arg),
+                      const void *arg, int flags);
 /* A named dim with its value; an input of that many random elements: floats in -2 .. 2, integers in -3 .. 8. */
 ir_dim support_case_dim(support_case *c, const char *name, int64_t value);
 ir_id support_case_input(support_case *c, sn_dtype dtype, uint32_t rank, const ir_dim *dims);

@@ -1,4 +1,5 @@
-/* The twin backend: interpreter and compiled code behind one seam. Compiling is put off until compiled code is asked for. */
+/* The twin backend: interpreter and compiled code behind one seam. Compiling is put off until compiled code is asked
+ * for. */
 #include "support_twin.h"
 
 #include <check.h>
@@ -47,8 +48,10 @@ static sn_status twin_open(const be_options *options, be_device **out, base_trap
         own.threads = support_twin_threads[i];
         status = be_cpu.open(&own, &dev->cpu[i], err);
     }
-    if (status) twin_close(dev);
-    else *out = dev;
+    if (status)
+        twin_close(dev);
+    else
+        *out = dev;
     return status;
 }
 
@@ -81,8 +84,10 @@ static sn_status twin_load(be_device *dev, const kn_kernel *kernel, const void *
     exec->kernel = kernel;
     snprintf(exec->name, sizeof exec->name, "%.63s", name);
     sn_status status = be_interp.load(dev->interp, kernel, blob, n, name, &exec->interp, err);
-    if (status) twin_unload(dev, exec);
-    else *out = exec;
+    if (status)
+        twin_unload(dev, exec);
+    else
+        *out = exec;
     return status;
 }
 
@@ -125,12 +130,15 @@ static void twin_launch(be_device *dev, be_exec *exec, const kn_launch *launch, 
         return;
     }
     be_exec *cpu = compiled(dev, exec);
-    if (cpu) be_cpu.launch(dev->cpu[support_twin.device], cpu, launch, n_chunks, scratch, support_twin.split ? 1e12 : 0);
+    if (cpu)
+        be_cpu.launch(dev->cpu[support_twin.device], cpu, launch, n_chunks, scratch, support_twin.split ? 1e12 : 0);
 }
 
 static void twin_gemm(be_device *dev, const be_gemm *gemm) {
-    if (support_twin.compiled) be_cpu.gemm(dev->cpu[support_twin.device], gemm);
-    else be_interp.gemm(dev->interp, gemm);
+    if (support_twin.compiled)
+        be_cpu.gemm(dev->cpu[support_twin.device], gemm);
+    else
+        be_interp.gemm(dev->interp, gemm);
 }
 
 static void *twin_alloc(be_device *dev, size_t bytes) {
@@ -163,8 +171,10 @@ static const be_backend twin = {
 
 static void keep_log(void *user, sn_log_level level, const char *message) {
     (void)user;
-    if (level == SN_LOG_ERROR || level == SN_LOG_WARN) keep_error(message);
-    else fprintf(stderr, "%s\n", message); /* SINTER_DUMP */
+    if (level == SN_LOG_ERROR || level == SN_LOG_WARN)
+        keep_error(message);
+    else
+        fprintf(stderr, "%s\n", message); /* SINTER_DUMP */
 }
 
 sn_context *support_twin_context(void) {

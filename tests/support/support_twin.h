@@ -1,5 +1,5 @@
-/* support_twin.h: a context whose backend has every kernel twice, interpreted and compiled, and runs the one that the test
- * asks for. So one graph, one function and one set of variables serve all paths. Temporaries start as NaN. */
+/* support_twin.h: a context whose backend has every kernel twice, interpreted and compiled, and runs the one that the
+ * test asks for. So one graph, one function and one set of variables serve all paths. Temporaries start as NaN. */
 #ifndef SUPPORT_TWIN_H
 #define SUPPORT_TWIN_H
 
@@ -10,11 +10,11 @@ enum { SUPPORT_TWIN_DEVICES = 4 };
 extern const int support_twin_threads[SUPPORT_TWIN_DEVICES]; /* 1, 2, 3, 7 */
 
 typedef struct {
-    int compiled;    /* 0: the interpreter */
-    int device;      /* compiled: which of the devices */
-    int split;       /* compiled: cut every launch into ranges, however small it is */
+    int compiled;     /* 0: the interpreter */
+    int device;       /* compiled: which of the devices */
+    int split;        /* compiled: cut every launch into ranges, however small it is */
     uint64_t kernels; /* compiled so far */
-    char error[512]; /* the first error or warning that was logged, or what failed while compiling late */
+    char error[512];  /* the first error or warning that was logged, or what failed while compiling late */
 } support_twin_state;
 extern support_twin_state support_twin;
 
