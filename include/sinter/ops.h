@@ -4,6 +4,7 @@
  * is the poison expression; whatever is built on poison is poison. Element-wise operators broadcast as NumPy's
  * do: shapes are aligned at the last axis and constant sizes of 1 repeat. Operands of one operator have one
  * element type (convert with sn_cast); untyped constants (sn_const) take the other operand's. */
+/* clang-format off */
 #ifndef SINTER_OPS_H
 #define SINTER_OPS_H
 
