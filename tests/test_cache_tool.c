@@ -1,20 +1,22 @@
 /* The command `sinter cache`, from outside: over a folder that a few kernels of the real backend were kept in. */
 #define _GNU_SOURCE
 #include <check.h>
+#include <pty.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "cache/hits.h"
 #include "support/support_cache.h"
 
 static char dir[SUPPORT_PATH_MAX], out[1 << 16];
 
-/* tanh of two types: two kernels of one family. */
-static void set_up(void) {
+/* A context that wants tanh of two types: two kernels of one family. */
+static void use(void) {
     sn_context *ctx;
-    support_folder(dir);
     sn_context_options o = {.struct_size = sizeof o, .cache_mode = SN_CACHE_RW, .cache_dir = dir};
     ck_assert_int_eq(sn_context_new(&o, &ctx), SN_OK);
     for (int i = 0; i < 2; i++) {
@@ -28,6 +30,11 @@ static void set_up(void) {
         sn_graph_free(g);
     }
     sn_context_free(ctx);
+}
+
+static void set_up(void) {
+    support_folder(dir);
+    use();
 }
 
 static void tear_down(void) { support_folder_remove(dir); }
@@ -131,6 +138,199 @@ START_TEST(packs_and_removes) {
 }
 END_TEST
 
+/* ---- counts ------------------------------------------------------------------------------------------------------ */
+
+START_TEST(counts_hits) {
+    char key[33], words[128];
+    use();
+    use();
+    first_key(key);
+    PRINTS("stats", 0, "\nhits        4\nmisses      2\n");
+    PRINTS("stats --json", 0, "\"hits\": 4, \"misses\": 2,");
+    PRINTS("ls --json", 0, "\"hits\": 2, \"misses\": 1,");
+    double saved = strtod(strstr(out, "\"compile_ms\": ") + 14, NULL);
+    PRINTS("stats", 0, "\nsaved  ");
+    ck_assert_double_gt(strtod(strstr(out, "\nsaved ") + 7, NULL), 2 * saved - 0.2);
+    /* One more of a kernel alone brings it to the front, and to the sums of its glob. */
+    base_alloc alloc;
+    base_alloc_init(&alloc, NULL);
+    snprintf(words, sizeof words, "%s-00000000.k1", key);
+    cache_hits_append(&alloc, dir, &(cache_hit){.key = cache_hits_key_of(words), .hits = 7}, 1);
+    PRINTS("ls --sort hits --json", 0, key);
+    ck_assert_ptr_eq(strstr(out, "{\"key\": \"") + 9, strstr(out, key));
+    ck_assert_ptr_nonnull(strstr(out, "\"hits\": 9,"));
+    snprintf(words, sizeof words, "stats '%s*'", key);
+    PRINTS(words, 0, "entries     1\n");
+    ck_assert_ptr_nonnull(strstr(out, "\nhits        9\n"));
+    /* What was saved stays when the entries are gone. */
+    PRINTS("gc 1", 0, "removed 2");
+    PRINTS("stats", 0, "\nhits        11\nmisses      2\n");
+}
+END_TEST
+
+/* ---- the table --------------------------------------------------------------------------------------------------- */
+
+/* The same in a terminal. */
+static void tool_in_terminal(const char *words, const char *term) {
+    char command[1024];
+    int fd;
+    snprintf(command, sizeof command, "exec " SN_BUILD_DIR "/sinter cache %s --dir %s", words, dir);
+    pid_t child = forkpty(&fd, NULL, NULL, NULL);
+    if (!child) {
+        setenv("TERM", term, 1);
+        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        _exit(127);
+    }
+    ck_assert_int_gt(child, 0);
+    size_t n = 0;
+    for (ssize_t m; n < sizeof out - 1 && (m = read(fd, out + n, sizeof out - 1 - n)) > 0;) n += (size_t)m;
+    out[n] = 0;
+    close(fd);
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_msg(WIFEXITED(status) && !WEXITSTATUS(status), "%s", out);
+}
+
+START_TEST(columns_are_aligned_and_plain) {
+    unsetenv("NO_COLOR");
+    base_alloc alloc;
+    char key[33], name[64];
+    first_key(key);
+    snprintf(name, sizeof name, "%s-00000000.k1", key);
+    base_alloc_init(&alloc, NULL);
+    cache_hits_append(&alloc, dir, &(cache_hit){.key = cache_hits_key_of(name), .hits = 12345678901}, 1);
+    PRINTS("ls", 0, " hits ");
+    ck_assert_ptr_null(strchr(out, '\033'));
+    /* Right ends of numbers and left ends of words lie under their heads. */
+    char *head = out, *end = strchr(head, '\n');
+    static const struct {
+        const char *word;
+        int right;
+    } columns[] = {{" bytes", 1}, {" hits", 1},   {" compile ms", 1}, {" used", 0},
+                   {" types", 0}, {" target", 0}, {" name", 0}};
+    int rows = 0;
+    for (char *row = end + 1; *row; row = strchr(row, '\n') + 1, rows++) {
+        ck_assert_ptr_nonnull(strchr(row, '\n'));
+        for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+            const char *at = strstr(head, columns[i].word);
+            ck_assert_ptr_nonnull(at);
+            ptrdiff_t edge = at - head + (columns[i].right ? (ptrdiff_t)strlen(columns[i].word) - 1 : 1);
+            ck_assert_msg(row[edge] != ' ' && row[edge + (columns[i].right ? 1 : -1)] == ' ', "%s:\n%s",
+                          columns[i].word, out);
+        }
+    }
+    ck_assert_int_eq(rows, 2);
+    ck_assert_ptr_nonnull(strstr(out, "  f32    x86"));
+    ck_assert_ptr_nonnull(strstr(out, "  f64    x86"));
+    PRINTS("stats", 0, "folder      ");
+    ck_assert_ptr_null(strchr(out, '\033'));
+
+    tool_in_terminal("ls", "xterm");
+    ck_assert_ptr_nonnull(strstr(out, "\033[1mname\033[0m"));
+    tool_in_terminal("stats", "xterm");
+    ck_assert_ptr_nonnull(strstr(out, "\033[1mhits\033[0m"));
+    tool_in_terminal("ls --json", "xterm");
+    ck_assert_ptr_null(strchr(out, '\033'));
+    tool_in_terminal("ls", "dumb");
+    ck_assert_ptr_null(strchr(out, '\033'));
+    setenv("NO_COLOR", "1", 1);
+    tool_in_terminal("ls", "xterm");
+    ck_assert_ptr_null(strchr(out, '\033'));
+}
+END_TEST
+
+START_TEST(sorts_by_each_column) {
+    static const char *const orders[] = {"used", "size", "ms", "hits", "name", "key"};
+    char words[64];
+    for (size_t i = 0; i < 6; i++) {
+        snprintf(words, sizeof words, "ls --sort %s --json", orders[i]);
+        PRINTS(words, 0, "\"types\": \"f64\"");
+        char *first = strstr(out, "{\"key\": \""), *second = strstr(first + 1, "{\"key\": \"");
+        ck_assert_ptr_nonnull(second);
+        double ms[2] = {strtod(strstr(first, "compile_ms\": ") + 13, NULL),
+                        strtod(strstr(second, "compile_ms\": ") + 13, NULL)};
+        long bytes[2] = {atol(strstr(first, "bytes\": ") + 8), atol(strstr(second, "bytes\": ") + 8)};
+        if (i == 1) ck_assert_int_ge(bytes[0], bytes[1]);
+        if (i == 2) ck_assert_double_ge(ms[0], ms[1]);
+        if (i == 5) ck_assert_int_lt(strncmp(first, second, 43), 0);
+    }
+}
+END_TEST
+
+/* ---- many entries ------------------------------------------------------------------------------------------------ */
+
+static double seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SLOWED
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SLOWED
+#endif
+#ifdef SLOWED
+static const double verify_seconds = 10;
+#else
+static const double verify_seconds = 0.5;
+#endif
+
+/* 1000 kernels, each with a key, a checksum and a name of its own over the object of a real one. */
+START_TEST(verifies_a_thousand) {
+    enum { ENTRIES = 1000 };
+    char path[SUPPORT_PATH_MAX], why[CACHE_WHY_MAX], name[CACHE_NAME_MAX];
+    size_t n, total = 0;
+    base_alloc alloc;
+    cache_entry real;
+    base_alloc_init(&alloc, NULL);
+    support_folder_count(dir, ".k1", path);
+    char *bytes = support_file(path, &n);
+    ck_assert_ptr_null(cache_entry_open(&real, bytes, n));
+    for (int i = 0; i < ENTRIES; i++) {
+        base_strbuf key = support_cache_kernel(SN_F32, i), meta, entry;
+        cache_key k = {.kernel_bytes = key.n, .family = (uint32_t)i};
+        base_strbuf_puts(&key, real.key + real.kernel_bytes);
+        base_strbuf_add(&key, "", 1);
+        k.at = key.at;
+        k.n = key.n;
+        k.hash = base_hash_bytes(k.at, k.n);
+        base_strbuf_init(&meta, &alloc);
+        base_strbuf_init(&entry, &alloc);
+        base_strbuf_add(&meta, real.meta, real.meta_bytes);
+        cache_entry_write(&entry, &k, real.payload, real.payload_bytes, &meta);
+        cache_dir_name(k.hash, k.family, name);
+        ck_assert_msg(cache_dir_publish(dir, name, entry.at, entry.n, NULL, why), "%s", why);
+        total += entry.n;
+        base_strbuf_free(&key);
+        base_strbuf_free(&meta);
+        base_strbuf_free(&entry);
+    }
+    double best = 1e9;
+    for (int i = 0; i < 5; i++) {
+        double start = seconds();
+        PRINTS("verify", 0, "1002 entries, 0 damaged");
+        double took = seconds() - start;
+        if (took < best) best = took;
+    }
+    printf("sinter cache verify: %d entries, %.1f MB, %.1f ms\n", ENTRIES + 2, (double)total * 1e-6, best * 1e3);
+    ck_assert_msg(best < verify_seconds, "verify took %.3f s", best);
+    /* One wrong byte of them all is found. */
+    char last[SUPPORT_PATH_MAX + CACHE_NAME_MAX];
+    snprintf(last, sizeof last, "%s/%s", dir, name);
+    free(bytes);
+    bytes = support_file(last, &n);
+    bytes[n / 3] ^= 16;
+    support_file_write(last, bytes, n);
+    PRINTS("verify", 1, "1002 entries, 1 damaged");
+    ck_assert_ptr_nonnull(strstr(out, name));
+    free(bytes);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("cache tool");
     TCase *t = tcase_create("all");
@@ -138,6 +338,10 @@ static Suite *suite(void) {
     tcase_add_test(t, lists_and_shows);
     tcase_add_test(t, verifies_and_compares);
     tcase_add_test(t, packs_and_removes);
+    tcase_add_test(t, counts_hits);
+    tcase_add_test(t, columns_are_aligned_and_plain);
+    tcase_add_test(t, sorts_by_each_column);
+    tcase_add_test(t, verifies_a_thousand);
     suite_add_tcase(s, t);
     return s;
 }

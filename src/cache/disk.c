@@ -6,10 +6,13 @@
 #include <dirent.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "cache/hits.h"
 #include "cache/pack.h"
 
 /* A sweep reads the whole folder; it is worth while once this part of the budget has been written. */
@@ -22,6 +25,12 @@ struct cache_disk {
     sn_store store; /* o.store's copy */
     cache_bundle *bundle;
     _Atomic int warned; /* one warning per context is enough, the rest is for those who ask */
+    /* Finds in the folder that are not in its file yet. Whoever meets another one at it lets the count be lost, and so
+     * does a child of a fork: nobody ever waits for statistics. */
+    pid_t owner;
+    _Atomic int counting;
+    size_t n_hits;
+    cache_hit hits[CACHE_HITS_AT_ONCE];
 };
 
 sn_status cache_disk_new(base_alloc *alloc, const base_log *log, const cache_disk_options *options, cache_disk **out,
@@ -33,6 +42,7 @@ sn_status cache_disk_new(base_alloc *alloc, const base_log *log, const cache_dis
     d->alloc = alloc;
     d->log = log;
     d->o = *options;
+    d->owner = getpid();
     if (options->store) {
         d->store = *options->store;
         d->o.store = &d->store;
@@ -45,15 +55,30 @@ sn_status cache_disk_new(base_alloc *alloc, const base_log *log, const cache_dis
     return SN_OK;
 }
 
+static int may_write(const cache_disk *d) { return d->o.mode == SN_CACHE_RW || d->o.mode == SN_CACHE_STRICT; }
+
+static void write_hits(cache_disk *d) {
+    if (d->n_hits && getpid() == d->owner) cache_hits_append(d->alloc, d->o.dir, d->hits, d->n_hits);
+    d->n_hits = 0;
+}
+
+/* Counts a find or a compile of an entry of the folder. */
+static void count(cache_disk *d, const cache_key *key, const cache_hit *what) {
+    if (!may_write(d) || atomic_exchange_explicit(&d->counting, 1, memory_order_acquire)) return;
+    if (d->n_hits == CACHE_HITS_AT_ONCE) write_hits(d);
+    d->hits[d->n_hits] = *what;
+    d->hits[d->n_hits++].key = cache_hits_key(key->hash);
+    atomic_store_explicit(&d->counting, 0, memory_order_release);
+}
+
 void cache_disk_free(cache_disk *d) {
     if (!d) return;
+    write_hits(d);
     cache_bundle_free(d->bundle);
     base_free(d->alloc, d, sizeof *d);
 }
 
 sn_cache_mode cache_disk_mode(const cache_disk *d) { return d->o.mode; }
-
-static int may_write(const cache_disk *d) { return d->o.mode == SN_CACHE_RW || d->o.mode == SN_CACHE_STRICT; }
 
 void cache_disk_places(const cache_disk *d, char *text, size_t size) {
     size_t n = 0;
@@ -162,6 +187,16 @@ static void explain_miss(cache_disk *d, const cache_key *key, char why[CACHE_WHY
     closedir(dir);
 }
 
+/* What the entry took to compile is what finding it saves. */
+static void count_hit(cache_disk *d, const cache_key *key, const cache_entry *entry) {
+    char text[32];
+    size_t n;
+    const char *ms = cache_entry_meta(entry, "compile_ms", &n);
+    snprintf(text, sizeof text, "%.*s", (int)(n < sizeof text ? n : 0), ms ? ms : "");
+    double us = strtod(text, NULL) * 1e3;
+    count(d, key, &(cache_hit){.hits = 1, .saved_us = us > 0 && us < 1e12 ? (uint64_t)us : 0});
+}
+
 int cache_disk_get(cache_disk *d, const cache_key *key, const char *compiler, int explain, cache_found *out,
                    char why[CACHE_WHY_MAX]) {
     *out = (cache_found){.place = "bundle"};
@@ -176,7 +211,10 @@ int cache_disk_get(cache_disk *d, const cache_key *key, const char *compiler, in
     char more[CACHE_WHY_MAX];
     cache_read result = d->o.store ? read_store(d, key, out) : read_folder(d, key, out, more);
     if (result == CACHE_READ) {
-        if (fits(d, key, compiler, out, more)) return 1;
+        if (fits(d, key, compiler, out, more)) {
+            if (!d->o.store) count_hit(d, key, &out->entry);
+            return 1;
+        }
         snprintf(why, CACHE_WHY_MAX, "%s", more);
     } else if (result == CACHE_UNREADABLE) {
         warn(d, more);
@@ -264,6 +302,7 @@ static void put_folder(cache_disk *d, const cache_key *key, const base_strbuf *e
     } else if (!cache_dir_publish(d->o.dir, name, entry->at, entry->n, d->o.link, why)) {
         warn(d, why);
     } else {
+        count(d, key, &(cache_hit){.misses = 1});
         perhaps_sweep(d, entry->n);
     }
 }

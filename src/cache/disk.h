@@ -4,7 +4,7 @@
  *
  * Whatever lies there is believed only after its sizes, checksum and whole key have been compared. An entry whose
  * content is wrong is deleted, and compiled again; what the system refuses to read is left alone. Where nothing can be
- * written kernels are compiled each time. Any thread, no lock. */
+ * written kernels are compiled each time. How often entries are found is counted (hits.h). Any thread, no lock. */
 #ifndef CACHE_DISK_H
 #define CACHE_DISK_H
 

@@ -29,7 +29,7 @@ typedef enum {
 cache_read cache_dir_read(base_alloc *alloc, const char *dir, const char *name, int keep, void **bytes, size_t *n,
                           char why[CACHE_WHY_MAX]);
 
-/* What tests put in the place of link(2), for which NULL stands. */
+/* What stands in the place of link(2), for which NULL stands: a test's, or rename(2) to replace what is there. */
 typedef int cache_link(const char *from, const char *to);
 
 /* Puts a file into the folder, which is made where it is missing: whole or not at all, whoever else does the same or is
@@ -39,7 +39,7 @@ int cache_dir_publish(const char *dir, const char *name, const void *bytes, size
 void cache_dir_remove(const char *dir, const char *name);
 
 /* disk_sweep.c: deletes what killed writers left and, where the entries are more than max_bytes (0: no bound), those
- * longest unused until four fifths are left. */
+ * longest unused until four fifths are left. The record of uses (hits.h) is summed up. */
 typedef struct cache_swept {
     uint64_t entries, bytes; /* before */
     uint64_t removed, removed_bytes;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cache/disk_dir.h"
+#include "cache/hits.h"
 
 enum { TEMPORARY_SECONDS = 3600 };
 
@@ -87,5 +88,6 @@ cache_swept cache_dir_sweep(base_alloc *alloc, const char *path, uint64_t max_by
     }
     closedir(dir);
     base_free(alloc, f.at, f.cap * sizeof *f.at);
+    cache_hits_compact(alloc, path);
     return swept;
 }

@@ -81,14 +81,66 @@ uint32_t fu_forced(fu_state *s, ir_id v, int value, fu_class *out) {
     return f.n;
 }
 
-/* Small nodes that fold, or use partials, are computed once: see fu_node.resident. */
+/* Groups whose partials are combined on the way to one INLINE node. */
+typedef struct {
+    const fu_state *s;
+    uint32_t n;
+    int32_t group[FU_CHUNK_AXES + 1];
+} exit_groups;
+
+static void note_exit_group(void *arg, ir_id u, int pointwise) {
+    exit_groups *e = arg;
+    (void)pointwise;
+    if (!fu_is_small_exit(e->s, u)) return;
+    for (uint32_t i = 0; i < e->n; i++)
+        if (e->group[i] == e->s->node[u].group) return;
+    if (e->n <= FU_CHUNK_AXES) e->group[e->n++] = e->s->node[u].group;
+}
+
+/* Small nodes that fold, or use partials, are computed once: see fu_node.resident. Each kernel whose partials they use is
+ * an axis of their reader's; a sum of very many of them goes through memory. */
 static void settle_resident(fu_state *s, ir_id v) {
     fu_node *f = &s->node[v];
     if (f->kind != FU_INLINE) return;
     const ir_node *n = ir_at(s->g, v);
+    exit_groups e = {.s = s};
+    if (f->small) fu_sources(s, v, note_exit_group, &e);
+    if (e.n > FU_CHUNK_AXES) {
+        f->kind = FU_HOME;
+        f->small = 0;
+        return;
+    }
     f->resident = f->small && f->n_slot > f->n_axis;
     for (uint32_t k = 0; k < n->n_in; k++)
         if (s->node[n->in[k]].resident || fu_is_small_exit(s, n->in[k])) f->resident = f->small || f->resident;
+}
+
+/* Groups whose partials a group combines. */
+typedef struct {
+    const fu_state *s;
+    int32_t gi;
+    uint32_t n;
+    int32_t seen[KN_MAX_AXES + 1];
+} chunk_count;
+
+static void count_chunks(void *arg, ir_id u, int pointwise) {
+    chunk_count *c = arg;
+    (void)pointwise;
+    const fu_node *f = &c->s->node[u];
+    if (!f->is_exit || (f->combine >= 0 && f->combine != c->gi)) return;
+    for (uint32_t i = 0; i < c->n; i++)
+        if (c->seen[i] == f->group) return;
+    if (c->n <= KN_MAX_AXES) c->seen[c->n++] = f->group;
+}
+
+uint32_t fu_count_axes(fu_state *s, int32_t gi, uint32_t n_point, const fu_roles *roles, ir_id extra) {
+    const fu_group *g = &s->group.at[gi];
+    chunk_count c = {.s = s, .gi = gi};
+    for (uint32_t i = 0; i < g->member.n; i++) fu_sources(s, g->member.at[i], count_chunks, &c);
+    for (uint32_t i = 0; i < g->assign.n; i++) fu_value_sources(s, s->assign.at[g->assign.at[i]].value, count_chunks, &c);
+    for (uint32_t i = 0; i < g->combined.n; i++) count_chunks(&c, g->combined.at[i], 1);
+    if (extra) fu_sources(s, extra, count_chunks, &c);
+    return n_point + roles->n + c.n;
 }
 
 /* ---- sets of groups ------------------------------------------------------------------------------------------------------ */
@@ -387,9 +439,12 @@ static void add_assign(fu_state *s, ir_id value, int is_var, uint32_t var) {
 
 void fu_fuse(fu_state *s) {
     uint32_t homes = 0;
-    for (ir_id v = 1; v < s->g->node.n; v++) homes += s->node[v].kind == FU_HOME && s->node[v].needed;
+    for (ir_id v = 1; v < s->g->node.n; v++) /* settle_resident makes homes of small nodes */
+        homes += s->node[v].needed && (s->node[v].kind == FU_HOME || s->node[v].small);
     s->words = (2 * homes + s->roots->n_out + s->roots->n_update) / 64 + 1;
     s->stamp = ARENA_ARRAY(s->arena, uint32_t, s->g->node.n);
+    s->read = ARENA_ARRAY(s->arena, uint32_t, s->g->node.n);
+    s->test = ARENA_ARRAY(s->arena, fu_test, s->g->node.n);
     for (ir_id v = 1; v < s->g->node.n; v++) {
         if (!s->node[v].needed) continue;
         settle_resident(s, v);

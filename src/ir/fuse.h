@@ -22,6 +22,8 @@
 enum {
     FU_SMALL_ELEMENTS = 32,      /* constant-size nodes up to here are computed in registers at chunk entry */
     FU_SMALL_TOTAL = 2000,       /* .. unless all of them together cost more primitives than this */
+    FU_SCALAR_TOTAL = 10000,     /* scalars stay in registers up to this; bounds chains of INLINE arithmetic, too */
+    FU_CHUNK_AXES = 8,           /* earlier kernels' chunks that INLINE arithmetic may fold on its way to one reader */
     FU_UNROLL_EXTENT = 32,       /* longest axis expanded in registers */
     FU_UNROLL_PRODUCT = 64,      /* most copies of one instruction by unrolling */
     FU_BLAS_EXTENT = 32,         /* all of m, n, k must exceed this for a BLAS call .. */
@@ -109,6 +111,12 @@ typedef enum {
 } fu_reason;
 
 typedef struct {
+    uint32_t now; /* the test; older entries count as cleared */
+    uint32_t level;
+    uint8_t row, seen;
+} fu_test;
+
+typedef struct {
     ir_graph *g;
     const ir_roots *roots;
     base_arena *arena;
@@ -123,6 +131,9 @@ typedef struct {
     BASE_VEC(fu_assign) assign;
     uint32_t words; /* of a set of groups */
     uint32_t *stamp, now; /* marks of fu_sources */
+    uint32_t *read, read_now; /* marks of values that a group reads: read[u] == read_now */
+    fu_test *test;            /* per graph node: what the budget test of number test_now found out about it */
+    uint32_t test_now;
     base_strbuf why;
 } fu_state;
 
@@ -153,6 +164,13 @@ int32_t fu_provider(const fu_state *s, ir_id v);
 int fu_is_small_exit(const fu_state *s, ir_id v);
 int fu_before(const fu_state *s, int32_t earlier, int32_t later);
 
+/* Roles of the classes of a group that are not points. */
+typedef struct {
+    uint32_t n;
+    fu_class cls[KN_MAX_AXES];
+    uint8_t role[KN_MAX_AXES]; /* kn_role */
+} fu_roles;
+
 /* Notes that one group must run before another, and what follows from it. */
 void fu_add_before(fu_state *s, int32_t earlier, int32_t later);
 /* Tests a group as it stands: points, nests, budgets. fewer: some of its members had more points before. */
@@ -166,6 +184,11 @@ typedef struct {
 } fu_join;
 fu_reason fu_try_join(fu_state *s, ir_id v, int32_t gi, int sibling, fu_join *join);
 fu_reason fu_try_assign(fu_state *s, const fu_assign *a, int32_t gi);
+/* Kernel axes of the group with these points and roles, and with extra as a member (or 0): points, loops, unrolled axes,
+ * and the chunks of every earlier group whose partials it combines. At most KN_MAX_AXES can be lowered. */
+uint32_t fu_count_axes(fu_state *s, int32_t gi, uint32_t n_point, const fu_roles *roles, ir_id extra);
+/* Marks in s->read the values that the group's members read. */
+void fu_mark_reads(fu_state *s, const fu_group *group);
 /* Points of a new group for v. */
 void fu_new_points(fu_state *s, ir_id v, fu_join *join);
 const char *fu_reason_text(fu_reason reason);
@@ -178,12 +201,6 @@ void fu_merge(fu_state *s);
 /* Nodes that one later group alone reads move there where that moves fewer bytes. */
 void fu_place_late(fu_state *s);
 
-/* Roles of the classes of a group that are not points. */
-typedef struct {
-    uint32_t n;
-    fu_class cls[KN_MAX_AXES];
-    uint8_t role[KN_MAX_AXES]; /* kn_role */
-} fu_roles;
 /* FU_OK, FU_NEST or FU_BUDGET. point: the points to assume; extra: one more member, or 0. */
 fu_reason fu_find_roles(fu_state *s, const fu_group *group, uint32_t n_point, const fu_class *point, ir_id extra,
                         fu_roles *roles);

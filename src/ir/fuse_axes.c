@@ -192,14 +192,16 @@ static void find_needed(fu_state *s) {
 }
 
 static void find_small(fu_state *s) {
-    double total = 0;
+    double total = 0, scalars = 0;
     for (int pass = 0; pass < 2; pass++) {
         for (ir_id v = 1; v < s->g->node.n; v++) {
             fu_node *f = &s->node[v];
             int64_t n = f->needed && is_arithmetic(at(s, v)) ? small_elements(s, v) : 0;
-            if (pass == 0) total += (double)n * (ir_ops[at(s, v)->op].cost + 1);
-            /* Above the budget, only scalars stay: they must not become launches. */
-            else f->small = n > 0 && (total <= FU_SMALL_TOTAL || n == 1);
+            double cost = (double)n * (ir_ops[at(s, v)->op].cost + 1);
+            total += pass ? 0 : cost;
+            scalars += pass || n != 1 ? 0 : cost;
+            /* Above the budget, only scalars stay, unless they are a program of their own: they must not become launches. */
+            if (pass) f->small = n > 0 && (total <= FU_SMALL_TOTAL || (n == 1 && scalars <= FU_SCALAR_TOTAL));
         }
     }
 }

@@ -191,34 +191,21 @@ fu_reason fu_find_roles(fu_state *s, const fu_group *group, uint32_t n_point, co
 
 typedef struct {
     fu_state *s;
-    const member_list *members;
     const fu_roles *roles;
     int32_t gi;
-    uint32_t *level; /* per graph node: of members */
-    uint8_t *row;    /* per graph node: kept in row scratch */
-    uint8_t *seen;   /* per graph node: memory already counted */
     uint32_t reader_level, n_mem;
+    double row; /* bytes of row scratch */
     int settle; /* second walk: the reader's level is known */
 } budget;
 
-static int in_group(const fu_state *s, ir_id v, int32_t gi) {
-    return s->node[v].kind == FU_HOME && s->node[v].group == gi && !s->node[v].is_exit;
+static fu_test *test_of(const fu_state *s, ir_id u) {
+    fu_test *t = &s->test[u];
+    if (t->now != s->test_now) *t = (fu_test){.now = s->test_now};
+    return t;
 }
 
-static void budget_source(void *arg, ir_id u, int pointwise) {
-    budget *b = arg;
-    (void)pointwise;
-    if (!in_group(b->s, u, b->gi)) {
-        if (!b->seen[u]) b->n_mem++;
-        b->seen[u] = 1;
-        return;
-    }
-    uint32_t needs = b->level[u] + (uint32_t)folds_in_loop(b->s, b->roles, u);
-    if (!b->settle) {
-        if (needs > b->reader_level) b->reader_level = needs;
-    } else if (b->level[u] < b->reader_level && varies_in_loop(b->s, b->roles, u)) {
-        b->row[u] = 1;
-    }
+static int in_group(const fu_state *s, ir_id v, int32_t gi) {
+    return s->node[v].kind == FU_HOME && s->node[v].group == gi && !s->node[v].is_exit;
 }
 
 static double constant_elements(const fu_state *s, const fu_roles *roles, ir_id v, int *symbolic) {
@@ -235,15 +222,31 @@ static double constant_elements(const fu_state *s, const fu_roles *roles, ir_id 
     return n * (double)sn_dtype_size((sn_dtype)ir_at(s->g, v)->dtype);
 }
 
+static void budget_source(void *arg, ir_id u, int pointwise) {
+    budget *b = arg;
+    fu_test *t = test_of(b->s, u);
+    (void)pointwise;
+    if (!in_group(b->s, u, b->gi)) {
+        b->n_mem += !t->seen;
+        t->seen = 1;
+        return;
+    }
+    uint32_t needs = t->level + (uint32_t)folds_in_loop(b->s, b->roles, u);
+    if (!b->settle) {
+        if (needs > b->reader_level) b->reader_level = needs;
+    } else if (!t->row && t->level < b->reader_level && varies_in_loop(b->s, b->roles, u)) {
+        int symbolic;
+        b->row += constant_elements(b->s, b->roles, u, &symbolic); /* symbolic: as large as the call has it */
+        t->row = 1;
+    }
+}
+
 static fu_reason test_budgets(fu_state *s, ir_id v, int is_exit, int32_t gi, const fu_roles *roles) {
     const fu_group *g = &s->group.at[gi];
     member_list members = {g, v};
-    uint32_t n = s->g->node.n;
-    budget b = {.s = s, .members = &members, .roles = roles, .gi = gi};
-    b.level = ARENA_ARRAY(s->arena, uint32_t, n);
-    b.row = ARENA_ARRAY(s->arena, uint8_t, n);
-    b.seen = ARENA_ARRAY(s->arena, uint8_t, n);
-    double acc = 0, row = 0, insts = 0;
+    budget b = {.s = s, .roles = roles, .gi = gi};
+    s->test_now++;
+    double acc = 0, insts = 0;
     int symbolic;
     for (uint32_t i = 0; i < n_members(&members); i++) {
         int value;
@@ -252,7 +255,7 @@ static fu_reason test_budgets(fu_state *s, ir_id v, int is_exit, int32_t gi, con
         b.reader_level = 0;
         b.settle = 0;
         fu_sources(s, m, budget_source, &b);
-        b.level[m] = b.reader_level;
+        test_of(s, m)->level = b.reader_level;
         b.settle = 1;
         fu_sources(s, m, budget_source, &b);
         insts += (double)copies(s, roles, m, 0) * (ir_ops[ir_at(s->g, m)->op].cost + 1);
@@ -261,9 +264,7 @@ static fu_reason test_budgets(fu_state *s, ir_id v, int is_exit, int32_t gi, con
             if (symbolic) return FU_ACCUMULATORS;
         }
     }
-    for (ir_id u = 1; u < n; u++)
-        if (b.row[u]) row += constant_elements(s, roles, u, &symbolic); /* symbolic: as large as the call has it */
-    if (row > FU_ROW_BYTES) return FU_ROW;
+    if (b.row > FU_ROW_BYTES) return FU_ROW;
     if (acc > FU_ACC_BYTES) return FU_ACCUMULATORS;
     if (insts > FU_MAX_INSTS || b.n_mem + g->member.n > 4 * FU_MAX_MEMS || b.n_mem > FU_MAX_MEMS) return FU_BUDGET;
     return FU_OK;
@@ -340,6 +341,7 @@ static fu_reason as_exit(const fu_state *s, const fu_group *g, const classes *c,
 static fu_reason settle(fu_state *s, ir_id v, int32_t gi, fu_join *join) {
     fu_roles roles;
     fu_reason reason = fu_find_roles(s, &s->group.at[gi], join->n_point, join->point, v, &roles);
+    if (!reason && fu_count_axes(s, gi, join->n_point, &roles, v) > KN_MAX_AXES) reason = FU_BUDGET;
     return reason ? reason : test_budgets(s, v, join->is_exit, gi, &roles);
 }
 
@@ -369,6 +371,7 @@ fu_reason fu_test_group(fu_state *s, int32_t gi, int fewer) {
     if (fewer && !enough_points(s, g->n_point, g->point) && !is_tiny(s, g, 0)) return FU_FEW_POINTS;
     fu_roles roles;
     fu_reason reason = fu_find_roles(s, g, g->n_point, g->point, 0, &roles);
+    if (!reason && fu_count_axes(s, gi, g->n_point, &roles, 0) > KN_MAX_AXES) reason = FU_BUDGET;
     return reason ? reason : test_budgets(s, 0, 0, gi, &roles);
 }
 
@@ -455,7 +458,7 @@ typedef struct {
     int32_t gi;
     fu_reason reason;
     double shared, outside;
-    const uint8_t *group_reads; /* per graph node, for siblings; may be NULL */
+    int sibling; /* what the group reads is marked in s->read */
 } source_test;
 
 static void test_source(void *arg, ir_id u, int pointwise) {
@@ -470,23 +473,23 @@ static void test_source(void *arg, ir_id u, int pointwise) {
     }
     if (provider >= 0 && (provider == t->gi || fu_before(t->s, t->gi, provider))) t->reason = FU_CYCLE;
     t->outside += fu_bytes(t->s, u);
-    if (t->group_reads && t->group_reads[u]) t->shared += fu_bytes(t->s, u);
+    if (t->sibling && t->s->read[u] == t->s->read_now) t->shared += fu_bytes(t->s, u);
 }
 
 static void mark_read(void *arg, ir_id u, int pointwise) {
+    fu_state *s = arg;
     (void)pointwise;
-    ((uint8_t *)arg)[u] = 1;
+    s->read[u] = s->read_now;
+}
+
+void fu_mark_reads(fu_state *s, const fu_group *g) {
+    s->read_now++;
+    for (uint32_t i = 0; i < g->member.n; i++) fu_sources(s, g->member.at[i], mark_read, s);
 }
 
 fu_reason fu_try_join(fu_state *s, ir_id v, int32_t gi, int sibling, fu_join *join) {
-    source_test t = {.s = s, .gi = gi};
-    uint8_t *reads = NULL;
-    if (sibling) {
-        reads = ARENA_ARRAY(s->arena, uint8_t, s->g->node.n);
-        const fu_group *g = &s->group.at[gi];
-        for (uint32_t i = 0; i < g->member.n; i++) fu_sources(s, g->member.at[i], mark_read, reads);
-        t.group_reads = reads;
-    }
+    source_test t = {.s = s, .gi = gi, .sibling = sibling};
+    if (sibling) fu_mark_reads(s, &s->group.at[gi]);
     fu_sources(s, v, test_source, &t);
     if (t.reason) return t.reason;
     fu_reason reason = test_points(s, v, gi, join);
@@ -517,6 +520,18 @@ static void find_other_element(void *arg, ir_id u, int pointwise) {
     if (u == f->var && !pointwise) f->found = 1;
 }
 
+/* Each assign may bring loops and partials of its own. */
+static fu_reason test_axes(fu_state *s, const fu_assign *a, int32_t gi) {
+    fu_group *g = &s->group.at[gi];
+    fu_roles roles;
+    int is_new = a->group != gi;
+    if (is_new) *base_vec_push(&g->assign, s->arena) = (uint32_t)(a - s->assign.at);
+    fu_reason reason = fu_find_roles(s, g, g->n_point, g->point, 0, &roles);
+    if (!reason && fu_count_axes(s, gi, g->n_point, &roles, 0) > KN_MAX_AXES) reason = FU_BUDGET;
+    g->assign.n -= (uint32_t)is_new;
+    return reason;
+}
+
 fu_reason fu_try_assign(fu_state *s, const fu_assign *a, int32_t gi) {
     const fu_group *g = &s->group.at[gi];
     source_test t = {.s = s, .gi = gi};
@@ -530,7 +545,8 @@ fu_reason fu_try_assign(fu_state *s, const fu_assign *a, int32_t gi) {
     uint32_t n_forced = fu_forced(s, a->value, 1, forced);
     for (uint32_t i = 0; i < n_forced; i++)
         if (has(g->point, g->n_point, forced[i])) return FU_BUDGET;
-    if (!a->is_var) return FU_OK;
+    fu_reason reason = test_axes(s, a, gi);
+    if (reason || !a->is_var) return reason;
     ir_id var = s->g->var.at[a->var].node;
     for (uint32_t i = 0; var && i < s->node[var].n_axis; i++)
         if (fu_class_of(s, var, i) != fu_class_of(s, a->value, i)) return FU_IN_PLACE;

@@ -12,23 +12,18 @@ typedef struct {
     int32_t from, to;  /* groups: does `to` read values of `from`? */
     int reads, refused;
     double bytes;
-    const uint8_t *also_read; /* siblings: what `from` reads */
+    int siblings; /* what `from` reads is marked in s->read */
 } link;
 
 static void find_link(void *arg, ir_id u, int pointwise) {
     link *l = arg;
     const fu_node *f = &l->s->node[u];
-    if (l->also_read && l->also_read[u]) l->bytes += fu_bytes(l->s, u);
+    if (l->siblings && l->s->read[u] == l->s->read_now) l->bytes += fu_bytes(l->s, u);
     if (fu_provider(l->s, u) != l->from) return;
     l->reads = 1;
     l->bytes += fu_bytes(l->s, u);
     int combined_there = f->is_exit && f->combine == l->from;
     if (!pointwise || (f->is_exit && !combined_there)) l->refused = 1;
-}
-
-static void mark(void *arg, ir_id u, int pointwise) {
-    (void)pointwise;
-    ((uint8_t *)arg)[u] = 1;
 }
 
 static void each_source(fu_state *s, const fu_group *g, fu_visit visit, void *arg) {
@@ -113,11 +108,11 @@ static int consider(fu_state *s, int32_t a, int32_t b) {
         each_source(s, gb, find_link, &l);
         if (!l.reads || l.refused) return 0;
     } else {
-        uint8_t *reads = ARENA_ARRAY(s->arena, uint8_t, s->g->node.n);
-        each_source(s, ga, mark, reads);
-        l.also_read = reads;
+        if (!same_points(ga, gb)) return 0;
+        fu_mark_reads(s, ga);
+        l.siblings = 1;
         each_source(s, gb, find_link, &l);
-        if (l.bytes < FU_LAUNCH_BYTES || !same_points(ga, gb)) return 0;
+        if (l.bytes < FU_LAUNCH_BYTES) return 0;
     }
     if (has_between(s, a, b)) {
         base_strbuf_printf(&s->why, "g%d with g%d: not merged: %s\n", (int)a, (int)b, fu_reason_text(FU_CYCLE));

@@ -222,8 +222,22 @@ ir_id ir_pad(ir_graph *g, ir_id a, const ir_range *range, const ir_dim *full_dim
     return ir_intern(g, &node);
 }
 
+enum { CONCAT_MAX = 256 }; /* operands of one node: a kernel has one memory for each */
+
+/* Neighbours first, then what they make. */
+static ir_id concat_of_concats(ir_graph *g, uint32_t n, const ir_id *in, uint32_t axis) {
+    uint32_t n_part = (n + CONCAT_MAX - 1) / CONCAT_MAX;
+    ir_id *part = ARENA_ARRAY(&g->arena, ir_id, n_part);
+    for (uint32_t i = 0; i < n_part; i++) {
+        uint32_t first = i * CONCAT_MAX;
+        part[i] = ir_concat(g, n - first < CONCAT_MAX ? n - first : CONCAT_MAX, in + first, axis);
+    }
+    return ir_concat(g, n_part, part, axis);
+}
+
 ir_id ir_concat(ir_graph *g, uint32_t n, const ir_id *in, uint32_t axis) {
     if (!n || n > UINT16_MAX) base_fail(&g->trap, SN_ERR_ARGUMENT, "concat: %u operands", n);
+    if (n > CONCAT_MAX) return concat_of_concats(g, n, in, axis);
     const ir_node *first = ir_at(g, in[0]);
     if (axis >= first->rank)
         base_fail(&g->trap, SN_ERR_SHAPE, "concat: no axis %u: %s", axis, ir_describe(g, in[0]).text);

@@ -306,7 +306,7 @@ void lw_lower(lw_part *p) {
         lower_scatter(p);
         return;
     }
-    p->item = ARENA_ARRAY(p->s->arena, lw_item, p->s->g->node.n);
+    memset(p->item, 0, p->s->g->node.n * sizeof *p->item);
     find_wanted(p);
     find_absorbed(p);
     make_axes(p);

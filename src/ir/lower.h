@@ -45,6 +45,8 @@ typedef struct {
     uint32_t phase;
     kn_id value, row_mem;
     uint32_t value_phase;
+    uint32_t read_level, read_nest; /* of its readers, while phases are made: see sink */
+    uint8_t read, stay;
 } lw_item;
 
 typedef struct {
@@ -77,7 +79,7 @@ typedef struct {
     } chunks[KN_MAX_AXES]; /* axes over an earlier launch's chunks */
     uint32_t n_chunks;
     uint32_t point_axes, loop_axes, unroll_axes; /* sets */
-    lw_item *item; /* per graph node */
+    lw_item *item; /* per graph node; the caller's, cleared here: one array serves all parts */
     BASE_VEC(lw_phase) phase;
     uint32_t now; /* phase being written */
     uint32_t tile, grain, max_chunks;
@@ -108,6 +110,11 @@ ir_dim lw_count(lw_part *p, ir_id u);
 kn_id lw_value(lw_part *p, ir_id u); /* lower.c: the value of an item in the phase being written */
 
 uint32_t lw_folded_axes(const lw_part *p, ir_id v);
+
+/* Starts a walk over nodes that are written where they are read; lw_visit: is this its first visit? Such nodes form a
+ * graph in which the number of paths may be exponential. */
+void lw_walk(const lw_part *p);
+int lw_visit(const lw_part *p, ir_id v);
 
 /* lower_phase.c */
 void lw_make_phases(lw_part *p); /* level, nest and phase of every item; p->phase */

@@ -81,9 +81,18 @@ static uint32_t find_phase(const lw_part *p, int entry, uint32_t level, uint32_t
     return i;
 }
 
+void lw_walk(const lw_part *p) { p->s->now++; }
+
+int lw_visit(const lw_part *p, ir_id v) {
+    int first = p->s->stamp[v] != 2 * p->s->now;
+    p->s->stamp[v] = 2 * p->s->now;
+    return first;
+}
+
 /* Does evaluating v in its phase read variable memory directly? Follows what is written where it is read. */
 static int reads_var(const lw_part *p, ir_id v, ir_id var, int top) {
     if (v == var) return 1;
+    if (!lw_visit(p, v)) return 0;
     lw_source source = lw_source_of(p, v);
     if (source == LW_MEMORY || source == LW_PARTIALS || (!top && p->item[v].scheduled)) return 0;
     for (uint32_t k = 0; k < at(p, v)->n_in; k++)
@@ -100,7 +109,9 @@ static void assign_key(const lw_part *p, const fu_assign *a, int *entry, uint32_
     ir_id var = a->is_var ? p->s->g->var.at[a->var].node : 0;
     for (ir_id v = 1; var && v < p->s->g->node.n; v++) {
         const lw_item *item = &p->item[v];
-        if (!item->wanted || !item->scheduled || item->entry != *entry || !reads_var(p, v, var, 1)) continue;
+        if (!item->wanted || !item->scheduled || item->entry != *entry) continue;
+        lw_walk(p);
+        if (!reads_var(p, v, var, 1)) continue;
         uint32_t least = item->level + (nest_of(p, v) != *nest || item->loop_fold);
         if (least > *level) *level = least;
     }
@@ -108,29 +119,24 @@ static void assign_key(const lw_part *p, const fu_assign *a, int *entry, uint32_
 
 /* Nodes are placed as late as their readers allow where that keeps no more values between phases: one operand that varies
  * in the loop is carried instead of the result. Folds stay: their operands are at hand where they are. */
-typedef struct {
-    uint32_t level;      /* least level of a reader that needs it */
-    uint32_t nest;
-    uint8_t read, stay;
-} lw_readers;
-
-static void note_reader(lw_part *p, lw_readers *r, ir_id v, uint32_t level, uint32_t nest, int entry, int top) {
+static void note_reader(lw_part *p, ir_id v, uint32_t level, uint32_t nest, int entry, int top) {
     lw_item *item = &p->item[v];
+    if (!lw_visit(p, v)) return;
     if (!top && (item->scheduled || lw_source_of(p, v) == LW_MEMORY)) {
         if (!item->scheduled || item->entry != entry) return;
-        lw_readers *x = &r[v];
-        if (!x->read || level < x->level) x->level = level;
-        if (x->read && x->nest != nest) x->stay = 1;
-        x->nest = nest;
-        x->read = 1;
+        if (!item->read || level < item->read_level) item->read_level = level; /* the least that needs it */
+        if (item->read && item->read_nest != nest) item->stay = 1;
+        item->read_nest = nest;
+        item->read = 1;
         return;
     }
     if (lw_source_of(p, v) == LW_MEMORY || lw_source_of(p, v) == LW_PARTIALS) return;
     for (uint32_t k = 0; k < at(p, v)->n_in; k++)
-        if (fu(p, v)->edge[k].pointwise) note_reader(p, r, at(p, v)->in[k], level, nest, entry, 0);
+        if (fu(p, v)->edge[k].pointwise) note_reader(p, at(p, v)->in[k], level, nest, entry, 0);
 }
 
 static uint32_t carried_operands(const lw_part *p, ir_id v, int top) {
+    if (!lw_visit(p, v)) return 0;
     if (!top && p->item[v].scheduled) return (p->item[v].over & p->loop_axes) != 0;
     if (lw_source_of(p, v) == LW_MEMORY || lw_source_of(p, v) == LW_PARTIALS) return 0;
     uint32_t n = 0;
@@ -140,20 +146,18 @@ static uint32_t carried_operands(const lw_part *p, ir_id v, int top) {
 }
 
 static void sink(lw_part *p) {
-    lw_readers *r = ARENA_ARRAY(p->s->arena, lw_readers, p->s->g->node.n);
-    for (uint32_t i = 0; i < p->group->assign.n; i++) {
-        ir_id v = p->s->assign.at[p->group->assign.at[i]].value;
-        r[v].stay = 1;
-    }
+    for (uint32_t i = 0; i < p->group->assign.n; i++) p->item[p->s->assign.at[p->group->assign.at[i]].value].stay = 1;
     for (ir_id v = p->s->g->node.n; v-- > 1;) {
         lw_item *item = &p->item[v];
         if (!item->wanted || !item->scheduled) continue;
         uint32_t nest = nest_of(p, v);
         int folds = (item->reads & ~item->over) != 0 || fu(p, v)->is_exit;
-        if (r[v].read && !r[v].stay && !folds && !fu(p, v)->stored && r[v].nest == nest && r[v].level > item->level &&
-            carried_operands(p, v, 1) <= 1)
-            item->level = r[v].level;
-        note_reader(p, r, v, item->level, nest, item->entry, 1);
+        lw_walk(p);
+        if (item->read && !item->stay && !folds && !fu(p, v)->stored && item->read_nest == nest &&
+            item->read_level > item->level && carried_operands(p, v, 1) <= 1)
+            item->level = item->read_level;
+        lw_walk(p);
+        note_reader(p, v, item->level, nest, item->entry, 1);
     }
 }
 
@@ -209,6 +213,7 @@ static int is_repeatable(const lw_part *p, ir_id v, int depth) {
 }
 
 static void cross_into(lw_part *p, ir_id reader, uint32_t phase, int top) {
+    if (!lw_visit(p, reader)) return;
     if (!top) {
         if (is_scheduled_in_loop(p, reader)) {
             lw_item *item = &p->item[reader];
@@ -225,8 +230,13 @@ static void cross_into(lw_part *p, ir_id reader, uint32_t phase, int top) {
 
 void lw_find_rows(lw_part *p) {
     for (ir_id v = 1; v < p->s->g->node.n; v++)
-        if (p->item[v].wanted && p->item[v].scheduled) cross_into(p, v, p->item[v].phase, 1);
-    for (uint32_t i = 0; i < p->group->assign.n; i++)
+        if (p->item[v].wanted && p->item[v].scheduled) {
+            lw_walk(p);
+            cross_into(p, v, p->item[v].phase, 1);
+        }
+    for (uint32_t i = 0; i < p->group->assign.n; i++) {
+        lw_walk(p);
         cross_into(p, p->s->assign.at[p->group->assign.at[i]].value, p->assign_phase[i], 0);
+    }
 }
 

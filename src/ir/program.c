@@ -12,40 +12,53 @@ typedef struct {
     int32_t *step_of_group;
     uint32_t *part_of_group;
     lw_place *place;    /* per graph node */
+    lw_item *item;      /* per graph node: of the part being lowered */
     pg_ref *assign_ref; /* per fu_assign */
     BASE_VEC(pg_temp) temp;
     BASE_VEC(pg_step) step;
     BASE_VEC(uint32_t) parts; /* per step */
     BASE_VEC(uint32_t) axes;  /* per step: kernel axes, at most */
+    BASE_VEC(uint32_t) mems;  /* per step: memories, without row scratch */
 } builder;
 
 /* ---- launches --------------------------------------------------------------------------------------------------------- */
-
-typedef struct {
-    const fu_state *s;
-    uint32_t n;
-    int32_t seen[KN_MAX_AXES];
-} chunk_count;
-
-static void count_chunks(void *arg, ir_id u, int pointwise) {
-    chunk_count *c = arg;
-    (void)pointwise;
-    if (!c->s->node[u].is_exit) return;
-    for (uint32_t i = 0; i < c->n; i++)
-        if (c->seen[i] == c->s->node[u].group) return;
-    if (c->n < KN_MAX_AXES) c->seen[c->n++] = c->s->node[u].group;
-}
 
 static uint32_t axes_needed(fu_state *s, int32_t gi) {
     const fu_group *g = &s->group.at[gi];
     if (g->alone) return 3;
     fu_roles roles;
     fu_find_roles(s, g, g->n_point, g->point, 0, &roles);
-    chunk_count c = {.s = s};
-    for (uint32_t i = 0; i < g->member.n; i++) fu_sources(s, g->member.at[i], count_chunks, &c);
-    for (uint32_t i = 0; i < g->assign.n; i++) fu_value_sources(s, s->assign.at[g->assign.at[i]].value, count_chunks, &c);
-    for (uint32_t i = 0; i < g->combined.n; i++) count_chunks(&c, g->combined.at[i], 1);
-    return g->n_point + roles.n + c.n;
+    return fu_count_axes(s, gi, g->n_point, &roles, 0);
+}
+
+/* Enough room is left for rows. */
+enum { MAX_MEMS = KN_MAX_MEMS / 2 };
+
+typedef struct {
+    fu_state *s;
+    uint32_t n;
+} mem_count;
+
+static void count_mem(void *arg, ir_id u, int pointwise) {
+    mem_count *c = arg;
+    (void)pointwise;
+    c->n += c->s->read[u] != c->s->read_now;
+    c->s->read[u] = c->s->read_now;
+}
+
+/* What the group reads and what it writes. */
+static uint32_t mems_needed(fu_state *s, int32_t gi) {
+    const fu_group *g = &s->group.at[gi];
+    mem_count c = {s, g->assign.n + g->combined.n};
+    s->read_now++;
+    for (uint32_t i = 0; i < g->member.n; i++) {
+        ir_id v = g->member.at[i];
+        s->read[v] = s->read_now;
+        c.n += s->node[v].stored || s->node[v].is_exit;
+    }
+    for (uint32_t i = 0; i < g->member.n; i++) fu_sources(s, g->member.at[i], count_mem, &c);
+    for (uint32_t i = 0; i < g->assign.n; i++) fu_value_sources(s, s->assign.at[g->assign.at[i]].value, count_mem, &c);
+    return c.n + g->combined.n;
 }
 
 /* Puts a group into the earliest step that may take it, else into a new one. All groups before it have their steps. */
@@ -55,20 +68,22 @@ static void place_group(builder *b, int32_t gi) {
     int32_t first = 0;
     for (int32_t e = 0; e < (int32_t)s->group.n; e++)
         if (fu_before(s, e, gi) && b->step_of_group[e] >= first) first = b->step_of_group[e] + 1;
-    uint32_t need = g->gemm ? 0 : axes_needed(s, gi);
+    uint32_t need = g->gemm ? 0 : axes_needed(s, gi), mems = mems_needed(s, gi);
     uint32_t at = (uint32_t)first;
     for (; at < b->step.n; at++)
         if (s->fuse && !g->gemm && b->step.at[at].kind == PG_LAUNCH && b->parts.at[at] < FU_MAX_PARTS &&
-            b->axes.at[at] + need <= KN_MAX_AXES)
+            b->axes.at[at] + need <= KN_MAX_AXES && b->mems.at[at] + mems <= MAX_MEMS)
             break;
     if (at == b->step.n) {
         *base_vec_push(&b->step, s->arena) = (pg_step){.kind = g->gemm ? PG_GEMM : PG_LAUNCH};
         *base_vec_push(&b->parts, s->arena) = 0;
         *base_vec_push(&b->axes, s->arena) = 0;
+        *base_vec_push(&b->mems, s->arena) = 0;
     }
     b->step_of_group[gi] = (int32_t)at;
     b->part_of_group[gi] = b->parts.at[at]++;
     b->axes.at[at] += need;
+    b->mems.at[at] += mems;
 }
 
 static int is_empty(const fu_group *g) { return !g->member.n && !g->combined.n && !g->assign.n; } /* merged away */
@@ -199,7 +214,7 @@ static void make_launch(builder *b, int32_t step) {
         for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++) {
             if (b->step_of_group[gi] != step || b->part_of_group[gi] != part) continue;
             lw_part *p = ARENA_NEW(s->arena, lw_part);
-            *p = (lw_part){.s = s, .launch = l, .place = b->place, .assign_ref = b->assign_ref, .group = &s->group.at[gi], .gi = gi};
+            *p = (lw_part){.s = s, .launch = l, .place = b->place, .assign_ref = b->assign_ref, .item = b->item, .group = &s->group.at[gi], .gi = gi};
             lw_lower(p);
         }
     pg_step *out = &b->step.at[step];
@@ -374,6 +389,7 @@ static void compile(void *arg) {
     b->step_of_group = ARENA_ARRAY(s->arena, int32_t, s->group.n);
     b->part_of_group = ARENA_ARRAY(s->arena, uint32_t, s->group.n);
     b->place = ARENA_ARRAY(s->arena, lw_place, s->g->node.n);
+    b->item = ARENA_ARRAY(s->arena, lw_item, s->g->node.n);
     place_groups(b);
     place_values(b);
     for (uint32_t i = 0; i < b->step.n; i++) {

@@ -20,7 +20,6 @@ typedef struct {
     uint32_t phase;
     double bytes[KN_MAX_AXES]; /* per kernel axis: of accesses for which it is the contiguous one */
     double prims;              /* per innermost iteration */
-    uint8_t *seen;
 } traffic;
 
 static void count_contiguous(traffic *t, ir_id tensor, const fu_edge *map, ir_id reader) {
@@ -41,8 +40,7 @@ static void count_contiguous(traffic *t, ir_id tensor, const fu_edge *map, ir_id
 
 static void walk(traffic *t, ir_id v, int top) {
     lw_part *p = t->p;
-    if (t->seen[v] || (!top && p->item[v].scheduled && p->item[v].phase != t->phase)) return;
-    t->seen[v] = 1;
+    if ((!top && p->item[v].scheduled && p->item[v].phase != t->phase) || !lw_visit(p, v)) return;
     lw_source source = lw_source_of(p, v);
     if (source == LW_MEMORY || source == LW_PARTIALS) {
         count_contiguous(t, v, NULL, v);
@@ -63,7 +61,8 @@ static void walk(traffic *t, ir_id v, int top) {
 }
 
 static void measure(traffic *t, lw_part *p, uint32_t phase) {
-    *t = (traffic){.p = p, .phase = phase, .seen = ARENA_ARRAY(p->s->arena, uint8_t, p->s->g->node.n)};
+    *t = (traffic){.p = p, .phase = phase};
+    lw_walk(p);
     for (ir_id v = 1; v < p->s->g->node.n; v++)
         if (p->item[v].wanted && p->item[v].scheduled && p->item[v].phase == phase) walk(t, v, 1);
     for (uint32_t i = 0; i < p->group->assign.n; i++)

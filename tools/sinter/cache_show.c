@@ -37,13 +37,36 @@ static void print_kernel(void *arg) {
     kn_print(k, p->out);
 }
 
-int cache_put_kernel(const cache_item *item, base_strbuf *out) {
+static void print_types(void *arg) {
+    printing *p = arg;
+    const kn_kernel *k = kn_decode(&p->arena, p->item->entry.key, p->item->entry.kernel_bytes);
+    for (uint32_t i = 0; i < k->n_mem; i++) {
+        uint32_t j = 0;
+        while (j < i && k->mem[j].store != k->mem[i].store) j++;
+        if (j == i) base_strbuf_printf(p->out, "%s%s", i ? "," : "", sn_dtype_name((sn_dtype)k->mem[i].store));
+    }
+}
+
+/* 0 where the bytes are no kernel: print decodes them. */
+static int put_decoded(const cache_item *item, void (*print)(void *arg), base_strbuf *out) {
     base_trap trap = {.armed = 0};
     printing p = {.item = item, .out = out};
     base_arena_init(&p.arena, out->alloc, &trap);
-    sn_status status = base_protect(&trap, print_kernel, &p);
+    sn_status status = base_protect(&trap, print, &p);
     base_arena_free(&p.arena);
     return !status;
+}
+
+int cache_put_kernel(const cache_item *item, base_strbuf *out) { return put_decoded(item, print_kernel, out); }
+
+void cache_item_types(const cache_item *item, char *text, size_t size) {
+    base_alloc alloc;
+    base_strbuf types;
+    base_alloc_init(&alloc, NULL);
+    base_strbuf_init(&types, &alloc);
+    int good = !item->wrong && put_decoded(item, print_types, &types) && !types.failed;
+    snprintf(text, size, "%.*s", good ? (int)types.n : 0, good && types.n ? types.at : "");
+    base_strbuf_free(&types);
 }
 
 /* Generated anew from the key, for this machine; the cached object may be of another one. */

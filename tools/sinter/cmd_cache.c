@@ -16,10 +16,10 @@
 
 static const char help[] =
     "usage: sinter cache COMMAND [--dir DIR] [--json]\n\n"
-    "  ls [GLOB] [--sort used|size|ms|name]  entries whose key or name fits, one a line\n"
+    "  ls [GLOB] [--sort used|size|ms|hits|name|key]  entries whose key or name fits, one a line\n"
     "  show KEY [PART ..]    about (default), graph, kernel, llvm, asm, disasm; KEY: its first digits suffice\n"
     "  diff KEY KEY          which part of the keys differs\n"
-    "  stats                 entries, bytes, time that compiling them took\n"
+    "  stats [GLOB]          entries, bytes, hits, misses, time that compiling took and that hits saved\n"
     "  verify                reads everything; 1 if anything is damaged\n"
     "  gc [BYTES]            deletes those longest unused until that many bytes are left (default SINTER_CACHE_MAX)\n"
     "  rm KEY ..|--all       deletes entries\n"
@@ -53,6 +53,7 @@ void cache_json_string(const char *text, size_t n) {
 static void list_free(cache_list *l) {
     for (size_t i = 0; i < l->n; i++)
         if (l->at[i].bytes) base_free(&l->alloc, l->at[i].bytes, l->at[i].n + 1);
+    cache_hits_free(&l->hits);
     base_free(&l->alloc, l->at, l->cap * sizeof *l->at);
     l->at = NULL;
     l->n = l->cap = 0;
@@ -70,6 +71,7 @@ static int list_add(cache_list *l, const char *name) {
     }
     cache_item *item = &l->at[l->n++];
     memset(item, 0, sizeof *item);
+    item->hit = cache_hits_of(&l->hits, cache_hits_key_of(name));
     snprintf(item->name, sizeof item->name, "%s", name);
     snprintf(path, sizeof path, "%s/%s", l->dir, name);
     if (!stat(path, &s)) item->used = s.st_mtime;
@@ -91,6 +93,7 @@ static int list_read(cache_list *l) {
     if (!cache_dir_check(l->dir, &missing, why)) return missing ? 0 : tool_fail("cache", "%s", why);
     DIR *dir = opendir(l->dir);
     if (!dir) return tool_fail("cache", "%s: %s", l->dir, strerror(errno));
+    cache_hits_read(&l->alloc, l->dir, &l->hits);
     for (struct dirent *d; good && (d = readdir(dir));)
         if (strlen(d->d_name) < CACHE_NAME_MAX && cache_dir_is_name(d->d_name)) good = list_add(l, d->d_name);
     closedir(dir);
@@ -98,7 +101,7 @@ static int list_read(cache_list *l) {
     return good ? 0 : tool_fail("cache", "out of memory");
 }
 
-static int fits(const cache_item *item, const char *glob) {
+int cache_item_fits(const cache_item *item, const char *glob) {
     char name[256];
     cache_item_meta(item, "name", name, sizeof name);
     return !glob || !fnmatch(glob, item->name, 0) || !fnmatch(glob, name, 0);
@@ -117,75 +120,6 @@ static const cache_item *find(const cache_list *l, const char *key) {
 }
 
 /* ---- commands ---------------------------------------------------------------------------------------------------- */
-
-static double compile_ms(const cache_item *item) {
-    char ms[32];
-    cache_item_meta(item, "compile_ms", ms, sizeof ms);
-    return strtod(ms, NULL);
-}
-
-static int by_use(const void *a, const void *b) {
-    const cache_item *x = a, *y = b;
-    return x->used != y->used ? (x->used > y->used ? -1 : 1) : by_name(a, b);
-}
-
-static int by_size(const void *a, const void *b) {
-    const cache_item *x = a, *y = b;
-    return x->n != y->n ? (x->n > y->n ? -1 : 1) : by_name(a, b);
-}
-
-static int by_ms(const void *a, const void *b) {
-    double x = compile_ms(a), y = compile_ms(b);
-    return x > y ? -1 : x < y ? 1 : by_name(a, b);
-}
-
-static void print_item(const cache_list *l, const cache_item *item, int first) {
-    char name[256], function[128], used[32] = "?";
-    struct tm t;
-    cache_item_meta(item, "name", name, sizeof name);
-    cache_item_meta(item, "function", function, sizeof function);
-    if (gmtime_r(&item->used, &t)) strftime(used, sizeof used, "%Y-%m-%d", &t);
-    const char *target = item->wrong ? "" : item->entry.key + item->entry.kernel_bytes;
-    if (!l->json) {
-        printf("%.12s  %8zu  %9.2f  %s  %-10.*s  %s\n", item->name, item->n, compile_ms(item), used,
-               (int)strcspn(target, ";"), target, item->wrong ? item->wrong : name);
-        return;
-    }
-    printf("%s\n  {\"key\": \"%.32s\", \"bytes\": %zu, \"compile_ms\": %.3f, \"used\": \"%s\", \"target\": ",
-           first ? "" : ",", item->name, item->n, compile_ms(item), used);
-    cache_json_string(target, strlen(target));
-    printf(", \"name\": ");
-    cache_json_string(name, strlen(name));
-    printf(", \"function\": ");
-    cache_json_string(function, strlen(function));
-    printf(", \"wrong\": ");
-    cache_json_string(item->wrong ? item->wrong : "", item->wrong ? strlen(item->wrong) : 0);
-    printf("}");
-}
-
-static int list_entries(cache_list *l, const char *glob, const char *sort) {
-    static const struct {
-        const char *word;
-        int (*order)(const void *a, const void *b);
-    } orders[] = {{"used", by_use}, {"size", by_size}, {"ms", by_ms}, {"name", by_name}};
-    size_t i = 0;
-    while (i < 4 && sort && strcmp(orders[i].word, sort)) i++;
-    if (i == 4) return tool_fail("cache", "entries are sorted by used, size, ms or name, not by %s", sort);
-    if (l->n) qsort(l->at, l->n, sizeof *l->at, orders[i].order);
-    int terminal = isatty(STDOUT_FILENO), first = 1;
-    if (l->json)
-        printf("[");
-    else if (l->n)
-        printf("%s%-12s  %8s  %9s  %-10s  %-10s  %s%s\n", terminal ? "\033[1m" : "", "key", "bytes", "compile ms",
-               "used", "target", "name", terminal ? "\033[0m" : "");
-    for (i = 0; i < l->n; i++) {
-        if (!fits(&l->at[i], glob)) continue;
-        print_item(l, &l->at[i], first);
-        first = 0;
-    }
-    if (l->json) printf("\n]\n");
-    return 0;
-}
 
 static int show(cache_list *l, int argc, char **argv) {
     static char about[] = "about", *only_about[] = {about};
@@ -208,26 +142,6 @@ static int show(cache_list *l, int argc, char **argv) {
     }
     if (l->json) puts("}");
     return status;
-}
-
-static int stats(const cache_list *l) {
-    uint64_t bytes = 0, damaged = 0;
-    double ms = 0;
-    for (size_t i = 0; i < l->n; i++) {
-        bytes += l->at[i].n;
-        ms += compile_ms(&l->at[i]);
-        damaged += l->at[i].wrong != NULL;
-    }
-    if (l->json) {
-        printf("{\"dir\": ");
-        cache_json_string(l->dir, strlen(l->dir));
-        printf(", \"entries\": %zu, \"bytes\": %llu, \"damaged\": %llu, \"compile_ms\": %.3f}\n", l->n,
-               (unsigned long long)bytes, (unsigned long long)damaged, ms);
-    } else {
-        printf("folder      %s\nentries     %zu\nbytes       %llu\ndamaged     %llu\ncompiling   %.1f ms\n", l->dir,
-               l->n, (unsigned long long)bytes, (unsigned long long)damaged, ms);
-    }
-    return 0;
 }
 
 /* What is wrong with an entry whose checksum is right: nothing, unless a program of ours did it. */
@@ -302,7 +216,7 @@ typedef struct {
 static int chosen(void *arg, const char *name) {
     const choice *c = arg;
     for (size_t i = 0; i < c->list->n; i++)
-        if (!strcmp(c->list->at[i].name, name)) return fits(&c->list->at[i], c->glob);
+        if (!strcmp(c->list->at[i].name, name)) return cache_item_fits(&c->list->at[i], c->glob);
     return 0;
 }
 
@@ -326,9 +240,9 @@ static int number(const char *text, uint64_t *out) {
 }
 
 static int command(cache_list *l, const char *what, int argc, char **argv, const char *sort, uint64_t max_bytes) {
-    if (!strcmp(what, "ls")) return list_entries(l, argc ? argv[0] : NULL, sort);
+    if (!strcmp(what, "ls")) return cache_ls(l, argc ? argv[0] : NULL, sort);
     if (!strcmp(what, "show")) return show(l, argc, argv);
-    if (!strcmp(what, "stats")) return stats(l);
+    if (!strcmp(what, "stats")) return cache_stats(l, argc ? argv[0] : NULL);
     if (!strcmp(what, "verify")) return verify(l);
     if (!strcmp(what, "rm")) return delete (l, argc, argv);
     if (!strcmp(what, "pack") || !strcmp(what, "unpack")) return bundle(l, *what == 'p', argc, argv);
@@ -367,6 +281,7 @@ static int run(int argc, char **argv) {
     if (cache_disk_choose(&given, &options, &err)) return tool_fail("cache", "%s", err.text);
     if (!*options.dir) return tool_fail("cache", "there is no cache folder: %s", options.no_dir);
     base_alloc_init(&l.alloc, NULL);
+    l.hits.alloc = &l.alloc;
     memcpy(l.dir, options.dir, sizeof l.dir);
     int status = list_read(&l);
     if (!status) status = command(&l, argv[0], n - 1, argv + 1, sort, options.max_bytes);

@@ -95,23 +95,6 @@ static int show(job *j, const char *path) {
     return j->status ? tool_fail("show", "%s", j->error.text) : 0;
 }
 
-static char *read_file(const char *path, size_t *n) {
-    FILE *f = strcmp(path, "-") ? fopen(path, "rb") : stdin;
-    if (!f) return NULL;
-    size_t cap = 1 << 16;
-    char *text = malloc(cap);
-    *n = 0;
-    while (text) {
-        *n += fread(text + *n, 1, cap - *n, f);
-        if (*n < cap) break;
-        char *larger = realloc(text, cap *= 2);
-        if (!larger) free(text);
-        text = larger;
-    }
-    if (f != stdin) fclose(f);
-    return text;
-}
-
 static int run(int argc, char **argv) {
     const char *path = NULL;
     job *j = calloc(1, sizeof *j);
@@ -135,7 +118,7 @@ static int run(int argc, char **argv) {
     }
     char *text = NULL;
     if (!bad && path) {
-        text = read_file(path, &j->n);
+        text = tool_read_file(path, &j->n);
         if (!text) bad = tool_fail("show", "%s cannot be read", path);
     } else if (!bad) {
         bad = tool_fail("show", "which file? usage: sinter %s", tool_show.usage);

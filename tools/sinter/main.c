@@ -7,7 +7,7 @@
 
 #include "sinter/sinter.h"
 
-static const tool_command *const commands[] = {&tool_cache, &tool_show, &tool_info, &tool_ops};
+static const tool_command *const commands[] = {&tool_cache, &tool_show, &tool_run, &tool_info, &tool_ops};
 
 int tool_fail(const char *command, const char *format, ...) {
     va_list args;

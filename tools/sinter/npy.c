@@ -1,7 +1,7 @@
 /* .npy files in and out. In: a file of anybody's; out: a tensor, or a sentence about the first thing that is wrong.
  *
- * The format: "\x93NUMPY", version, length of the header, the header, the elements. The header is a Python dict of three
- * entries in any order; what it claims is held against the size of the file before memory is asked for. */
+ * The format: "\x93NUMPY", version, length of the header, the header, the elements. The header is a Python dict of
+ * three entries in any order; what it claims is held against the size of the file before memory is asked for. */
 #define _POSIX_C_SOURCE 200809L
 #include "npy.h"
 
@@ -69,15 +69,15 @@ static int read_descr(reader *r) {
     for (size_t i = 0; i < N_TYPES; i++)
         if (!strcmp(descr, types[i].descr)) r->out->dtype = types[i].dtype;
     if (r->out->dtype) return 0;
-    if (*descr == '>') return fail(r->why, "its elements %s are big-endian: save a.astype(a.dtype.newbyteorder('<'))", descr);
+    if (*descr == '>')
+        return fail(r->why, "its elements %s are big-endian: save a.astype(a.dtype.newbyteorder('<'))", descr);
     return fail(r->why, "its elements are %s; Sinter takes <f8, <f4, <i8, <i4, |u1 and |b1: convert with a.astype(..)",
                 descr);
 }
 
 static int read_order(reader *r) {
     if (accept(r, "False")) return 0;
-    if (accept(r, "True"))
-        return fail(r->why, "it is in Fortran order: save numpy.ascontiguousarray(a) instead");
+    if (accept(r, "True")) return fail(r->why, "it is in Fortran order: save numpy.ascontiguousarray(a) instead");
     return fail(r->why, "malformed header: fortran_order is neither True nor False");
 }
 
@@ -94,8 +94,7 @@ static int read_shape(reader *r) {
     sn_tensor *out = r->out;
     if (!accept(r, "(")) return fail(r->why, "malformed header: its shape is no tuple of sizes");
     while (!accept(r, ")")) {
-        if (out->rank == SN_MAX_RANK)
-            return fail(r->why, "it has more than %d axes: reshape it", (int)SN_MAX_RANK);
+        if (out->rank == SN_MAX_RANK) return fail(r->why, "it has more than %d axes: reshape it", (int)SN_MAX_RANK);
         if (read_size(r, &out->size[out->rank++])) return -1;
         if (accept(r, ",")) continue;
         if (!accept(r, ")")) return fail(r->why, "malformed header: its shape is no tuple of sizes");
@@ -165,8 +164,7 @@ static int read_elements(FILE *f, uint64_t rest, sn_tensor *out, char *why) {
     if (bytes > PTRDIFF_MAX) return fail(why, "the bytes of its shape do not fit 63 bits");
     if (bytes > rest)
         return fail(why, "it is cut: its shape needs %zu bytes, %llu follow", bytes, (unsigned long long)rest);
-    if (bytes < rest)
-        return fail(why, "its shape needs %zu bytes, but %llu follow", bytes, (unsigned long long)rest);
+    if (bytes < rest) return fail(why, "its shape needs %zu bytes, but %llu follow", bytes, (unsigned long long)rest);
     out->data = malloc(bytes ? bytes : 1);
     if (!out->data) return fail(why, "out of memory: %zu bytes", bytes);
     if (get(f, out->data, bytes, why)) return -1;

@@ -6,7 +6,8 @@
 
 enum { NPY_WHY_MAX = 256 };
 
-/* Reads a whole file into memory to be freed with free(out->data). 0, or -1 with a sentence in why and out->data NULL. */
+/* Reads a whole file into memory to be freed with free(out->data). 0, or -1 with a sentence in why and out->data NULL.
+ */
 int npy_read(const char *path, sn_tensor *out, char why[NPY_WHY_MAX]);
 /* 0, or -1 with a sentence in why; then there is no file of that name that is cut. */
 int npy_write(const char *path, const sn_tensor *tensor, char why[NPY_WHY_MAX]);

@@ -10,9 +10,12 @@ typedef struct {
     const char *usage, *help;
 } tool_command;
 
-extern const tool_command tool_cache, tool_show, tool_info, tool_ops;
+extern const tool_command tool_cache, tool_show, tool_run, tool_info, tool_ops;
 
 /* Prints "sinter COMMAND: what was wrong" to standard error and returns 2. */
 __attribute__((format(printf, 2, 3))) int tool_fail(const char *command, const char *format, ...);
+
+/* The bytes of a file ("-": standard input), to be freed with free; NULL: it cannot be read. */
+char *tool_read_file(const char *path, size_t *n);
 
 #endif
