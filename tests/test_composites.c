@@ -56,7 +56,7 @@ static sn_expr input(const char *name, sn_dtype dtype, sn_shape shape) { return 
 START_TEST(elementwise) {
     sn_expr x = input("x", SN_F32, SN_SHAPE(N, SN_DIM(3))), i = input("i", SN_I32, SN_SHAPE(SN_DIM(3)));
     sn_expr p = input("p", SN_BOOL, SN_SCALAR);
-#define IR_EWISE(UC, lc, operands, typeset, result, work, dom, bound, facts, real, whole, text) \
+#define IR_EWISE(UC, lc, operands, typeset, result, work, dom, bound, facts, real, whole, text)                        \
     {                                                                                                                  \
         sn_expr in = ir_type_in(ir_ops[IR_##UC].types, SN_F32) ? x : i;                                                \
         sn_expr out = EWISE_##operands(lc);                                                                            \

@@ -159,27 +159,27 @@ static int64_t wrap_to(sn_dtype dtype, uint64_t x) {
 static int64_t int_reference(ir_op op, int64_t a, int64_t b) {
     uint64_t x = (uint64_t)a, y = (uint64_t)b;
     switch (op) {
-    case IR_NEG: return (int64_t)(0 - x);
-    case IR_ABS: return a < 0 ? (int64_t)(0 - x) : a;
-    case IR_SIGN: return a > 0 ? 1 : a < 0 ? -1 : 0;
-    case IR_SQUARE: return (int64_t)(x * x);
-    case IR_RELU: return a > 0 ? a : 0;
-    case IR_NOT: return (int64_t)~x;
-    case IR_ADD: return (int64_t)(x + y);
-    case IR_SUB: return (int64_t)(x - y);
-    case IR_MUL: return (int64_t)(x * y);
-    case IR_MIN: return a < b ? a : b;
-    case IR_MAX: return a > b ? a : b;
-    case IR_LT: return a < b;
-    case IR_LE: return a <= b;
-    case IR_GT: return a > b;
-    case IR_GE: return a >= b;
-    case IR_EQ: return a == b;
-    case IR_NE: return a != b;
-    case IR_AND: return (int64_t)(x & y);
-    case IR_OR: return (int64_t)(x | y);
-    case IR_XOR: return (int64_t)(x ^ y);
-    default: ck_abort_msg("%s has no integer reference", ir_ops[op].name);
+        case IR_NEG: return (int64_t)(0 - x);
+        case IR_ABS: return a < 0 ? (int64_t)(0 - x) : a;
+        case IR_SIGN: return a > 0 ? 1 : a < 0 ? -1 : 0;
+        case IR_SQUARE: return (int64_t)(x * x);
+        case IR_RELU: return a > 0 ? a : 0;
+        case IR_NOT: return (int64_t)~x;
+        case IR_ADD: return (int64_t)(x + y);
+        case IR_SUB: return (int64_t)(x - y);
+        case IR_MUL: return (int64_t)(x * y);
+        case IR_MIN: return a < b ? a : b;
+        case IR_MAX: return a > b ? a : b;
+        case IR_LT: return a < b;
+        case IR_LE: return a <= b;
+        case IR_GT: return a > b;
+        case IR_GE: return a >= b;
+        case IR_EQ: return a == b;
+        case IR_NE: return a != b;
+        case IR_AND: return (int64_t)(x & y);
+        case IR_OR: return (int64_t)(x | y);
+        case IR_XOR: return (int64_t)(x ^ y);
+        default: ck_abort_msg("%s has no integer reference", ir_ops[op].name);
     }
 }
 

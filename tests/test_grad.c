@@ -14,11 +14,11 @@
 /* The domain's inner scale at x: a step of this times 1e-5 keeps the error of a difference far below the tolerance. */
 static double scale_at(ir_domain domain, double x) {
     switch (domain) {
-    case IR_DOM_POS:
-    case IR_DOM_NONZERO:
-    case IR_DOM_POWER: return fabs(x) < 1 ? fabs(x) + 1e-9 : 1;
-    case IR_DOM_ABOVE_M1: return x < 0 ? 1 + x : 1;
-    default: return 1;
+        case IR_DOM_POS:
+        case IR_DOM_NONZERO:
+        case IR_DOM_POWER: return fabs(x) < 1 ? fabs(x) + 1e-9 : 1;
+        case IR_DOM_ABOVE_M1: return x < 0 ? 1 + x : 1;
+        default: return 1;
     }
 }
 

@@ -136,8 +136,10 @@ static void grad_without_memory(support_graph *t) {
         ck_assert_int_eq(sn_grad(sum, &wrt, 1, &d), SN_OK);
         base_clear_error(&g->trap);
     }
-    if (failing_allocation) support_check_node_floats(t, "after a failure", d.id, slope, 3);
-    else memcpy(slope, support_eval(t, d.id), sizeof slope);
+    if (failing_allocation)
+        support_check_node_floats(t, "after a failure", d.id, slope, 3);
+    else
+        memcpy(slope, support_eval(t, d.id), sizeof slope);
 }
 
 START_TEST(out_of_memory) {

@@ -20,8 +20,8 @@ static const schedule schedules[] = {
 };
 enum { N_SCHEDULES = sizeof schedules / sizeof schedules[0] };
 
-/* The first of n variants under every schedule, the others in turn; all of them with SN_SLOW. Compiling takes ten times as
- * long under AddressSanitizer: half of that there. */
+/* The first of n variants under every schedule, the others in turn; all of them with SN_SLOW. Compiling takes ten times
+ * as long under AddressSanitizer: half of that there. */
 static int is_turn(int variant, int schedule_index, int n) {
     if (getenv("SN_SLOW")) return 1;
 #ifdef __SANITIZE_ADDRESS__

@@ -221,8 +221,7 @@ START_TEST(registers_with_gdb) {
     make(&object);
     ck_assert(!cpu_link(object.at, object.n, "f", &linked, where, &err));
     cpu_debug *d[3];
-    for (int i = 0; i < 3; i++)
-        ck_assert_ptr_nonnull(d[i] = cpu_debug_add(&alloc, object.at, object.n, where, "f"));
+    for (int i = 0; i < 3; i++) ck_assert_ptr_nonnull(d[i] = cpu_debug_add(&alloc, object.at, object.n, where, "f"));
     const struct jit_code_entry *first = __jit_debug_descriptor.first_entry;
     ck_assert_uint_eq(first->symfile_size, object.n);
     for (int i = 1; i <= N_SECTION; i++) {

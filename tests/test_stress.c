@@ -1,5 +1,5 @@
-/* Graphs that are large, or shared, in ways that ordinary ones are not: compiling them takes time and memory in proportion,
- * the limits of a kernel split them instead of refusing them, and results are those worked out by hand. */
+/* Graphs that are large, or shared, in ways that ordinary ones are not: compiling them takes time and memory in
+ * proportion, the limits of a kernel split them instead of refusing them, and results are those worked out by hand. */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -37,7 +37,8 @@ static stress *begin(void) {
     memory = (support_alloc){.fail_at = 0};
     most = 0;
     sn_allocator allocator = {counted, &memory};
-    sn_context_options options = {.struct_size = sizeof options, .allocator = &allocator, .threads = 1, .backend = "interp"};
+    sn_context_options options = {
+        .struct_size = sizeof options, .allocator = &allocator, .threads = 1, .backend = "interp"};
     ck_assert_int_eq(sn_context_new(&options, &t->ctx), SN_OK);
     t->g = sn_graph_new(t->ctx, "stress");
     return t;
@@ -75,8 +76,12 @@ static void update(stress *t, sn_var *var, sn_expr value) { t->update[t->n_updat
 /* Compiles and calls. */
 static void run(stress *t) {
     sn_function *f;
-    sn_function_desc desc = {.inputs = t->in, .n_inputs = t->n_in, .outputs = t->out, .n_outputs = t->n_out,
-                             .updates = t->update, .n_updates = t->n_update};
+    sn_function_desc desc = {.inputs = t->in,
+                             .n_inputs = t->n_in,
+                             .outputs = t->out,
+                             .n_outputs = t->n_out,
+                             .updates = t->update,
+                             .n_updates = t->n_update};
     int64_t before = atomic_load(&memory.live);
     most = before;
     sn_status status = sn_function_new(t->g, &desc, &f);
@@ -97,13 +102,12 @@ static void end(stress *t) {
 
 static sn_expr number(stress *t, double value) { return sn_const(t->g, value); }
 
-/* ---- size --------------------------------------------------------------------------------------------------------- */
+/* ---- size ---------------------------------------------------------------------------------------------------------
+ */
 
 /* One long chain, of vectors or scalars; the latter must not make the compiler recurse without bound. */
 START_TEST(long_chains) {
-    static const struct {
-        int scalar, length;
-    } chains[] = {{0, 300}, {0, 5000}, {1, 2000}, {1, 20000}};
+    static const struct { int scalar, length; } chains[] = {{0, 300}, {0, 5000}, {1, 2000}, {1, 20000}};
     stress *t = begin();
     float x[5] = {0.1f, 0.2f, 0.3f, 0.4f, 0.5f}, y[5];
     sn_dim N = sn_dim_new(t->g, "N");
@@ -133,7 +137,8 @@ START_TEST(wide) {
         output(t, _i ? sn_sum_all(scaled) : sn_add(sn_abs(scaled), e), y[i], N);
     }
     run(t);
-    for (int i = 0; i < MANY; i++) ck_assert_float_eq(y[i][_i ? 0 : 7], _i ? 2000 * (float)(i + 3) : 2 * (float)(i + 4));
+    for (int i = 0; i < MANY; i++)
+        ck_assert_float_eq(y[i][_i ? 0 : 7], _i ? 2000 * (float)(i + 3) : 2 * (float)(i + 4));
     end(t);
 }
 END_TEST
@@ -164,7 +169,8 @@ START_TEST(shared_small_arithmetic) {
 }
 END_TEST
 
-/* ---- limits of a kernel --------------------------------------------------------------------------------------------- */
+/* ---- limits of a kernel ---------------------------------------------------------------------------------------------
+ */
 
 /* The sum of folds of many variables: each fold's partials would be an axis of the kernel that adds them. */
 START_TEST(sum_of_many_folds) {
@@ -258,7 +264,8 @@ START_TEST(many_updates) {
 }
 END_TEST
 
-/* ---- updates that read other elements than they write ------------------------------------------------------------------ */
+/* ---- updates that read other elements than they write
+ * ------------------------------------------------------------------ */
 
 enum { SIDE = 200 };
 static sn_expr plus_transposed(sn_expr x) { return sn_add(x, sn_t(x)); }
@@ -273,7 +280,9 @@ static sn_expr turned(sn_expr x) {
     return sn_concat(part, 2, 0);
 }
 static float turned_at(const float *x, int i, int k) { return x[(i + 1) % SIDE * SIDE + k]; }
-static sn_expr minus_largest(sn_expr x) { return sn_sub(sn_sub(x, sn_amax(x, SN_AXES(1), 1)), sn_amax(x, SN_AXES(0), 0)); }
+static sn_expr minus_largest(sn_expr x) {
+    return sn_sub(sn_sub(x, sn_amax(x, SN_AXES(1), 1)), sn_amax(x, SN_AXES(0), 0));
+}
 static float minus_largest_at(const float *x, int i, int k) {
     float row = x[i * SIDE], column = x[k];
     for (int j = 0; j < SIDE; j++) {
@@ -286,7 +295,9 @@ static float minus_largest_at(const float *x, int i, int k) {
 static const struct {
     sn_expr (*make)(sn_expr x);
     float (*at)(const float *x, int i, int k);
-} places[] = {{plus_transposed, plus_transposed_at}, {plus_first, plus_first_at}, {turned, turned_at},
+} places[] = {{plus_transposed, plus_transposed_at},
+              {plus_first, plus_first_at},
+              {turned, turned_at},
               {minus_largest, minus_largest_at}};
 
 START_TEST(updates_in_place) {

@@ -162,7 +162,7 @@ static void print_ewise(const char *name, int operands, int typeset, int result,
 static void print_ops_h(FILE *out) {
     fputs(head, out);
     fputs("\n/* ---- Element-wise ---- */\n\n", out);
-#define IR_EWISE(UC, lc, operands, typeset, result, cost, domain, ulp, flags, real, whole, doc)                         \
+#define IR_EWISE(UC, lc, operands, typeset, result, cost, domain, ulp, flags, real, whole, doc)                        \
     print_ewise(#lc, operands, typeset, result, doc, out);
 #include "ir/ops.def"
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
@@ -189,26 +189,33 @@ static void print_cell(FILE *out, const char *text) {
     for (; *text; text++) fprintf(out, *text == '|' ? "\\%c" : "%c", *text);
 }
 
-static void print_row(FILE *out, const char *name, const char *dtypes, const char *result, double ulp, const char *doc) {
+static void print_row(FILE *out, const char *name, const char *dtypes, const char *result, double ulp,
+                      const char *doc) {
     const measured *m = NULL;
     for (m = accuracy; m->op && strcmp(m->op, name) != 0;) m++;
-    fprintf(out, "| `%s` | %s | %s | %g | %s | %s | ", name, dtypes, result, ulp, m->op ? m->f32 : "", m->op ? m->f64 : "");
+    fprintf(out, "| `%s` | %s | %s | %g | %s | %s | ", name, dtypes, result, ulp, m->op ? m->f32 : "",
+            m->op ? m->f64 : "");
     print_cell(out, doc);
     fputs(" |\n", out);
 }
 
 static void print_docs(FILE *out) {
     static const char *const sets[] = {"floats", "floats, integers", "integers, bool", "all"};
-    fputs("# Operators\n\n"
-          "Generated from `src/ir/ops.def` and `tools/maths/measured.def` by `./dev gen`. The graph IR has these and no others;\n"
-          "composites (`sn_softmax`, `sn_cross_entropy`, `sn_mean` and the rest of `<sinter/ops.h>`) are written in them.\n\n"
-          "## Element-wise\n\n"
-          "Operands of one operator have one dtype and broadcast as NumPy's do. *Bound* is the largest error in ulp that tests\n"
-          "allow against exact arithmetic; 0 and 0.5 mean exact and correctly rounded. *f32* and *f64* are the largest errors\n"
-          "measured: over all 2^32 inputs for functions of one f32, on dense samples against MPFR for f64 and `pow`.\n\n"
-          "| operator | operands | result | bound | f32 | f64 | meaning |\n|---|---|---|---|---|---|---|\n",
-          out);
-#define IR_EWISE(UC, lc, operands, typeset, result, cost, domain, ulp, flags, real, whole, doc)                         \
+    fputs(
+        "# Operators\n\n"
+        "Generated from `src/ir/ops.def` and `tools/maths/measured.def` by `./dev gen`. The graph IR has these and no "
+        "others;\n"
+        "composites (`sn_softmax`, `sn_cross_entropy`, `sn_mean` and the rest of `<sinter/ops.h>`) are written in "
+        "them.\n\n"
+        "## Element-wise\n\n"
+        "Operands of one operator have one dtype and broadcast as NumPy's do. *Bound* is the largest error in ulp that "
+        "tests\n"
+        "allow against exact arithmetic; 0 and 0.5 mean exact and correctly rounded. *f32* and *f64* are the largest "
+        "errors\n"
+        "measured: over all 2^32 inputs for functions of one f32, on dense samples against MPFR for f64 and `pow`.\n\n"
+        "| operator | operands | result | bound | f32 | f64 | meaning |\n|---|---|---|---|---|---|---|\n",
+        out);
+#define IR_EWISE(UC, lc, operands, typeset, result, cost, domain, ulp, flags, real, whole, doc)                        \
     print_row(out, #lc, sets[typeset], (result) == BOOL ? "bool" : "same", ulp, doc);
 #define IR_OP(UC, lc, doc)
 #include "ir/ops.def"
@@ -224,7 +231,9 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: gen_ops [--docs]\nPrints include/sinter/ops.h, or docs/ops.md.\n");
         return 2;
     }
-    if (docs) print_docs(stdout);
-    else print_ops_h(stdout);
+    if (docs)
+        print_docs(stdout);
+    else
+        print_ops_h(stdout);
     return ferror(stdout) != 0;
 }

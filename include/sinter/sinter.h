@@ -51,19 +51,19 @@ SN_API const char *sn_version(void);
 
 /* ---- status ---------------------------------------------------------------------------------------------------- */
 
-#define SN_STATUS_MAP(X)                                                                                                \
-    X(OK, 0, "success")                                                                                                 \
-    X(ERR_ARGUMENT, 1, "an argument is NULL, out of range or does not belong here")                                     \
-    X(ERR_SHAPE, 2, "shapes, ranks or dims do not fit")                                                                 \
-    X(ERR_DTYPE, 3, "element types do not fit")                                                                         \
-    X(ERR_MISSING, 4, "an input or a name is missing")                                                                  \
-    X(ERR_NOMEM, 5, "out of memory")                                                                                    \
-    X(ERR_UNAVAILABLE, 6, "a library or device that is needed is not there")                                            \
-    X(ERR_UNSUPPORTED, 7, "valid, but this build or device cannot do it")                                               \
-    X(ERR_GRADIENT, 8, "no gradient exists along a path")                                                               \
-    X(ERR_PARSE, 9, "text or bytes are malformed")                                                                      \
-    X(ERR_IO, 10, "the operating system refused")                                                                       \
-    X(ERR_COMPILE, 11, "code generation failed")                                                                        \
+#define SN_STATUS_MAP(X)                                                                                               \
+    X(OK, 0, "success")                                                                                                \
+    X(ERR_ARGUMENT, 1, "an argument is NULL, out of range or does not belong here")                                    \
+    X(ERR_SHAPE, 2, "shapes, ranks or dims do not fit")                                                                \
+    X(ERR_DTYPE, 3, "element types do not fit")                                                                        \
+    X(ERR_MISSING, 4, "an input or a name is missing")                                                                 \
+    X(ERR_NOMEM, 5, "out of memory")                                                                                   \
+    X(ERR_UNAVAILABLE, 6, "a library or device that is needed is not there")                                           \
+    X(ERR_UNSUPPORTED, 7, "valid, but this build or device cannot do it")                                              \
+    X(ERR_GRADIENT, 8, "no gradient exists along a path")                                                              \
+    X(ERR_PARSE, 9, "text or bytes are malformed")                                                                     \
+    X(ERR_IO, 10, "the operating system refused")                                                                      \
+    X(ERR_COMPILE, 11, "code generation failed")                                                                       \
     X(ERR_INTERNAL, 12, "a rule of the library's own was broken: please report it")
 
 typedef enum sn_status {
@@ -78,14 +78,14 @@ SN_API const char *sn_status_name(sn_status status);
 /* ---- element types and shapes ---------------------------------------------------------------------------------- */
 
 /* name, value, bytes per element, short name. F16 and BF16 have their numbers but no operators yet. */
-#define SN_DTYPE_MAP(X)                                                                                                 \
-    X(F64, 1, 8, "f64")                                                                                                 \
-    X(F32, 2, 4, "f32")                                                                                                 \
-    X(I64, 3, 8, "i64")                                                                                                 \
-    X(I32, 4, 4, "i32")                                                                                                 \
-    X(U8, 5, 1, "u8")                                                                                                   \
-    X(BOOL, 6, 1, "bool")                                                                                               \
-    X(F16, 7, 2, "f16")                                                                                                 \
+#define SN_DTYPE_MAP(X)                                                                                                \
+    X(F64, 1, 8, "f64")                                                                                                \
+    X(F32, 2, 4, "f32")                                                                                                \
+    X(I64, 3, 8, "i64")                                                                                                \
+    X(I32, 4, 4, "i32")                                                                                                \
+    X(U8, 5, 1, "u8")                                                                                                  \
+    X(BOOL, 6, 1, "bool")                                                                                              \
+    X(F16, 7, 2, "f16")                                                                                                \
     X(BF16, 8, 2, "bf16")
 
 typedef enum sn_dtype {
@@ -146,7 +146,7 @@ template <class... Dim> inline sn_shape sn_shape_list(Dim... dims) {
 }
 #define SN_SHAPE(...) sn_shape_list(__VA_ARGS__)
 #else
-#define SN_SHAPE(...)                                                                                                   \
+#define SN_SHAPE(...)                                                                                                  \
     sn_shape_of((int32_t)(sizeof((const sn_dim[]){__VA_ARGS__}) / sizeof(sn_dim)), (const sn_dim[]){__VA_ARGS__})
 #endif
 
@@ -191,8 +191,8 @@ typedef enum sn_cache_mode {
     SN_CACHE_ONLY     /* read; what is missing is an error: nothing is ever compiled */
 } sn_cache_mode;
 
-/* A place of the host's for compiled kernels. key is 32 hexadecimal digits; bytes are opaque, and checked when they come
- * back: their end tells whether they are whole. Both are called from any thread, also at the same time. */
+/* A place of the host's for compiled kernels. key is 32 hexadecimal digits; bytes are opaque, and checked when they
+ * come back: their end tells whether they are whole. Both are called from any thread, also at the same time. */
 typedef struct sn_store {
     /* If there is an entry: calls give(to, bytes, n) once, before it returns; the bytes are copied. */
     void (*get)(void *user, const char *key, void (*give)(void *to, const void *bytes, size_t n), void *to);
@@ -211,16 +211,16 @@ typedef struct sn_context_options {
     const sn_pool *pool;    /* NULL: the library's own */
     const char *backend;    /* NULL: SINTER_BACKEND, else "cpu"; "interp" runs the kernel interpreter */
     sn_cache_mode cache_mode;
-    const char *cache_dir; /* NULL: SINTER_CACHE_DIR, else sinter in XDG_CACHE_HOME, else ~/.cache/sinter */
-    const sn_store *store; /* keeps kernels instead of the folder */
+    const char *cache_dir;    /* NULL: SINTER_CACHE_DIR, else sinter in XDG_CACHE_HOME, else ~/.cache/sinter */
+    const sn_store *store;    /* keeps kernels instead of the folder */
     const char *cache_bundle; /* a file that `sinter cache pack` made: looked into first, never written. NULL: none */
 } sn_context_options;
 
 /* Makes a context; *out is NULL on failure. options may be NULL. */
 SN_API sn_status sn_context_new(const sn_context_options *options, sn_context **out);
 SN_API void sn_context_free(sn_context *ctx);
-/* The sentence of the last failed function that took this context or a variable of it, on whatever thread; "" where none
- * failed. Valid until the next failure on the context. */
+/* The sentence of the last failed function that took this context or a variable of it, on whatever thread; "" where
+ * none failed. Valid until the next failure on the context. */
 SN_API const char *sn_context_error(const sn_context *ctx);
 /* Waits for everything that was started on the context's device. */
 SN_API sn_status sn_context_sync(sn_context *ctx);
@@ -245,8 +245,8 @@ SN_API sn_status sn_var_get(sn_var *var, void *data, size_t bytes);
 /* NULL when out of memory. name is for messages and dumps. */
 SN_API sn_graph *sn_graph_new(sn_context *ctx, const char *name);
 SN_API void sn_graph_free(sn_graph *graph);
-/* The first error of the graph as "file:line: op: what was wrong"; else that of the last sn_function_new or sn_eval, which
- * does not spoil the graph; "" where there is none. Valid until the next call on the graph. */
+/* The first error of the graph as "file:line: op: what was wrong"; else that of the last sn_function_new or sn_eval,
+ * which does not spoil the graph; "" where there is none. Valid until the next call on the graph. */
 SN_API const char *sn_graph_error(const sn_graph *graph);
 SN_API sn_status sn_graph_status(const sn_graph *graph);
 
@@ -325,12 +325,12 @@ typedef enum sn_show {
 SN_API sn_status sn_function_show(sn_function *function, sn_show what, char **out);
 
 typedef struct sn_function_stats {
-    uint32_t n_kernels;       /* launches of generated kernels per call */
-    uint32_t n_matmuls;       /* BLAS calls per call */
-    uint32_t n_compiled;      /* kernels that the backend compiled for this function (the others were cached) */
-    double compile_ms;        /* wall time of sn_function_new */
-    uint64_t arena_bytes;     /* temporaries at the last call's dims */
-    uint64_t bytes_per_call;  /* memory read and written by kernels at the last call's dims */
+    uint32_t n_kernels;      /* launches of generated kernels per call */
+    uint32_t n_matmuls;      /* BLAS calls per call */
+    uint32_t n_compiled;     /* kernels that the backend compiled for this function (the others were cached) */
+    double compile_ms;       /* wall time of sn_function_new */
+    uint64_t arena_bytes;    /* temporaries at the last call's dims */
+    uint64_t bytes_per_call; /* memory read and written by kernels at the last call's dims */
 } sn_function_stats;
 SN_API sn_status sn_function_get_stats(const sn_function *function, sn_function_stats *out);
 

@@ -88,8 +88,10 @@ static ir_text op_and_place(const ir_graph *g, ir_id id) {
     ir_text t;
     ir_place place = g->place.at[id];
     const char *name = ir_ops[ir_at(g, id)->op].name;
-    if (place.file && *place.file) snprintf(t.text, sizeof t.text, "%s (%.120s:%d)", name, place.file, place.line);
-    else snprintf(t.text, sizeof t.text, "%s", name);
+    if (place.file && *place.file)
+        snprintf(t.text, sizeof t.text, "%s (%.120s:%d)", name, place.file, place.line);
+    else
+        snprintf(t.text, sizeof t.text, "%s", name);
     return t;
 }
 
@@ -238,8 +240,10 @@ sn_status sn_grad(sn_expr y, const sn_expr *wrt, size_t n, sn_expr *d) {
     g->here = (ir_place){"", 0};
     request r = {g, y, wrt, n, d};
     sn_status status = SN_ERR_ARGUMENT;
-    if (n && (!wrt || !d)) base_set_error(&g->trap, status, "grad: wrt or d is NULL");
-    else status = base_protect(&g->trap, differentiate, &r);
+    if (n && (!wrt || !d))
+        base_set_error(&g->trap, status, "grad: wrt or d is NULL");
+    else
+        status = base_protect(&g->trap, differentiate, &r);
     g->here = here;
     if (status) ir_build_error(g, status, g->trap.text, NULL, 0);
     return status;

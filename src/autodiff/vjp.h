@@ -29,8 +29,8 @@ typedef struct {
     static void rule_##lc(vjp_state *v);                                                                               \
     const vjp_rule vjp_of_##lc = {VJP_FLOWS, rule_##lc};                                                               \
     static void rule_##lc(vjp_state *v)
-#define VJP_ZERO(lc) const vjp_rule vjp_of_##lc = {VJP_IS_ZERO, NULL};
-#define VJP_NONE(lc) const vjp_rule vjp_of_##lc = {VJP_STOPS, NULL};
+#define VJP_ZERO(lc)       const vjp_rule vjp_of_##lc = {VJP_IS_ZERO, NULL};
+#define VJP_NONE(lc)       const vjp_rule vjp_of_##lc = {VJP_STOPS, NULL};
 
 #define IR_OP(UC, lc, doc) extern const vjp_rule vjp_of_##lc;
 #include "ir/ops.def"

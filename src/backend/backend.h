@@ -1,5 +1,5 @@
-/* backend.h: the seam between the runtime and what runs kernels. One constant be_backend per backend; nothing above asks
- * which one it is. */
+/* backend.h: the seam between the runtime and what runs kernels. One constant be_backend per backend; nothing above
+ * asks which one it is. */
 #ifndef BACKEND_BACKEND_H
 #define BACKEND_BACKEND_H
 
@@ -34,34 +34,36 @@ typedef struct {
     void *c;
 } be_gemm;
 
-/* Functions that return sn_status put a sentence into err on failure. All may be called from several threads at once. */
+/* Functions that return sn_status put a sentence into err on failure. All may be called from several threads at once.
+ */
 typedef struct {
     const char *name;
     sn_status (*open)(const be_options *options, be_device **out, base_trap *err);
     void (*close)(be_device *dev); /* NULL is fine */
 
-    /* Text that, with a kernel's bytes, decides the code: architecture level, code generator version. No compiler needed. */
+    /* Text that, with a kernel's bytes, decides the code: architecture level, code generator version. No compiler
+     * needed. */
     const char *(*target)(const be_device *dev);
-    /* Who compiles, as "LLVM 19.1.7", into text; opens the compiler if need be. Provenance: no part of any key. NULL for a
-     * backend whose blobs are not worth keeping beyond the process. */
+    /* Who compiles, as "LLVM 19.1.7", into text; opens the compiler if need be. Provenance: no part of any key. NULL
+     * for a backend whose blobs are not worth keeping beyond the process. */
     sn_status (*compiler)(be_device *dev, char text[BE_COMPILER_MAX], base_trap *err);
     /* Bytes of a kernel (kn_encode) to a blob that can be loaded, now or by another process with the same target. */
     sn_status (*compile)(be_device *dev, const void *kernel, size_t n, be_blob *out, base_trap *err);
     /* Generated code as text; what: "llvm", "asm". Appends to out. */
     sn_status (*text)(be_device *dev, const void *kernel, size_t n, const char *what, base_strbuf *out, base_trap *err);
     /* kernel must outlive the exec. name is for debuggers and profilers. */
-    sn_status (*load)(be_device *dev, const kn_kernel *kernel, const void *blob, size_t n, const char *name, be_exec **out,
-                      base_trap *err);
+    sn_status (*load)(be_device *dev, const kn_kernel *kernel, const void *blob, size_t n, const char *name,
+                      be_exec **out, base_trap *err);
     void (*unload)(be_device *dev, be_exec *exec); /* NULL is fine */
 
-    /* What a launch or gemm may need beyond the call's own memory (scratch of each thread, BLAS opened): after this they
-     * cannot fail for lack of it. */
+    /* What a launch or gemm may need beyond the call's own memory (scratch of each thread, BLAS opened): after this
+     * they cannot fail for lack of it. */
     sn_status (*reserve)(be_device *dev, size_t scratch_bytes, base_trap *err);
     sn_status (*reserve_gemm)(be_device *dev, base_trap *err);
     /* Runs all chunks of all parts; done when it returns. n_chunks[part] as kn_chunks gives. ns: estimated time on one
      * thread, to decide whether threads pay. */
-    void (*launch)(be_device *dev, be_exec *exec, const kn_launch *launch, const int64_t *n_chunks, size_t scratch_bytes,
-                   double ns);
+    void (*launch)(be_device *dev, be_exec *exec, const kn_launch *launch, const int64_t *n_chunks,
+                   size_t scratch_bytes, double ns);
     void (*gemm)(be_device *dev, const be_gemm *gemm);
 
     /* Memory that launches can reach, 64-byte aligned. */

@@ -10,9 +10,9 @@
 
 /* Everything that allocates holds one of these (owned by the context). Thread-safe. */
 typedef struct base_alloc {
-    sn_allocator hook;         /* never NULL inside */
-    _Atomic int64_t fail_at;   /* > 0: counts down with each allocation; the one that reaches 0 fails, and all later ones;
-                                  0: none fails. Set by tests. */
+    sn_allocator hook;       /* never NULL inside */
+    _Atomic int64_t fail_at; /* > 0: counts down with each allocation; the one that reaches 0 fails, and all later ones;
+                                0: none fails. Set by tests. */
     _Atomic size_t live_bytes; /* for tests: 0 when everything has been freed */
 } base_alloc;
 

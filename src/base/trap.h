@@ -21,15 +21,17 @@ typedef struct base_trap {
     char text[BASE_TEXT_MAX]; /* the sentence; "" when status is SN_OK */
 } base_trap;
 
-/* Clears the error, runs body(arg) and returns SN_OK, or the status with which it failed. Nesting on one trap is allowed:
- * the inner failure returns from the inner call. */
+/* Clears the error, runs body(arg) and returns SN_OK, or the status with which it failed. Nesting on one trap is
+ * allowed: the inner failure returns from the inner call. */
 sn_status base_protect(base_trap *trap, void (*body)(void *arg), void *arg);
 
 /* Does not return. Call only under base_protect(trap). */
-__attribute__((noreturn, format(printf, 3, 4))) void base_fail(base_trap *trap, sn_status status, const char *format, ...);
+__attribute__((noreturn, format(printf, 3, 4))) void base_fail(base_trap *trap, sn_status status, const char *format,
+                                                               ...);
 
 /* Records an error without jumping and returns status: `return base_set_error(&call->error, SN_ERR_SHAPE, "...")`. */
-__attribute__((format(printf, 3, 4))) sn_status base_set_error(base_trap *trap, sn_status status, const char *format, ...);
+__attribute__((format(printf, 3, 4))) sn_status base_set_error(base_trap *trap, sn_status status, const char *format,
+                                                               ...);
 
 void base_clear_error(base_trap *trap);
 

@@ -68,16 +68,18 @@ static void eval_const(const ir_node *node, eval_value *out) {
     uint64_t bits = (uint64_t)node->attr[0];
     uint32_t low = (uint32_t)bits;
     switch ((sn_dtype)node->dtype) {
-    case SN_F64: memcpy(out->data, &bits, 8); break;
-    case SN_F32: memcpy(out->data, &low, 4); break;
-    default: ir_eval_put_int(out, 0, (int64_t)bits); break;
+        case SN_F64: memcpy(out->data, &bits, 8); break;
+        case SN_F32: memcpy(out->data, &low, 4); break;
+        default: ir_eval_put_int(out, 0, (int64_t)bits); break;
     }
 }
 
 static void eval_iota(eval_value *out) {
     for (int64_t i = 0; i < out->n; i++) {
-        if (ir_eval_is_float((sn_dtype)out->dtype)) ir_eval_put_float(out, i, (double)i);
-        else ir_eval_put_int(out, i, i);
+        if (ir_eval_is_float((sn_dtype)out->dtype))
+            ir_eval_put_float(out, i, (double)i);
+        else
+            ir_eval_put_int(out, i, i);
     }
 }
 
@@ -93,27 +95,28 @@ static void eval_node(eval_state *s, ir_id id) {
         return;
     }
     switch ((ir_op)node->op) {
-    case IR_INPUT:
-    case IR_VAR: eval_given(s, node, out); break;
-    case IR_CONST: eval_const(node, out); break;
-    case IR_IOTA: eval_iota(out); break;
-    case IR_DIM_VALUE: ir_eval_put_int(out, 0, ir_eval_dim(s, (ir_dim)node->attr[0])); break;
-    case IR_CAST: ir_eval_want_size(s, node, in[0]->n, out->n), ir_eval_cast(out, in[0]); break;
-    case IR_SELECT: ir_eval_select(s, node, out, in); break;
-    case IR_SUM:
-    case IR_RMAX:
-    case IR_RMIN: ir_eval_reduce(s, node, out, in[0]); break;
-    case IR_MATMUL: ir_eval_matmul(s, node, out, in[0], in[1]); break;
-    case IR_RESHAPE: ir_eval_reshape(s, node, out, in[0]); break;
-    case IR_TRANSPOSE: ir_eval_transpose(s, node, out, in[0]); break;
-    case IR_BROADCAST: ir_eval_broadcast(s, node, out, in[0]); break;
-    case IR_SLICE: ir_eval_slice(s, node, out, in); break;
-    case IR_PAD: ir_eval_pad(s, node, out, in); break;
-    case IR_CONCAT: ir_eval_concat(s, node, out, in); break;
-    case IR_GATHER: ir_eval_gather(s, node, out, in); break;
-    case IR_SCATTER_ADD: ir_eval_scatter_add(s, node, out, in); break;
-    case IR_STOP_GRADIENT: ir_eval_reshape(s, node, out, in[0]); break;
-    default: base_fail(s->arena->trap, SN_ERR_INTERNAL, "evaluate: no rule for node %u, %s", id, ir_ops[node->op].name);
+        case IR_INPUT:
+        case IR_VAR: eval_given(s, node, out); break;
+        case IR_CONST: eval_const(node, out); break;
+        case IR_IOTA: eval_iota(out); break;
+        case IR_DIM_VALUE: ir_eval_put_int(out, 0, ir_eval_dim(s, (ir_dim)node->attr[0])); break;
+        case IR_CAST: ir_eval_want_size(s, node, in[0]->n, out->n), ir_eval_cast(out, in[0]); break;
+        case IR_SELECT: ir_eval_select(s, node, out, in); break;
+        case IR_SUM:
+        case IR_RMAX:
+        case IR_RMIN: ir_eval_reduce(s, node, out, in[0]); break;
+        case IR_MATMUL: ir_eval_matmul(s, node, out, in[0], in[1]); break;
+        case IR_RESHAPE: ir_eval_reshape(s, node, out, in[0]); break;
+        case IR_TRANSPOSE: ir_eval_transpose(s, node, out, in[0]); break;
+        case IR_BROADCAST: ir_eval_broadcast(s, node, out, in[0]); break;
+        case IR_SLICE: ir_eval_slice(s, node, out, in); break;
+        case IR_PAD: ir_eval_pad(s, node, out, in); break;
+        case IR_CONCAT: ir_eval_concat(s, node, out, in); break;
+        case IR_GATHER: ir_eval_gather(s, node, out, in); break;
+        case IR_SCATTER_ADD: ir_eval_scatter_add(s, node, out, in); break;
+        case IR_STOP_GRADIENT: ir_eval_reshape(s, node, out, in[0]); break;
+        default:
+            base_fail(s->arena->trap, SN_ERR_INTERNAL, "evaluate: no rule for node %u, %s", id, ir_ops[node->op].name);
     }
 }
 

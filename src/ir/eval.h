@@ -60,25 +60,27 @@ static inline double ir_eval_get_float(const eval_value *v, int64_t i) {
 }
 
 static inline void ir_eval_put_float(eval_value *v, int64_t i, double x) {
-    if (v->dtype == SN_F64) ((double *)v->data)[i] = x;
-    else ((float *)v->data)[i] = (float)x;
+    if (v->dtype == SN_F64)
+        ((double *)v->data)[i] = x;
+    else
+        ((float *)v->data)[i] = (float)x;
 }
 
 static inline int64_t ir_eval_get_int(const eval_value *v, int64_t i) {
     switch ((sn_dtype)v->dtype) {
-    case SN_I64: return ((const int64_t *)v->data)[i];
-    case SN_I32: return ((const int32_t *)v->data)[i];
-    default: return ((const uint8_t *)v->data)[i];
+        case SN_I64: return ((const int64_t *)v->data)[i];
+        case SN_I32: return ((const int32_t *)v->data)[i];
+        default: return ((const uint8_t *)v->data)[i];
     }
 }
 
 /* Keeps the low bits: integers wrap, bool keeps the lowest. */
 static inline void ir_eval_put_int(eval_value *v, int64_t i, int64_t x) {
     switch ((sn_dtype)v->dtype) {
-    case SN_I64: ((int64_t *)v->data)[i] = x; break;
-    case SN_I32: ((int32_t *)v->data)[i] = (int32_t)(uint32_t)(uint64_t)x; break;
-    case SN_BOOL: ((uint8_t *)v->data)[i] = (uint8_t)(x & 1); break;
-    default: ((uint8_t *)v->data)[i] = (uint8_t)x; break;
+        case SN_I64: ((int64_t *)v->data)[i] = x; break;
+        case SN_I32: ((int32_t *)v->data)[i] = (int32_t)(uint32_t)(uint64_t)x; break;
+        case SN_BOOL: ((uint8_t *)v->data)[i] = (uint8_t)(x & 1); break;
+        default: ((uint8_t *)v->data)[i] = (uint8_t)x; break;
     }
 }
 

@@ -1,4 +1,5 @@
-/* The evaluator's element-wise operators: the meanings that the rows of the operator table give. Floats are computed in f64. */
+/* The evaluator's element-wise operators: the meanings that the rows of the operator table give. Floats are computed in
+ * f64. */
 #include <math.h>
 
 #include "ir/eval.h"
@@ -6,10 +7,10 @@
 #define wrap_add ir_eval_wrap_add
 #define wrap_sub ir_eval_wrap_sub
 #define wrap_mul ir_eval_wrap_mul
-#define NONE 0
+#define NONE     0
 
 /* A function of each kind for each row; those of kinds that the row does not allow are never called. */
-#define IR_EWISE(UC, lc, operands, types, result, cost, domain, ulp, flags, real, whole, doc)                           \
+#define IR_EWISE(UC, lc, operands, types, result, cost, domain, ulp, flags, real, whole, doc)                          \
     static double float_##lc(double a, double b) {                                                                     \
         (void)a, (void)b;                                                                                              \
         return real;                                                                                                   \
@@ -25,7 +26,7 @@ static const struct {
     double (*float_fn)(double a, double b);
     int64_t (*int_fn)(int64_t a, int64_t b); /* u8 arrives as 0 .. 255 and wraps when it is stored */
 } scalar[IR_OP_COUNT] = {
-#define IR_EWISE(UC, lc, operands, types, result, cost, domain, ulp, flags, real, whole, doc)                           \
+#define IR_EWISE(UC, lc, operands, types, result, cost, domain, ulp, flags, real, whole, doc)                          \
     [IR_##UC] = {float_##lc, int_##lc},
 #define IR_OP(UC, lc, doc)
 #include "ir/ops.def"
@@ -38,8 +39,10 @@ void ir_eval_ewise(eval_state *s, const ir_node *node, eval_value *out, const ev
     if (ir_eval_is_float((sn_dtype)a->dtype)) {
         for (int64_t i = 0; i < out->n; i++) {
             double x = scalar[node->op].float_fn(ir_eval_get_float(a, i), ir_eval_get_float(b, i));
-            if (out->dtype == SN_BOOL) ir_eval_put_int(out, i, x != 0);
-            else ir_eval_put_float(out, i, x);
+            if (out->dtype == SN_BOOL)
+                ir_eval_put_int(out, i, x != 0);
+            else
+                ir_eval_put_float(out, i, x);
         }
     } else {
         for (int64_t i = 0; i < out->n; i++)
@@ -51,9 +54,9 @@ void ir_eval_ewise(eval_state *s, const ir_node *node, eval_value *out, const ev
 static int64_t float_to_int(double x, sn_dtype to) {
     if (isnan(x)) return 0;
     switch (to) {
-    case SN_I64: return x >= 0x1p63 ? INT64_MAX : x <= -0x1p63 ? INT64_MIN : (int64_t)x;
-    case SN_I32: return x >= 0x1p31 ? INT32_MAX : x <= -0x1p31 ? INT32_MIN : (int64_t)x;
-    default: return x >= 255 ? 255 : x <= 0 ? 0 : (int64_t)x;
+        case SN_I64: return x >= 0x1p63 ? INT64_MAX : x <= -0x1p63 ? INT64_MIN : (int64_t)x;
+        case SN_I32: return x >= 0x1p31 ? INT32_MAX : x <= -0x1p31 ? INT32_MIN : (int64_t)x;
+        default: return x >= 255 ? 255 : x <= 0 ? 0 : (int64_t)x;
     }
 }
 
@@ -62,18 +65,20 @@ void ir_eval_cast(eval_value *out, const eval_value *in) {
     if (ir_eval_is_float((sn_dtype)in->dtype)) {
         for (int64_t i = 0; i < out->n; i++) {
             double x = ir_eval_get_float(in, i);
-            if (ir_eval_is_float(to)) ir_eval_put_float(out, i, x);
-            else ir_eval_put_int(out, i, to == SN_BOOL ? x != 0 : float_to_int(x, to));
+            if (ir_eval_is_float(to))
+                ir_eval_put_float(out, i, x);
+            else
+                ir_eval_put_int(out, i, to == SN_BOOL ? x != 0 : float_to_int(x, to));
         }
         return;
     }
     for (int64_t i = 0; i < out->n; i++) {
         int64_t x = ir_eval_get_int(in, i);
         switch (to) {
-        case SN_F64: ((double *)out->data)[i] = (double)x; break;
-        case SN_F32: ((float *)out->data)[i] = (float)x; break; /* rounded once: not through double */
-        case SN_BOOL: ir_eval_put_int(out, i, x != 0); break;
-        default: ir_eval_put_int(out, i, x); break;
+            case SN_F64: ((double *)out->data)[i] = (double)x; break;
+            case SN_F32: ((float *)out->data)[i] = (float)x; break; /* rounded once: not through double */
+            case SN_BOOL: ir_eval_put_int(out, i, x != 0); break;
+            default: ir_eval_put_int(out, i, x); break;
         }
     }
 }

@@ -23,12 +23,16 @@ static void reduce_float(ir_op op, eval_value *out, const eval_value *in, walk *
     for (int64_t i = 0; i < out->n; i++) acc[i] = op == IR_SUM ? 0 : op == IR_RMAX ? -INFINITY : INFINITY;
     for (int64_t i = 0; i < in->n; i++, walk_next(w, in)) {
         long double x = ir_eval_get_float(in, i), *y = &acc[w->offset];
-        if (op == IR_SUM) *y += x;
-        else if (isnan(x) || (op == IR_RMAX ? x > *y : x < *y)) *y = x; /* nothing compares with a NaN in y */
+        if (op == IR_SUM)
+            *y += x;
+        else if (isnan(x) || (op == IR_RMAX ? x > *y : x < *y))
+            *y = x; /* nothing compares with a NaN in y */
     }
     for (int64_t i = 0; i < out->n; i++) {
-        if (out->dtype == SN_F64) ((double *)out->data)[i] = (double)acc[i];
-        else ((float *)out->data)[i] = (float)acc[i];
+        if (out->dtype == SN_F64)
+            ((double *)out->data)[i] = (double)acc[i];
+        else
+            ((float *)out->data)[i] = (float)acc[i];
     }
 }
 
@@ -39,8 +43,10 @@ static void reduce_int(ir_op op, eval_value *out, const eval_value *in, walk *w)
     for (int64_t i = 0; i < out->n; i++) ir_eval_put_int(out, i, identity);
     for (int64_t i = 0; i < in->n; i++, walk_next(w, in)) {
         int64_t x = ir_eval_get_int(in, i), y = ir_eval_get_int(out, w->offset);
-        if (op == IR_SUM) y = ir_eval_wrap_add(y, x);
-        else if (op == IR_RMAX ? x > y : x < y) y = x;
+        if (op == IR_SUM)
+            y = ir_eval_wrap_add(y, x);
+        else if (op == IR_RMAX ? x > y : x < y)
+            y = x;
         ir_eval_put_int(out, w->offset, y);
     }
 }
@@ -56,8 +62,10 @@ void ir_eval_reduce(eval_state *s, const ir_node *node, eval_value *out, const e
         w.step[a] = step;
         step *= in->size[a];
     }
-    if (ir_eval_is_float((sn_dtype)in->dtype)) reduce_float((ir_op)node->op, out, in, &w, s->arena);
-    else reduce_int((ir_op)node->op, out, in, &w);
+    if (ir_eval_is_float((sn_dtype)in->dtype))
+        reduce_float((ir_op)node->op, out, in, &w, s->arena);
+    else
+        reduce_int((ir_op)node->op, out, in, &w);
 }
 
 /* One element: k products, elements a_step and b_step apart. A product of two f32 is exact in double. */
@@ -104,12 +112,16 @@ void ir_eval_scatter_add(eval_state *s, const ir_node *node, eval_value *out, co
         row = row < 0 ? 0 : row >= rows ? rows - 1 : row;
         for (int64_t j = 0; j < width; j++) {
             int64_t to = row * width + j, from = i * width + j;
-            if (is_float) acc[to] += ir_eval_get_float(values, from);
-            else ir_eval_put_int(out, to, ir_eval_wrap_add(ir_eval_get_int(out, to), ir_eval_get_int(values, from)));
+            if (is_float)
+                acc[to] += ir_eval_get_float(values, from);
+            else
+                ir_eval_put_int(out, to, ir_eval_wrap_add(ir_eval_get_int(out, to), ir_eval_get_int(values, from)));
         }
     }
     for (int64_t i = 0; is_float && i < out->n; i++) {
-        if (out->dtype == SN_F64) ((double *)out->data)[i] = (double)acc[i];
-        else ((float *)out->data)[i] = (float)acc[i];
+        if (out->dtype == SN_F64)
+            ((double *)out->data)[i] = (double)acc[i];
+        else
+            ((float *)out->data)[i] = (float)acc[i];
     }
 }

@@ -1,11 +1,13 @@
-/* Fusion: one deterministic pass over the nodes in id order, which is topological. Each HOME node joins the legal group that
- * saves most bytes, or starts one; nothing here asks the clock, free memory or the number of threads. Every decision is
- * written to s->why. Then variables are written in the group that makes their new value, in place where that is legal. */
+/* Fusion: one deterministic pass over the nodes in id order, which is topological. Each HOME node joins the legal group
+ * that saves most bytes, or starts one; nothing here asks the clock, free memory or the number of threads. Every
+ * decision is written to s->why. Then variables are written in the group that makes their new value, in place where
+ * that is legal. */
 #include <string.h>
 
 #include "ir/fuse.h"
 
-/* ---- what a value needs ------------------------------------------------------------------------------------------------ */
+/* ---- what a value needs
+ * ------------------------------------------------------------------------------------------------ */
 
 int fu_is_small_exit(const fu_state *s, ir_id v) {
     return s->node[v].kind == FU_HOME && s->node[v].is_exit && s->node[v].combine < 0;
@@ -97,8 +99,8 @@ static void note_exit_group(void *arg, ir_id u, int pointwise) {
     if (e->n <= FU_CHUNK_AXES) e->group[e->n++] = e->s->node[u].group;
 }
 
-/* Small nodes that fold, or use partials, are computed once: see fu_node.resident. Each kernel whose partials they use is
- * an axis of their reader's; a sum of very many of them goes through memory. */
+/* Small nodes that fold, or use partials, are computed once: see fu_node.resident. Each kernel whose partials they use
+ * is an axis of their reader's; a sum of very many of them goes through memory. */
 static void settle_resident(fu_state *s, ir_id v) {
     fu_node *f = &s->node[v];
     if (f->kind != FU_INLINE) return;
@@ -137,13 +139,15 @@ uint32_t fu_count_axes(fu_state *s, int32_t gi, uint32_t n_point, const fu_roles
     const fu_group *g = &s->group.at[gi];
     chunk_count c = {.s = s, .gi = gi};
     for (uint32_t i = 0; i < g->member.n; i++) fu_sources(s, g->member.at[i], count_chunks, &c);
-    for (uint32_t i = 0; i < g->assign.n; i++) fu_value_sources(s, s->assign.at[g->assign.at[i]].value, count_chunks, &c);
+    for (uint32_t i = 0; i < g->assign.n; i++)
+        fu_value_sources(s, s->assign.at[g->assign.at[i]].value, count_chunks, &c);
     for (uint32_t i = 0; i < g->combined.n; i++) count_chunks(&c, g->combined.at[i], 1);
     if (extra) fu_sources(s, extra, count_chunks, &c);
     return n_point + roles->n + c.n;
 }
 
-/* ---- sets of groups ------------------------------------------------------------------------------------------------------ */
+/* ---- sets of groups
+ * ------------------------------------------------------------------------------------------------------ */
 
 int fu_before(const fu_state *s, int32_t earlier, int32_t later) {
     return (int)(s->group.at[later].before[earlier / 64] >> (earlier % 64) & 1);
@@ -176,7 +180,8 @@ static void order_source(void *arg, ir_id u, int pointwise) {
     fu_add_before(o->s, fu_provider(o->s, u), o->gi);
 }
 
-/* ---- explaining ------------------------------------------------------------------------------------------------------- */
+/* ---- explaining
+ * ------------------------------------------------------------------------------------------------------- */
 
 static void why_node(fu_state *s, ir_id v) {
     base_strbuf_printf(&s->why, "%%%u %s ", v, ir_ops[ir_at(s->g, v)->op].name);
@@ -188,7 +193,8 @@ static void why_refused(fu_state *s, int32_t gi, fu_reason reason) {
     base_strbuf_printf(&s->why, "    not g%d: %s\n", (int)gi, fu_reason_text(reason));
 }
 
-/* ---- placing nodes ---------------------------------------------------------------------------------------------------- */
+/* ---- placing nodes
+ * ---------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     fu_state *s;
@@ -342,21 +348,26 @@ static void place(fu_state *s, ir_id v) {
     }
 }
 
-/* ---- placing stores ----------------------------------------------------------------------------------------------------- */
+/* ---- placing stores
+ * ----------------------------------------------------------------------------------------------------- */
 
 static void place_assign(fu_state *s, uint32_t index) {
     fu_assign *a = &s->assign.at[index];
     int32_t best = -1;
-    if (a->is_var) base_strbuf_printf(&s->why, "@%s = %%%u", s->g->var.at[a->var].name, a->value);
-    else base_strbuf_printf(&s->why, "store %%%u", a->value);
+    if (a->is_var)
+        base_strbuf_printf(&s->why, "@%s = %%%u", s->g->var.at[a->var].name, a->value);
+    else
+        base_strbuf_printf(&s->why, "store %%%u", a->value);
     base_strbuf_puts(&s->why, "\n");
     candidates made = {.s = s};
     if (s->fuse) fu_value_sources(s, a->value, source_candidate, &made);
     sort_latest_first(&made);
     for (uint32_t i = 0; i < made.n && best < 0; i++) {
         fu_reason reason = fu_try_assign(s, a, made.at[i]);
-        if (reason) why_refused(s, made.at[i], reason);
-        else best = made.at[i];
+        if (reason)
+            why_refused(s, made.at[i], reason);
+        else
+            best = made.at[i];
     }
     if (best < 0) {
         best = new_group(s);
@@ -383,12 +394,13 @@ static int group_reads(fu_state *s, int32_t gi, ir_id source) {
     const fu_group *g = &s->group.at[gi];
     reads_arg r = {s, source, 0};
     for (uint32_t i = 0; i < g->member.n; i++) fu_sources(s, g->member.at[i], find_source, &r);
-    for (uint32_t i = 0; i < g->assign.n; i++) fu_value_sources(s, s->assign.at[g->assign.at[i]].value, find_source, &r);
+    for (uint32_t i = 0; i < g->assign.n; i++)
+        fu_value_sources(s, s->assign.at[g->assign.at[i]].value, find_source, &r);
     return r.found;
 }
 
-/* In place where every other reader of the old value can run first; else through a temporary that is copied at the end. So
- * are values that are cheaper to copy than to wait for, which may take another launch. */
+/* In place where every other reader of the old value can run first; else through a temporary that is copied at the end.
+ * So are values that are cheaper to copy than to wait for, which may take another launch. */
 static void settle_in_place(fu_state *s, fu_assign *a) {
     if (!a->is_var) return;
     ir_id var = s->g->var.at[a->var].node;
@@ -396,20 +408,24 @@ static void settle_in_place(fu_state *s, fu_assign *a) {
     int cheap = 2 * fu_bytes(s, var) <= FU_LAUNCH_BYTES;
     for (int32_t gi = 0; gi < (int32_t)s->group.n && !a->shadow; gi++) {
         if (!group_reads(s, gi, var)) continue;
-        /* In its own group only the accesses that fu_try_assign accepts; a new group of its own reads at the same point. */
-        if (gi == a->group) a->shadow = (uint8_t)(fu_try_assign(s, a, gi) != FU_OK);
-        else a->shadow = (uint8_t)(fu_before(s, a->group, gi) || (cheap && !fu_before(s, gi, a->group)));
+        /* In its own group only the accesses that fu_try_assign accepts; a new group of its own reads at the same
+         * point. */
+        if (gi == a->group)
+            a->shadow = (uint8_t)(fu_try_assign(s, a, gi) != FU_OK);
+        else
+            a->shadow = (uint8_t)(fu_before(s, a->group, gi) || (cheap && !fu_before(s, gi, a->group)));
     }
     if (a->shadow) {
-        base_strbuf_printf(&s->why, "@%s is written to a temporary and copied at the end: %s\n", s->g->var.at[a->var].name,
-                           fu_reason_text(FU_IN_PLACE));
+        base_strbuf_printf(&s->why, "@%s is written to a temporary and copied at the end: %s\n",
+                           s->g->var.at[a->var].name, fu_reason_text(FU_IN_PLACE));
         return;
     }
     for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++)
         if (gi != a->group && group_reads(s, gi, var)) fu_add_before(s, gi, a->group);
 }
 
-/* ---- what must be stored ---------------------------------------------------------------------------------------------- */
+/* ---- what must be stored
+ * ---------------------------------------------------------------------------------------------- */
 
 static void store_for(void *arg, ir_id u, int pointwise) {
     order_arg *o = arg;
@@ -424,7 +440,8 @@ static void find_stored(fu_state *s) {
         const fu_group *g = &s->group.at[gi];
         order_arg o = {s, gi};
         for (uint32_t i = 0; i < g->member.n; i++) fu_sources(s, g->member.at[i], store_for, &o);
-        for (uint32_t i = 0; i < g->assign.n; i++) fu_value_sources(s, s->assign.at[g->assign.at[i]].value, store_for, &o);
+        for (uint32_t i = 0; i < g->assign.n; i++)
+            fu_value_sources(s, s->assign.at[g->assign.at[i]].value, store_for, &o);
         if (g->alone)
             for (uint32_t i = 0; i < g->member.n; i++) s->node[g->member.at[i]].stored = 1;
     }
@@ -433,7 +450,8 @@ static void find_stored(fu_state *s) {
 }
 
 static void add_assign(fu_state *s, ir_id value, int is_var, uint32_t var) {
-    *base_vec_push(&s->assign, s->arena) = (fu_assign){.value = value, .is_var = (uint8_t)is_var, .var = var, .group = -1};
+    *base_vec_push(&s->assign, s->arena) =
+        (fu_assign){.value = value, .is_var = (uint8_t)is_var, .var = var, .group = -1};
     place_assign(s, s->assign.n - 1);
 }
 
@@ -458,8 +476,10 @@ void fu_fuse(fu_state *s) {
         ir_id v = s->roots->out[i];
         int done = s->node[v].kind == FU_HOME && !fu_is_small_exit(s, v);
         for (uint32_t k = 0; k < i; k++) done |= s->roots->out[k] == v; /* a copy of the first */
-        if (done) s->node[v].stored = s->node[v].kind == FU_HOME && !fu_is_small_exit(s, v);
-        else add_assign(s, v, 0, 0);
+        if (done)
+            s->node[v].stored = s->node[v].kind == FU_HOME && !fu_is_small_exit(s, v);
+        else
+            add_assign(s, v, 0, 0);
     }
     for (uint32_t i = 0; i < s->roots->n_update; i++) add_assign(s, s->roots->update[i], 1, s->roots->update_var[i]);
     for (uint32_t i = 0; i < s->assign.n; i++) settle_in_place(s, &s->assign.at[i]);

@@ -1,12 +1,13 @@
 /* fuse.h: from an optimised graph to groups of nodes, one kernel part each.
  *
- * Axis classes. Each node has slots: its result's axes, then the axes it folds. A union-find over slots makes classes: an
- * axis of meaning (the examples, the hidden units), so that equal extents never fuse by accident. Axes of constant
+ * Axis classes. Each node has slots: its result's axes, then the axes it folds. A union-find over slots makes classes:
+ * an axis of meaning (the examples, the hidden units), so that equal extents never fuse by accident. Axes of constant
  * extent 1 have no class.
  *
- * Kinds. LEAF values lie in memory before the call. INLINE nodes cost nothing to repeat (constants, loads at other places,
- * broadcasts, transposes, and small constant-size arithmetic done in registers): they are computed wherever they are read.
- * ALIAS nodes are the memory of their operand under another shape. The others are HOME nodes: each belongs to one group.
+ * Kinds. LEAF values lie in memory before the call. INLINE nodes cost nothing to repeat (constants, loads at other
+ * places, broadcasts, transposes, and small constant-size arithmetic done in registers): they are computed wherever
+ * they are read. ALIAS nodes are the memory of their operand under another shape. The others are HOME nodes: each
+ * belongs to one group.
  *
  * Groups. A group has point classes: its kernel's parallel axes. What a node has besides them becomes a loop or is
  * unrolled. A node whose fold runs over all points is an exit: it leaves one partial value per chunk, and readers, in
@@ -20,24 +21,24 @@
 /* ---- thresholds, all of them ------------------------------------------------------------------------------------- */
 
 enum {
-    FU_SMALL_ELEMENTS = 32,      /* constant-size nodes up to here are computed in registers at chunk entry */
-    FU_SMALL_TOTAL = 2000,       /* .. unless all of them together cost more primitives than this */
-    FU_SCALAR_TOTAL = 10000,     /* scalars stay in registers up to this; bounds chains of INLINE arithmetic, too */
-    FU_CHUNK_AXES = 8,           /* earlier kernels' chunks that INLINE arithmetic may fold on its way to one reader */
-    FU_UNROLL_EXTENT = 32,       /* longest axis expanded in registers */
-    FU_UNROLL_PRODUCT = 64,      /* most copies of one instruction by unrolling */
-    FU_BLAS_EXTENT = 32,         /* all of m, n, k must exceed this for a BLAS call .. */
-    FU_BLAS_INTENSITY = 8,       /* .. and flops per byte of the operands this */
-    FU_NOMINAL = 1024,           /* stands for a symbolic extent in estimates */
-    FU_MIN_POINTS = 64,          /* a demotion must leave this many points (or a symbolic extent) .. */
-    FU_TINY = 65536,             /* .. unless no node of the group has more elements than this, folded ones with them */
-    FU_FOLD_POINTS = 4096,       /* a fold with few results and more elements than this is spread over chunks */
-    FU_ROW_BYTES = 32768,        /* row scratch of one point */
-    FU_ACC_BYTES = 262144,       /* partials of one chunk */
-    FU_MAX_MEMS = 24,            /* memories of one group */
-    FU_MAX_INSTS = 3000,         /* primitives of one group after unrolling */
-    FU_LAUNCH_BYTES = 4096,      /* what a launch costs, as memory traffic */
-    FU_MAX_PARTS = 16            /* parts that share a launch */
+    FU_SMALL_ELEMENTS = 32,  /* constant-size nodes up to here are computed in registers at chunk entry */
+    FU_SMALL_TOTAL = 2000,   /* .. unless all of them together cost more primitives than this */
+    FU_SCALAR_TOTAL = 10000, /* scalars stay in registers up to this; bounds chains of INLINE arithmetic, too */
+    FU_CHUNK_AXES = 8,       /* earlier kernels' chunks that INLINE arithmetic may fold on its way to one reader */
+    FU_UNROLL_EXTENT = 32,   /* longest axis expanded in registers */
+    FU_UNROLL_PRODUCT = 64,  /* most copies of one instruction by unrolling */
+    FU_BLAS_EXTENT = 32,     /* all of m, n, k must exceed this for a BLAS call .. */
+    FU_BLAS_INTENSITY = 8,   /* .. and flops per byte of the operands this */
+    FU_NOMINAL = 1024,       /* stands for a symbolic extent in estimates */
+    FU_MIN_POINTS = 64,      /* a demotion must leave this many points (or a symbolic extent) .. */
+    FU_TINY = 65536,         /* .. unless no node of the group has more elements than this, folded ones with them */
+    FU_FOLD_POINTS = 4096,   /* a fold with few results and more elements than this is spread over chunks */
+    FU_ROW_BYTES = 32768,    /* row scratch of one point */
+    FU_ACC_BYTES = 262144,   /* partials of one chunk */
+    FU_MAX_MEMS = 24,        /* memories of one group */
+    FU_MAX_INSTS = 3000,     /* primitives of one group after unrolling */
+    FU_LAUNCH_BYTES = 4096,  /* what a launch costs, as memory traffic */
+    FU_MAX_PARTS = 16        /* parts that share a launch */
 };
 
 typedef uint32_t fu_class; /* representative slot; 0: extent 1, no axis */
@@ -53,25 +54,25 @@ typedef struct {
 } fu_edge;
 
 typedef struct {
-    uint8_t kind;    /* fu_kind */
-    uint8_t small;   /* INLINE arithmetic of constant size, at most FU_SMALL_ELEMENTS with its folds */
-    uint8_t resident; /* small, and folds or combines partials: computed once at chunk entry, its axes unrolled */
+    uint8_t kind;      /* fu_kind */
+    uint8_t small;     /* INLINE arithmetic of constant size, at most FU_SMALL_ELEMENTS with its folds */
+    uint8_t resident;  /* small, and folds or combines partials: computed once at chunk entry, its axes unrolled */
     uint8_t in_memory; /* some reader needs it in memory whatever the groups: output, BLAS operand, shifted read .. */
-    uint8_t gemm;    /* a MATMUL left to BLAS */
+    uint8_t gemm;      /* a MATMUL left to BLAS */
     uint8_t free_axes; /* INLINE: set of axes along which it repeats itself, so that any index will do */
     uint8_t n_axis, n_slot;
-    uint32_t slot;     /* its first slot */
-    uint32_t uses;     /* edges from needed nodes and roots */
+    uint32_t slot;       /* its first slot */
+    uint32_t uses;       /* edges from needed nodes and roots */
     const fu_edge *edge; /* one per operand */
-    int32_t group;     /* HOME: its group, else -1 */
-    uint8_t is_exit;   /* leaves partials in group */
-    int32_t combine;   /* exits that are not small: the group that combines the partials, else -1 */
-    uint8_t stored;    /* HOME: written to memory */
+    int32_t group;       /* HOME: its group, else -1 */
+    uint8_t is_exit;     /* leaves partials in group */
+    int32_t combine;     /* exits that are not small: the group that combines the partials, else -1 */
+    uint8_t stored;      /* HOME: written to memory */
     uint8_t needed;
 } fu_node;
 
-/* Writes a value, read at its own classes, to a variable or to memory of its own (outputs that are not HOME nodes). They
- * come after all nodes. */
+/* Writes a value, read at its own classes, to a variable or to memory of its own (outputs that are not HOME nodes).
+ * They come after all nodes. */
 typedef struct {
     ir_id value;
     uint8_t is_var;
@@ -93,16 +94,16 @@ typedef struct {
 } fu_group;
 
 typedef enum {
-#define FU_REASONS(X)                                                                                                   \
-    X(CYCLE, "cycle: needs a value that is complete only after this kernel")                                            \
-    X(SHIFTED, "shifted: reads another point of a value made here")                                                     \
-    X(POINTS, "points: its index space does not cover this kernel's points")                                            \
-    X(FEW_POINTS, "few points: folding here would leave too little to do in parallel")                                  \
-    X(NEST, "nest: a folded loop inside another loop of the same sweep")                                                \
-    X(ROW, "row: scratch per point too large")                                                                          \
-    X(ACCUMULATORS, "accumulators: partial results per chunk too large or of symbolic size")                            \
-    X(BUDGET, "budget: too many memories or instructions in one kernel")                                                \
-    X(IN_PLACE, "in place: the old value is still read elsewhere")                                                      \
+#define FU_REASONS(X)                                                                                                  \
+    X(CYCLE, "cycle: needs a value that is complete only after this kernel")                                           \
+    X(SHIFTED, "shifted: reads another point of a value made here")                                                    \
+    X(POINTS, "points: its index space does not cover this kernel's points")                                           \
+    X(FEW_POINTS, "few points: folding here would leave too little to do in parallel")                                 \
+    X(NEST, "nest: a folded loop inside another loop of the same sweep")                                               \
+    X(ROW, "row: scratch per point too large")                                                                         \
+    X(ACCUMULATORS, "accumulators: partial results per chunk too large or of symbolic size")                           \
+    X(BUDGET, "budget: too many memories or instructions in one kernel")                                               \
+    X(IN_PLACE, "in place: the old value is still read elsewhere")                                                     \
     X(PROFIT, "profit: nothing is saved")
 #define FU_REASON_ITEM(name, text) FU_##name,
     FU_OK,
@@ -120,17 +121,17 @@ typedef struct {
     ir_graph *g;
     const ir_roots *roots;
     base_arena *arena;
-    int fuse; /* 0: no joining */
-    fu_node *node;     /* per graph node */
-    uint32_t *parent;  /* union-find over slots */
-    uint32_t *owner;   /* node of a slot */
-    ir_dim *extent;    /* of a slot; of a class: its representative's */
+    int fuse;         /* 0: no joining */
+    fu_node *node;    /* per graph node */
+    uint32_t *parent; /* union-find over slots */
+    uint32_t *owner;  /* node of a slot */
+    ir_dim *extent;   /* of a slot; of a class: its representative's */
     uint32_t n_slot;
     uint32_t *next_in_class, *class_size; /* members of a class as a ring */
     BASE_VEC(fu_group) group;
     BASE_VEC(fu_assign) assign;
-    uint32_t words; /* of a set of groups */
-    uint32_t *stamp, now; /* marks of fu_sources */
+    uint32_t words;           /* of a set of groups */
+    uint32_t *stamp, now;     /* marks of fu_sources */
     uint32_t *read, read_now; /* marks of values that a group reads: read[u] == read_now */
     fu_test *test;            /* per graph node: what the budget test of number test_now found out about it */
     uint32_t test_now;
@@ -148,7 +149,8 @@ int64_t fu_extent(const fu_state *s, fu_class c, int *symbolic);
 /* Estimated bytes of a node's value. */
 double fu_bytes(const fu_state *s, ir_id v);
 
-/* ---- fuse.c, fuse_join.c ------------------------------------------------------------------------------------------ */
+/* ---- fuse.c, fuse_join.c ------------------------------------------------------------------------------------------
+ */
 /* Assigns every HOME node and every assign to a group. */
 void fu_fuse(fu_state *s);
 /* Calls visit for each value in memory, home node or exit on which a value depends, through INLINE nodes and aliases.
@@ -184,8 +186,8 @@ typedef struct {
 } fu_join;
 fu_reason fu_try_join(fu_state *s, ir_id v, int32_t gi, int sibling, fu_join *join);
 fu_reason fu_try_assign(fu_state *s, const fu_assign *a, int32_t gi);
-/* Kernel axes of the group with these points and roles, and with extra as a member (or 0): points, loops, unrolled axes,
- * and the chunks of every earlier group whose partials it combines. At most KN_MAX_AXES can be lowered. */
+/* Kernel axes of the group with these points and roles, and with extra as a member (or 0): points, loops, unrolled
+ * axes, and the chunks of every earlier group whose partials it combines. At most KN_MAX_AXES can be lowered. */
 uint32_t fu_count_axes(fu_state *s, int32_t gi, uint32_t n_point, const fu_roles *roles, ir_id extra);
 /* Marks in s->read the values that the group's members read. */
 void fu_mark_reads(fu_state *s, const fu_group *group);
@@ -193,11 +195,13 @@ void fu_mark_reads(fu_state *s, const fu_group *group);
 void fu_new_points(fu_state *s, ir_id v, fu_join *join);
 const char *fu_reason_text(fu_reason reason);
 
-/* ---- fuse_merge.c --------------------------------------------------------------------------------------------------- */
+/* ---- fuse_merge.c ---------------------------------------------------------------------------------------------------
+ */
 /* Groups that can become one do. */
 void fu_merge(fu_state *s);
 
-/* ---- fuse_late.c --------------------------------------------------------------------------------------------------- */
+/* ---- fuse_late.c ---------------------------------------------------------------------------------------------------
+ */
 /* Nodes that one later group alone reads move there where that moves fewer bytes. */
 void fu_place_late(fu_state *s);
 

@@ -1,6 +1,7 @@
-/* Slots, axis classes and kinds of the nodes that roots need. Classes come from a union-find over slots in three rounds:
- * arithmetic first, then views, then what lies in memory anyway; a union that would put two axes of one node into one class
- * (x + transpose(x)) is refused, and that operand is read from memory instead. Earlier rounds win such conflicts. */
+/* Slots, axis classes and kinds of the nodes that roots need. Classes come from a union-find over slots in three
+ * rounds: arithmetic first, then views, then what lies in memory anyway; a union that would put two axes of one node
+ * into one class (x + transpose(x)) is refused, and that operand is read from memory instead. Earlier rounds win such
+ * conflicts. */
 #include <string.h>
 
 #include "ir/fuse.h"
@@ -91,8 +92,8 @@ static int fill_map(const fu_state *s, ir_id v, uint32_t k, int8_t *map) {
             break;
         case IR_MATMUL: {
             int stored_across = (int)(n->attr[0] >> k & 1);
-            map[k ^ (uint32_t)stored_across] = (int8_t)k;     /* m or n */
-            map[!(k ^ (uint32_t)stored_across)] = 2;          /* k */
+            map[k ^ (uint32_t)stored_across] = (int8_t)k; /* m or n */
+            map[!(k ^ (uint32_t)stored_across)] = 2;      /* k */
             break;
         }
         case IR_GATHER:
@@ -200,7 +201,8 @@ static void find_small(fu_state *s) {
             double cost = (double)n * (ir_ops[at(s, v)->op].cost + 1);
             total += pass ? 0 : cost;
             scalars += pass || n != 1 ? 0 : cost;
-            /* Above the budget, only scalars stay, unless they are a program of their own: they must not become launches. */
+            /* Above the budget, only scalars stay, unless they are a program of their own: they must not become
+             * launches. */
             if (pass) f->small = n > 0 && (total <= FU_SMALL_TOTAL || (n == 1 && scalars <= FU_SCALAR_TOTAL));
         }
     }

@@ -5,16 +5,16 @@
 #include "ir/fuse.h"
 
 const char *fu_reason_text(fu_reason reason) {
-    static const char *const texts[] = {
-        "ok",
+    static const char *const texts[] = {"ok",
 #define TEXT(name, text) text,
-        FU_REASONS(TEXT)
+                                        FU_REASONS(TEXT)
 #undef TEXT
     };
     return texts[reason];
 }
 
-/* ---- classes of a node ---------------------------------------------------------------------------------------------- */
+/* ---- classes of a node ----------------------------------------------------------------------------------------------
+ */
 
 typedef struct {
     uint32_t n_axis, n; /* result classes, then folded classes; without extents of 1 */
@@ -42,7 +42,8 @@ static int has(const fu_class *set, uint32_t n, fu_class c) {
 static int keeps(const classes *c, fu_class x) { return has(c->at, c->n_axis, x); }
 static int folds(const classes *c, fu_class x) { return has(c->at + c->n_axis, c->n - c->n_axis, x); }
 
-/* ---- roles ------------------------------------------------------------------------------------------------------------ */
+/* ---- roles
+ * ------------------------------------------------------------------------------------------------------------ */
 
 kn_role fu_role(const fu_roles *roles, fu_class c) {
     for (uint32_t i = 0; i < roles->n; i++)
@@ -137,7 +138,8 @@ fu_reason fu_find_roles(fu_state *s, const fu_group *group, uint32_t n_point, co
     for (uint32_t i = 0; i < n_members(&members); i++) {
         int value;
         ir_id v = member_at(s, &members, i, &value);
-        if (value && s->node[v].kind == FU_HOME && !s->node[v].is_exit && s->node[v].group >= 0) { /* read from memory */
+        if (value && s->node[v].kind == FU_HOME && !s->node[v].is_exit &&
+            s->node[v].group >= 0) { /* read from memory */
             classes c = classes_of(s, v);
             for (uint32_t k = 0; k < c.n_axis; k++) add_class(&r, c.at[k]);
             continue;
@@ -187,7 +189,8 @@ fu_reason fu_find_roles(fu_state *s, const fu_group *group, uint32_t n_point, co
     return FU_OK;
 }
 
-/* ---- (d) budgets ---------------------------------------------------------------------------------------------------- */
+/* ---- (d) budgets ----------------------------------------------------------------------------------------------------
+ */
 
 typedef struct {
     fu_state *s;
@@ -216,8 +219,10 @@ static double constant_elements(const fu_state *s, const fu_roles *roles, ir_id 
         int unknown;
         if (roles && !has(roles->cls, roles->n, c.at[i])) continue; /* a point */
         int64_t e = fu_extent(s, c.at[i], &unknown);
-        if (unknown) *symbolic = 1;
-        else n *= (double)e;
+        if (unknown)
+            *symbolic = 1;
+        else
+            n *= (double)e;
     }
     return n * (double)sn_dtype_size((sn_dtype)ir_at(s->g, v)->dtype);
 }
@@ -270,7 +275,8 @@ static fu_reason test_budgets(fu_state *s, ir_id v, int is_exit, int32_t gi, con
     return FU_OK;
 }
 
-/* ---- (c) points ----------------------------------------------------------------------------------------------------- */
+/* ---- (c) points -----------------------------------------------------------------------------------------------------
+ */
 
 /* Do these points leave enough to do in parallel? */
 static int enough_points(const fu_state *s, uint32_t n, const fu_class *point) {
@@ -395,7 +401,8 @@ static fu_reason test_points(fu_state *s, ir_id v, int32_t gi, fu_join *join) {
         join->n_point = 0;
         for (uint32_t i = 0; i < g->n_point; i++) /* registers cannot be indexed by a point */
             if (!has(forced, n_forced, g->point[i])) join->point[join->n_point++] = g->point[i];
-        if (join->n_point < g->n_point && !enough_points(s, join->n_point, join->point) && !(join->n_point && is_tiny(s, g, v)))
+        if (join->n_point < g->n_point && !enough_points(s, join->n_point, join->point) &&
+            !(join->n_point && is_tiny(s, g, v)))
             return FU_FEW_POINTS;
         return members_cover(s, g, join) ? settle(s, v, gi, join) : FU_POINTS;
     }
@@ -437,7 +444,8 @@ void fu_new_points(fu_state *s, ir_id v, fu_join *join) {
     }
     int acc_symbolic;
     if (any_symbolic || !spread || folded <= FU_FOLD_POINTS) return;
-    /* With enough results the folded axis is a loop, unless memory would be walked across: rows are summed as they lie. */
+    /* With enough results the folded axis is a loop, unless memory would be walked across: rows are summed as they lie.
+     */
     if (points >= FU_MIN_POINTS && outermost(s, v) != spread) return;
     if (constant_elements(s, NULL, v, &acc_symbolic) > FU_ACC_BYTES || acc_symbolic) return;
     join->is_exit = 1;
@@ -451,7 +459,8 @@ void fu_new_points(fu_state *s, ir_id v, fu_join *join) {
         if (!has(forced, n_forced, c.at[i])) join->point[join->n_point++] = c.at[i];
 }
 
-/* ---- the tests in order ------------------------------------------------------------------------------------------------ */
+/* ---- the tests in order
+ * ------------------------------------------------------------------------------------------------ */
 
 typedef struct {
     fu_state *s;
@@ -499,7 +508,8 @@ fu_reason fu_try_join(fu_state *s, ir_id v, int32_t gi, int sibling, fu_join *jo
     return FU_OK;
 }
 
-/* ---- (e) in place ------------------------------------------------------------------------------------------------------ */
+/* ---- (e) in place
+ * ------------------------------------------------------------------------------------------------------ */
 
 typedef struct {
     fu_state *s;
@@ -513,8 +523,8 @@ static void find_var(void *arg, ir_id u, int pointwise) {
     if (u == f->var) f->found = 1;
 }
 
-/* Does a member's value, or an inline node below it, read the variable at another element than the store's? The store is
- * at the classes of the variable's own axes; a pointwise path keeps the classes. */
+/* Does a member's value, or an inline node below it, read the variable at another element than the store's? The store
+ * is at the classes of the variable's own axes; a pointwise path keeps the classes. */
 static void find_other_element(void *arg, ir_id u, int pointwise) {
     var_search *f = arg;
     if (u == f->var && !pointwise) f->found = 1;
@@ -550,7 +560,8 @@ fu_reason fu_try_assign(fu_state *s, const fu_assign *a, int32_t gi) {
     ir_id var = s->g->var.at[a->var].node;
     for (uint32_t i = 0; var && i < s->node[var].n_axis; i++)
         if (fu_class_of(s, var, i) != fu_class_of(s, a->value, i)) return FU_IN_PLACE;
-    /* A part without all of the variable's axes as axes of the tile reads it at chunk entry, while other chunks store. */
+    /* A part without all of the variable's axes as axes of the tile reads it at chunk entry, while other chunks store.
+     */
     for (uint32_t i = 0; i < g->member.n + g->assign.n; i++) {
         var_search f = {s, var, 0}, any = {s, var, 0};
         if (i < g->member.n) {

@@ -1,6 +1,7 @@
-/* Merging of groups, after every node has one. Nodes are placed in id order, so a side branch (a mask, a target) may have
- * started a group before its only reader's group could take it. Two groups become one if nothing lies between them, neither
- * reads an exit or another point of the other's, the points of one cover all members of both, and the budgets hold. */
+/* Merging of groups, after every node has one. Nodes are placed in id order, so a side branch (a mask, a target) may
+ * have started a group before its only reader's group could take it. Two groups become one if nothing lies between
+ * them, neither reads an exit or another point of the other's, the points of one cover all members of both, and the
+ * budgets hold. */
 #include <string.h>
 
 #include "ir/fuse.h"
@@ -9,7 +10,7 @@ static int is_empty(const fu_group *g) { return !g->member.n && !g->combined.n &
 
 typedef struct {
     fu_state *s;
-    int32_t from, to;  /* groups: does `to` read values of `from`? */
+    int32_t from, to; /* groups: does `to` read values of `from`? */
     int reads, refused;
     double bytes;
     int siblings; /* what `from` reads is marked in s->read */
@@ -87,7 +88,8 @@ static fu_reason try_merge(fu_state *s, int32_t a, int32_t b) {
             for (int32_t x = 0; x < (int32_t)s->group.n; x++)
                 if (x != b && (s->group.at[a].before[x / 64] >> (x % 64) & 1)) fu_add_before(s, x, b);
             memset(s->group.at[a].before, 0, s->words * sizeof(uint64_t));
-            for (int32_t x = 0; x < (int32_t)s->group.n; x++) s->group.at[x].before[a / 64] &= ~((uint64_t)1 << (a % 64));
+            for (int32_t x = 0; x < (int32_t)s->group.n; x++)
+                s->group.at[x].before[a / 64] &= ~((uint64_t)1 << (a % 64));
             return FU_OK;
         }
         s->group.at[a] = old_a;
@@ -119,8 +121,10 @@ static int consider(fu_state *s, int32_t a, int32_t b) {
         return 0;
     }
     fu_reason reason = try_merge(s, a, b);
-    if (reason) base_strbuf_printf(&s->why, "g%d with g%d: not merged: %s\n", (int)a, (int)b, fu_reason_text(reason));
-    else base_strbuf_printf(&s->why, "g%d merged into g%d, saves %.0f bytes\n", (int)a, (int)b, l.bytes);
+    if (reason)
+        base_strbuf_printf(&s->why, "g%d with g%d: not merged: %s\n", (int)a, (int)b, fu_reason_text(reason));
+    else
+        base_strbuf_printf(&s->why, "g%d merged into g%d, saves %.0f bytes\n", (int)a, (int)b, l.bytes);
     return !reason;
 }
 

@@ -28,7 +28,7 @@ typedef enum {
 enum { IR_DIM_FACTORS = 4 };
 typedef struct {
     int64_t coef;
-    uint8_t n; /* factors; 0: the constant term */
+    uint8_t n;                     /* factors; 0: the constant term */
     uint16_t name[IR_DIM_FACTORS]; /* index in the graph's dim names, sorted */
 } ir_term;
 typedef struct {
@@ -75,7 +75,7 @@ struct sn_graph {
     BASE_VEC(ir_id) input;        /* INPUT nodes in order */
     BASE_VEC(const char *) input_name;
     BASE_VEC(ir_var) var;
-    BASE_VEC(ir_poly) dim;          /* [0] unused */
+    BASE_VEC(ir_poly) dim; /* [0] unused */
     BASE_VEC(const char *) dim_name;
     BASE_VEC(ir_check) check;
     uint32_t *bucket, n_bucket;         /* hash table of nodes */
@@ -92,15 +92,24 @@ typedef struct sn_graph ir_graph;
 
 /* Facts of the operator table. */
 typedef enum { IR_CLASS_LEAF, IR_CLASS_EWISE, IR_CLASS_REDUCE, IR_CLASS_OTHER } ir_class;
-typedef enum { IR_DOM_ANY, IR_DOM_POS, IR_DOM_UNIT, IR_DOM_SMALL, IR_DOM_ABOVE_M1, IR_DOM_NONZERO, IR_DOM_POWER, IR_DOM_DISTINCT } ir_domain;
+typedef enum {
+    IR_DOM_ANY,
+    IR_DOM_POS,
+    IR_DOM_UNIT,
+    IR_DOM_SMALL,
+    IR_DOM_ABOVE_M1,
+    IR_DOM_NONZERO,
+    IR_DOM_POWER,
+    IR_DOM_DISTINCT
+} ir_domain;
 enum { IR_T_F = 1, IR_T_I = 2, IR_T_B = 4 };
 enum { IR_COMMUTES = 1, IR_NOGRAD = 2 };
 typedef struct {
     const char *name;
-    uint8_t cls;       /* ir_class; CAST and SELECT are EWISE too */
+    uint8_t cls;        /* ir_class; CAST and SELECT are EWISE too */
     uint8_t n_operands; /* EWISE */
-    uint8_t types;     /* set of IR_T_*, EWISE and REDUCE */
-    uint8_t to_bool;   /* EWISE: result is bool */
+    uint8_t types;      /* set of IR_T_*, EWISE and REDUCE */
+    uint8_t to_bool;    /* EWISE: result is bool */
     uint8_t cost;
     uint8_t domain;
     uint8_t flags;
@@ -111,7 +120,8 @@ extern const ir_op_info ir_ops[IR_OP_COUNT];
 /* Is dtype in a set of IR_T_*? */
 int ir_type_in(uint8_t types, sn_dtype dtype);
 
-/* ---- graph.c ------------------------------------------------------------------------------------------------------- */
+/* ---- graph.c -------------------------------------------------------------------------------------------------------
+ */
 
 /* Prepares an empty graph. After failure (SN_ERR_NOMEM) ir_graph_clear is still due. */
 sn_status ir_graph_init(ir_graph *g, base_alloc *alloc, const base_log *log, const char *name);
@@ -160,10 +170,10 @@ ir_id ir_transpose(ir_graph *g, ir_id a, const uint8_t *perm);
 ir_id ir_broadcast(ir_graph *g, ir_id a, uint32_t rank, const ir_dim *dims, const uint8_t *map);
 ir_id ir_broadcast_to(ir_graph *g, ir_id a, uint32_t rank, const ir_dim *dims); /* aligned at the last axis */
 typedef struct {
-    ir_dim start;    /* 0: 0 */
-    ir_id runtime;   /* i64 scalar added to start, or 0 */
-    int64_t step;    /* >= 1 */
-    ir_dim size;     /* of the result */
+    ir_dim start;  /* 0: 0 */
+    ir_id runtime; /* i64 scalar added to start, or 0 */
+    int64_t step;  /* >= 1 */
+    ir_dim size;   /* of the result */
 } ir_range;
 ir_id ir_slice(ir_graph *g, ir_id a, const ir_range *range);                        /* one per axis */
 ir_id ir_pad(ir_graph *g, ir_id a, const ir_range *range, const ir_dim *full_dims); /* range[i].size is a's */
@@ -175,26 +185,28 @@ ir_id ir_stop_gradient(ir_graph *g, ir_id a);
 /* SLICE and PAD attributes, three per axis. */
 enum { IR_SLICE_START, IR_SLICE_STEP, IR_SLICE_RUNTIME, IR_SLICE_ATTRS };
 
-/* ---- infer.c: the same node in another graph, operands replaced; runs inference again ------------------------------ */
+/* ---- infer.c: the same node in another graph, operands replaced; runs inference again ------------------------------
+ */
 /* Copies a node of `from` into g with operands in[] (ids of g). dim_map maps ir_dims of `from` to g's (ir_dim_copy). */
 ir_id ir_copy_node(ir_graph *g, const ir_graph *from, ir_id node, const ir_id *in);
 ir_dim ir_dim_copy(ir_graph *g, const ir_graph *from, ir_dim d);
 
-/* ---- print.c, parse.c, verify.c, dot.c ------------------------------------------------------------------------------- */
+/* ---- print.c, parse.c, verify.c, dot.c
+ * ------------------------------------------------------------------------------- */
 
 /* A function body: outputs and updates over a graph. */
 typedef struct {
     uint32_t n_out, n_update;
     const ir_id *out;
-    const ir_id *update;         /* new values .. */
-    const uint32_t *update_var;  /* .. of these variables (index in g->var) */
+    const ir_id *update;        /* new values .. */
+    const uint32_t *update_var; /* .. of these variables (index in g->var) */
 } ir_roots;
 
 void ir_print(const ir_graph *g, const ir_roots *roots, base_strbuf *out);
 void ir_print_type(const ir_graph *g, ir_id id, base_strbuf *out); /* f32[N,2] */
 void ir_print_dim(const ir_graph *g, ir_dim d, base_strbuf *out);
-/* Parses what ir_print writes into an empty graph; roots are in its arena. Under g's trap: fails with SN_ERR_PARSE and a
- * sentence with line and column. */
+/* Parses what ir_print writes into an empty graph; roots are in its arena. Under g's trap: fails with SN_ERR_PARSE and
+ * a sentence with line and column. */
 void ir_parse(ir_graph *g, const char *text, size_t n, ir_roots *roots);
 /* NULL, or a sentence about the first broken rule; ir_no_memory where there is too little memory to tell. */
 extern const char ir_no_memory[];
@@ -202,17 +214,19 @@ const char *ir_verify(const ir_graph *g, const ir_roots *roots, char text[256]);
 /* group[id]: kernel of a node, or -1; may be NULL. */
 void ir_print_dot(const ir_graph *g, const ir_roots *roots, const int32_t *group, base_strbuf *out);
 
-/* ---- pass.c and the passes: graph -> graph --------------------------------------------------------------------------- */
+/* ---- pass.c and the passes: graph -> graph
+ * --------------------------------------------------------------------------- */
 
-/* Rewrites what roots need into `to` (an initialised empty graph): constant folding, algebraic simplification, transposes
- * into matmuls, casts and stop_gradients removed, dead code dropped; in that order until nothing changes. SINTER_DUMP and
- * SINTER_VERIFY act between passes. Under to's trap. */
+/* Rewrites what roots need into `to` (an initialised empty graph): constant folding, algebraic simplification,
+ * transposes into matmuls, casts and stop_gradients removed, dead code dropped; in that order until nothing changes.
+ * SINTER_DUMP and SINTER_VERIFY act between passes. Under to's trap. */
 void ir_optimise(ir_graph *to, const ir_graph *from, const ir_roots *roots, ir_roots *out);
 
-/* ---- eval.c: the graph evaluator, an oracle --------------------------------------------------------------------------- */
+/* ---- eval.c: the graph evaluator, an oracle
+ * --------------------------------------------------------------------------- */
 
-/* Values of every root, node by node in f64 (integers exactly), rounded to the node's dtype after each. Memory of results
- * is in the arena. input[i], var[i]: dense values of g->input / g->var; names: values of the named dims. */
+/* Values of every root, node by node in f64 (integers exactly), rounded to the node's dtype after each. Memory of
+ * results is in the arena. input[i], var[i]: dense values of g->input / g->var; names: values of the named dims. */
 typedef struct {
     const void *const *input;
     const void *const *var;
@@ -221,7 +235,8 @@ typedef struct {
 /* out[i]: values of roots->out, then of roots->update; sizes follow from the dims. */
 void ir_eval(const ir_graph *g, const ir_roots *roots, const ir_values *values, base_arena *arena, void **out);
 
-/* ---- autodiff/grad.c --------------------------------------------------------------------------------------------------- */
+/* ---- autodiff/grad.c
+ * --------------------------------------------------------------------------------------------------- */
 
 /* d[i] = d(y)/d(wrt[i]); y is a float scalar. Under g's trap. */
 void ir_grad(ir_graph *g, ir_id y, const ir_id *wrt, uint32_t n, ir_id *d);

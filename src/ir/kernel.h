@@ -1,7 +1,7 @@
 /* kernel.h: the kernel IR, all that a backend sees.
  *
- * Ids index the arrays of kn_kernel and there is no pointer inside them: the arrays written in order (kn_encode) are the
- * cache key and the compiler's only input, and what `sinter show` decodes and prints.
+ * Ids index the arrays of kn_kernel and there is no pointer inside them: the arrays written in order (kn_encode) are
+ * the cache key and the compiler's only input, and what `sinter show` decodes and prints.
  *
  * Execution of one part, for chunks chunk0 <= c < chunk1 (kn_chunks tells how many there are):
  *
@@ -12,15 +12,15 @@
  *             the other phases, in order, over the tile's points
  *         write the accumulators that stayed in registers
  *
- * Points. A tile is `tile` consecutive indices of the last point axis (1 for no point axis), one index of each other point
- * axis. There are T = product of the other extents * ceil(last extent / tile) tiles. Chunk c of C has the tiles
+ * Points. A tile is `tile` consecutive indices of the last point axis (1 for no point axis), one index of each other
+ * point axis. There are T = product of the other extents * ceil(last extent / tile) tiles. Chunk c of C has the tiles
  * [c * T / C, (c + 1) * T / C). A tile at the end of the last axis may have fewer points; `r` is a point's place in it.
  *
- * A phase is a nest over its LOOP axes, outermost first. `lanes` is the innermost of them ("loop lanes": width consecutive
- * indices are one vector; the points of a tile are copies of the body), or the last point axis ("point lanes": the points
- * of a tile are one vector, width == tile), or KN_NONE (scalar: copies of the body). `ilp` iterations of the innermost
- * LOOP axis (steps of `width` indices with loop lanes, single indices otherwise) are done together. UNROLL axes are
- * expanded everywhere, in order of their ids, the lowest outermost.
+ * A phase is a nest over its LOOP axes, outermost first. `lanes` is the innermost of them ("loop lanes": width
+ * consecutive indices are one vector; the points of a tile are copies of the body), or the last point axis ("point
+ * lanes": the points of a tile are one vector, width == tile), or KN_NONE (scalar: copies of the body). `ilp`
+ * iterations of the innermost LOOP axis (steps of `width` indices with loop lanes, single indices otherwise) are done
+ * together. UNROLL axes are expanded everywhere, in order of their ids, the lowest outermost.
  *
  * Within a phase instructions run in order, each as deep in the nest as the innermost LOOP axis it varies over. Those
  * outside of all loops run before the nest, or after it if they need (through whatever operands) a fold over its loops;
@@ -29,16 +29,17 @@
  *
  * Order of folds, which decides the bits:
  *   over UNROLL axes alone      index order, lowest axis id outermost: v0, then op(acc, v1) ..; FMA starts with a0 * b0
- *   over LOOP axes (all of the phase's, and any UNROLL axes with them): index i of the innermost loop goes to accumulator
+ *   over LOOP axes (all of the phase's, and any UNROLL axes with them): index i of the innermost loop goes to
+ * accumulator
  *       [(i / w) % ilp][i % w], w = width with loop lanes, else 1; accumulators start at the identity, run through the
  *       nest in order (UNROLL axes innermost); at the end the ilp accumulators are combined as a tree of neighbours
  *       (0,1)(2,3).. until one is left, then its w lanes by halves: lane l with lane l + w/2, ..
  *   over POINT axes, accumulator access without LOOP axes: accumulator [r], identity, tiles in order; at the end of the
  *       chunk lane r with lane r + tile/2, .. by halves, then stored
  *   over POINT axes, access with LOOP axes: loop lanes and scalar phases: the points of a tile one after the other into
- *       the element; point lanes: the tile's values combined by halves (absent points: identity), then into the element.
- *       FMA with point lanes multiplies first and then combines by addition.
- *   A later kernel folds the chunks' partials, in chunk order if its schedule says so (ilp 1).
+ *       the element; point lanes: the tile's values combined by halves (absent points: identity), then into the
+ * element. FMA with point lanes multiplies first and then combines by addition. A later kernel folds the chunks'
+ * partials, in chunk order if its schedule says so (ilp 1).
  */
 #ifndef IR_KERNEL_H
 #define IR_KERNEL_H
@@ -92,14 +93,15 @@ typedef struct {
 } kn_mem;
 
 /* element = base + sum step[i] * index(axis[i]) + ix_step * value(ix).
- * Stores: the axes of over are those of the access and of ix (ROW: and outer POINT axes). In a phase that is not at entry,
- * stores to OUT and INOUT have all POINT axes of the part among axis[]. Where the ix of a store varies over a LOOP axis,
- * that phase has no loop lanes and ilp 1. The LOOP axes of a store and of a fold over points are the outermost ones of
- * their phase's nest. */
+ * Stores: the axes of over are those of the access and of ix (ROW: and outer POINT axes). In a phase that is not at
+ * entry, stores to OUT and INOUT have all POINT axes of the part among axis[]. Where the ix of a store varies over a
+ * LOOP axis, that phase has no loop lanes and ilp 1. The LOOP axes of a store and of a fold over points are the
+ * outermost ones of their phase's nest. */
 typedef struct {
     kn_id mem;
     kn_id ix;    /* instruction of type i64, or KN_NONE */
-    kn_id guard; /* instruction of type bool, or KN_NONE; false: a load gives 0 and touches nothing, a store stores nothing */
+    kn_id guard; /* instruction of type bool, or KN_NONE; false: a load gives 0 and touches nothing, a store stores
+                    nothing */
     uint8_t n;
     kn_id axis[KN_MAX_NEST];
     kn_size step[KN_MAX_NEST], base, ix_step;
@@ -123,20 +125,20 @@ typedef enum {
 } kn_kind;
 
 typedef struct {
-    uint8_t kind; /* kn_kind */
-    uint8_t prim; /* kn_prim, of PRIM and FOLD */
-    uint8_t type; /* sn_dtype of the value; STORE: of a[0]. Equal to the memory's, where there is one */
-    kn_id a[3];   /* operands: earlier instructions, else KN_NONE */
-    kn_id acc;    /* LOAD, STORE, FOLD over points: index of a kn_access, else KN_NONE */
+    uint8_t kind;  /* kn_kind */
+    uint8_t prim;  /* kn_prim, of PRIM and FOLD */
+    uint8_t type;  /* sn_dtype of the value; STORE: of a[0]. Equal to the memory's, where there is one */
+    kn_id a[3];    /* operands: earlier instructions, else KN_NONE */
+    kn_id acc;     /* LOAD, STORE, FOLD over points: index of a kn_access, else KN_NONE */
     uint32_t over; /* set of axes the value varies over (STORE: is stored over): derived (kn_derive_over), verified */
     uint32_t fold; /* FOLD: axes reduced: LOOP and UNROLL axes, or else POINT axes alone (all of the part's) */
     uint64_t bits;
 } kn_inst;
 
 /* Values cross phases of a part freely if they vary over POINT and UNROLL axes alone; through KN_ROW otherwise. Entry
- * phases come first; in them no instruction varies over a POINT axis, nor (unless the part has none) stores to INOUT. An
- * instruction that does not vary over some of the phase's LOOP axes is computed outside of these loops; so is its memory
- * access: a load must be valid whenever the axes it varies over are in range. */
+ * phases come first; in them no instruction varies over a POINT axis, nor (unless the part has none) stores to INOUT.
+ * An instruction that does not vary over some of the phase's LOOP axes is computed outside of these loops; so is its
+ * memory access: a load must be valid whenever the axes it varies over are in range. */
 typedef struct {
     kn_id first, end; /* instructions */
     uint8_t at_entry; /* done once per chunk, before its tiles */
@@ -152,8 +154,8 @@ typedef struct {
     kn_id first_phase, end_phase;
     uint8_t n_point;
     kn_id point[KN_MAX_NEST];
-    uint8_t tile;        /* points of the last point axis done together: power of two, <= KN_MAX_WIDTH; 1 without points */
-    uint32_t grain;      /* least tiles per chunk */
+    uint8_t tile;   /* points of the last point axis done together: power of two, <= KN_MAX_WIDTH; 1 without points */
+    uint32_t grain; /* least tiles per chunk */
     uint32_t max_chunks; /* C = max(1, min(ceil(T / grain), max_chunks)): of extents alone, never of threads */
 } kn_part;
 
@@ -183,9 +185,9 @@ typedef void (*kn_code)(const kn_launch *, uint32_t part, int64_t chunk0, int64_
 typedef struct {
     const char *name;
     uint8_t n_operands;
-    uint8_t is_maths;   /* rewritten by kn_expand */
-    uint8_t types;      /* set of KN_T_* */
-    uint8_t result;     /* KN_R_* */
+    uint8_t is_maths; /* rewritten by kn_expand */
+    uint8_t types;    /* set of KN_T_* */
+    uint8_t result;   /* KN_R_* */
     const char *doc;
 } kn_prim_info;
 enum { KN_T_F = 1, KN_T_I = 2, KN_T_B = 4 };
@@ -226,7 +228,8 @@ void kn_print(const kn_kernel *k, base_strbuf *out);
 
 /* ---- expand.c ---------------------------------------------------------------------------------------------------- */
 
-/* The same kernel with every KN_MATHS primitive rewritten into the others (methods and measured errors: docs/maths.md). */
+/* The same kernel with every KN_MATHS primitive rewritten into the others (methods and measured errors: docs/maths.md).
+ */
 kn_kernel *kn_expand(base_arena *arena, const kn_kernel *k);
 
 #endif

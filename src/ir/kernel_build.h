@@ -16,8 +16,8 @@ typedef struct {
     uint16_t n_dim, n_scalar;
 } kn_build;
 
-#define KN_C(n) ((kn_size){(n), KN_NONE})        /* constant size */
-#define KN_D(d) ((kn_size){1, (kn_id)(d)})       /* dim d */
+#define KN_C(n)     ((kn_size){(n), KN_NONE})    /* constant size */
+#define KN_D(d)     ((kn_size){1, (kn_id)(d)})   /* dim d */
 #define KN_KD(c, d) ((kn_size){(c), (kn_id)(d)}) /* c * dim d */
 
 void kn_build_init(kn_build *b, base_arena *arena);
@@ -30,7 +30,7 @@ void kn_access_step(kn_access *access, kn_id axis, kn_size step);
 kn_id kn_add_access(kn_build *b, const kn_access *access); /* equal accesses share an id */
 
 kn_id kn_const_bits(kn_build *b, sn_dtype type, uint64_t bits);
-kn_id kn_const_f(kn_build *b, sn_dtype type, double value); /* f32 or f64 */
+kn_id kn_const_f(kn_build *b, sn_dtype type, double value);  /* f32 or f64 */
 kn_id kn_const_i(kn_build *b, sn_dtype type, int64_t value); /* integers and bool */
 kn_id kn_scalar(kn_build *b, sn_dtype type, uint32_t slot);
 kn_id kn_dim_value(kn_build *b, uint32_t dim);
@@ -47,7 +47,8 @@ kn_id kn_fold(kn_build *b, kn_prim prim, sn_dtype type, uint32_t fold, kn_id x, 
 kn_id kn_fold_points(kn_build *b, kn_prim prim, sn_dtype type, uint32_t fold, kn_id x, kn_id y, kn_access access);
 
 /* Phases and parts are opened and closed in order: part_begin, { phase_begin, instructions, phase_end }, part_end. */
-void kn_part_begin(kn_build *b, uint32_t n_point, const kn_id *point, uint32_t tile, uint32_t grain, uint32_t max_chunks);
+void kn_part_begin(kn_build *b, uint32_t n_point, const kn_id *point, uint32_t tile, uint32_t grain,
+                   uint32_t max_chunks);
 void kn_phase_begin(kn_build *b, int at_entry, uint32_t n_loop, const kn_id *loop, kn_id lanes, uint32_t width,
                     uint32_t ilp);
 void kn_phase_end(kn_build *b);

@@ -6,7 +6,8 @@
 static const ir_node *at(const lw_part *p, ir_id v) { return ir_at(p->s->g, v); }
 static const fu_node *fu(const lw_part *p, ir_id v) { return &p->s->node[v]; }
 
-/* ---- items ----------------------------------------------------------------------------------------------------------- */
+/* ---- items
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static void find_wanted(lw_part *p) {
     const fu_group *g = p->group;
@@ -28,14 +29,16 @@ static int is_float(sn_dtype t) { return t == SN_F32 || t == SN_F64; }
 static void find_absorbed(lw_part *p) {
     for (ir_id v = 1; v < p->s->g->node.n; v++) {
         const ir_node *n = at(p, v);
-        if (!p->item[v].wanted || (n->op != IR_ADD && n->op != IR_SUB && n->op != IR_SUM) || !is_float((sn_dtype)n->dtype))
+        if (!p->item[v].wanted || (n->op != IR_ADD && n->op != IR_SUB && n->op != IR_SUM) ||
+            !is_float((sn_dtype)n->dtype))
             continue;
         lw_source source = lw_source_of(p, v);
         if (source != LW_MEMBER && source != LW_INLINE) continue;
         for (uint32_t k = 0; k < n->n_in; k++) {
             ir_id m = n->in[k];
             const fu_node *f = fu(p, m);
-            if ((at(p, m)->op != IR_MUL && at(p, m)->op != IR_SQUARE) || f->uses != 1 || f->stored || f->in_memory) continue;
+            if ((at(p, m)->op != IR_MUL && at(p, m)->op != IR_SQUARE) || f->uses != 1 || f->stored || f->in_memory)
+                continue;
             if (!fu(p, v)->edge[k].pointwise) continue;
             lw_source from = lw_source_of(p, m);
             int small_reader = source == LW_INLINE;
@@ -45,7 +48,8 @@ static void find_absorbed(lw_part *p) {
     }
 }
 
-/* ---- axes -------------------------------------------------------------------------------------------------------------- */
+/* ---- axes
+ * -------------------------------------------------------------------------------------------------------------- */
 
 /* May point class inner take outer into itself? Only if wherever one indexes memory the other stands just before it. */
 static int can_collapse(const lw_part *p, fu_class outer, fu_class inner) {
@@ -54,8 +58,8 @@ static int can_collapse(const lw_part *p, fu_class outer, fu_class inner) {
         if (!p->item[v].wanted) continue;
         const ir_node *n = at(p, v);
         lw_source source = lw_source_of(p, v);
-        int moves = source != LW_MEMORY && (n->op == IR_SLICE || n->op == IR_PAD || n->op == IR_CONCAT || n->op == IR_GATHER ||
-                                            n->op == IR_IOTA);
+        int moves = source != LW_MEMORY && (n->op == IR_SLICE || n->op == IR_PAD || n->op == IR_CONCAT ||
+                                            n->op == IR_GATHER || n->op == IR_IOTA);
         int stored = 0; /* by an assign, at its own axes */
         for (uint32_t i = 0; i < p->group->assign.n; i++) stored |= s->assign.at[p->group->assign.at[i]].value == v;
         /* -1: its own axes; those of INLINE nodes address nothing */
@@ -85,7 +89,8 @@ static int can_collapse(const lw_part *p, fu_class outer, fu_class inner) {
 }
 
 static void add_axis(lw_part *p, fu_class c, kn_role role, ir_dim extent) {
-    if (p->n_axis == KN_MAX_AXES) base_fail(&p->s->g->trap, SN_ERR_UNSUPPORTED, "kernel with more than %d axes", KN_MAX_AXES);
+    if (p->n_axis == KN_MAX_AXES)
+        base_fail(&p->s->g->trap, SN_ERR_UNSUPPORTED, "kernel with more than %d axes", KN_MAX_AXES);
     kn_id axis = kn_add_axis(&p->launch->b, role, lw_size(p, extent));
     p->axis[p->n_axis++] = (lw_axis){c, axis, role, extent};
     uint32_t *set = role == KN_POINT ? &p->point_axes : role == KN_LOOP ? &p->loop_axes : &p->unroll_axes;
@@ -98,7 +103,8 @@ static void make_axes(lw_part *p) {
     fu_roles roles;
     fu_reason reason = fu_find_roles(s, g, g->n_point, g->point, 0, &roles);
     if (reason && !p->group->alone && s->fuse && reason != FU_NEST)
-        base_fail(&s->g->trap, SN_ERR_INTERNAL, "lower: group %d does not hold together: %s", (int)p->gi, fu_reason_text(reason));
+        base_fail(&s->g->trap, SN_ERR_INTERNAL, "lower: group %d does not hold together: %s", (int)p->gi,
+                  fu_reason_text(reason));
     for (uint32_t i = 0; i < g->n_point; i++) {
         ir_dim extent = s->extent[g->point[i]];
         while (i + 1 < g->n_point && can_collapse(p, g->point[i], g->point[i + 1])) {
@@ -110,7 +116,8 @@ static void make_axes(lw_part *p) {
     for (uint32_t i = 0; i < roles.n; i++) add_axis(p, roles.cls[i], (kn_role)roles.role[i], s->extent[roles.cls[i]]);
 }
 
-/* ---- values kept for later phases ---------------------------------------------------------------------------------------- */
+/* ---- values kept for later phases
+ * ---------------------------------------------------------------------------------------- */
 
 /* Address in a row memory: [tile][elements] where the points are copies, [elements][tile] where they are lanes. */
 static kn_access row_access(lw_part *p, ir_id v) {
@@ -142,7 +149,8 @@ static kn_access row_access(lw_part *p, ir_id v) {
     return access;
 }
 
-/* ---- instructions ---------------------------------------------------------------------------------------------------------- */
+/* ---- instructions
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static kn_id operand(lw_part *p, ir_id v, uint32_t k) {
     return fu(p, v)->edge[k].pointwise ? lw_value(p, at(p, v)->in[k]) : lw_load_operand(p, v, k);
@@ -215,8 +223,10 @@ kn_id lw_value(lw_part *p, ir_id u) {
     int anywhere = !(item->over & p->loop_axes); /* point-level values cross phases */
     if (item->value != KN_NONE && (item->value_phase == p->now || anywhere)) return item->value;
     kn_id value;
-    if (item->row && item->phase < p->now) value = kn_load(&p->launch->b, (sn_dtype)at(p, u)->dtype, row_access(p, u));
-    else value = compute(p, u);
+    if (item->row && item->phase < p->now)
+        value = kn_load(&p->launch->b, (sn_dtype)at(p, u)->dtype, row_access(p, u));
+    else
+        value = compute(p, u);
     item->value = value;
     item->value_phase = p->now;
     return value;
@@ -228,7 +238,8 @@ static void write_item(lw_part *p, ir_id v) {
     lw_source source = lw_source_of(p, v);
     if (p->item[v].row) kn_store(&p->launch->b, row_access(p, v), value);
     if (source == LW_MEMBER && !f->is_exit && f->stored) lw_store_own(p, v, p->place[v].ref, KN_OUT, value);
-    if (source == LW_PARTIALS && f->combine == p->gi && f->stored) lw_store_own(p, v, p->place[v].stored, KN_OUT, value);
+    if (source == LW_PARTIALS && f->combine == p->gi && f->stored)
+        lw_store_own(p, v, p->place[v].stored, KN_OUT, value);
 }
 
 static void write_phase(lw_part *p, uint32_t index) {
@@ -267,7 +278,8 @@ static void lower_scatter(lw_part *p) {
         base[k] = n->in[k];
         while (fu(p, base[k])->kind == FU_ALIAS) base[k] = at(p, base[k])->in[0];
         pg_ref ref = fu(p, base[k])->is_exit ? p->place[base[k]].stored : p->place[base[k]].ref;
-        mem[k] = lw_mem(p, ref, KN_IN, (sn_dtype)at(p, base[k])->dtype, lw_count(p, base[k]), -1, 0, k ? "values" : "ids");
+        mem[k] =
+            lw_mem(p, ref, KN_IN, (sn_dtype)at(p, base[k])->dtype, lw_count(p, base[k]), -1, 0, k ? "values" : "ids");
     }
     uint32_t tile = points ? 16 : 1;
     kn_part_begin(b, points, &d, tile, 1, 256);

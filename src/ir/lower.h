@@ -12,17 +12,17 @@
 
 /* Where the values of nodes lie, filled by program.c before lowering. */
 typedef struct {
-    pg_ref ref;          /* of stored nodes, leaves; of exits: their partials */
-    pg_ref stored;       /* of exits: the combined value, where it is stored */
-    int32_t step;        /* of exits: the launch .. */
-    uint32_t part;       /* .. and part that leave the partials */
+    pg_ref ref;    /* of stored nodes, leaves; of exits: their partials */
+    pg_ref stored; /* of exits: the combined value, where it is stored */
+    int32_t step;  /* of exits: the launch .. */
+    uint32_t part; /* .. and part that leave the partials */
 } lw_place;
 
 /* One launch under construction. */
 typedef struct {
     kn_build b;
-    BASE_VEC(pg_ref) ref;   /* of b.mem */
-    BASE_VEC(pg_dim) dim;   /* of the kernel's dims */
+    BASE_VEC(pg_ref) ref; /* of b.mem */
+    BASE_VEC(pg_dim) dim; /* of the kernel's dims */
     BASE_VEC(uint64_t) scalar;
     BASE_VEC(pg_dim) traffic;
     BASE_VEC(uint8_t) traffic_size;
@@ -58,15 +58,15 @@ typedef struct {
 
 typedef struct {
     fu_class cls;
-    kn_id axis;      /* KN_NONE: collapsed into its neighbour */
+    kn_id axis; /* KN_NONE: collapsed into its neighbour */
     kn_role role;
-    ir_dim extent;   /* of the axis */
+    ir_dim extent; /* of the axis */
 } lw_axis;
 
 typedef struct {
     fu_state *s;
     lw_launch *launch;
-    const lw_place *place; /* per graph node */
+    const lw_place *place;    /* per graph node */
     const pg_ref *assign_ref; /* per fu_assign */
     const fu_group *group;
     int32_t gi;
@@ -95,15 +95,16 @@ kn_id lw_axis_of(const lw_part *p, fu_class c, ir_id v); /* fails if the class h
 const lw_axis *lw_axis_info(const lw_part *p, fu_class c);
 kn_size lw_size(lw_part *p, ir_dim d);
 kn_size lw_chunk_size(lw_part *p, int32_t step, uint32_t part);
-kn_id lw_mem(lw_part *p, pg_ref ref, kn_space space, sn_dtype dtype, ir_dim count, int32_t chunk_step, uint32_t chunk_part,
-             const char *name);
+kn_id lw_mem(lw_part *p, pg_ref ref, kn_space space, sn_dtype dtype, ir_dim count, int32_t chunk_step,
+             uint32_t chunk_part, const char *name);
 kn_id lw_chunk_axis(lw_part *p, int32_t step, uint32_t part);
-uint32_t lw_map_axes(const lw_part *p, ir_id reader, uint32_t k); /* axes an operand varies over when read from memory */
+uint32_t lw_map_axes(const lw_part *p, ir_id reader,
+                     uint32_t k); /* axes an operand varies over when read from memory */
 uint32_t lw_own_axes(const lw_part *p, ir_id u);
-kn_id lw_load_own(lw_part *p, ir_id u);                        /* at its own classes */
-kn_id lw_load_operand(lw_part *p, ir_id reader, uint32_t k);   /* from memory at the reader's map */
-kn_id lw_load_partials(lw_part *p, ir_id u);                   /* folded over the chunks */
-kn_id lw_moved(lw_part *p, ir_id v);                           /* SLICE PAD CONCAT GATHER */
+kn_id lw_load_own(lw_part *p, ir_id u);                      /* at its own classes */
+kn_id lw_load_operand(lw_part *p, ir_id reader, uint32_t k); /* from memory at the reader's map */
+kn_id lw_load_partials(lw_part *p, ir_id u);                 /* folded over the chunks */
+kn_id lw_moved(lw_part *p, ir_id v);                         /* SLICE PAD CONCAT GATHER */
 void lw_store_own(lw_part *p, ir_id u, pg_ref ref, kn_space space, kn_id value);
 kn_access lw_accumulator(lw_part *p, ir_id v);
 ir_dim lw_count(lw_part *p, ir_id u);

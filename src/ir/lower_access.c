@@ -1,5 +1,6 @@
-/* Memories, dims and element addresses of a part. Tensors are dense and row-major, so the step of an axis is the product of
- * the dims behind it; constants up to 32 are part of the kernel, larger ones and symbolic dims are launch arguments. */
+/* Memories, dims and element addresses of a part. Tensors are dense and row-major, so the step of an axis is the
+ * product of the dims behind it; constants up to 32 are part of the kernel, larger ones and symbolic dims are launch
+ * arguments. */
 #include <string.h>
 
 #include "ir/lower.h"
@@ -25,7 +26,8 @@ const lw_axis *lw_axis_info(const lw_part *p, fu_class c) {
 
 kn_id lw_axis_of(const lw_part *p, fu_class c, ir_id v) {
     const lw_axis *a = lw_axis_info(p, c);
-    if (!a) base_fail(&p->s->g->trap, SN_ERR_INTERNAL, "lower: no axis for a class of node %u in group %d", v, (int)p->gi);
+    if (!a)
+        base_fail(&p->s->g->trap, SN_ERR_INTERNAL, "lower: no axis for a class of node %u in group %d", v, (int)p->gi);
     return a->axis;
 }
 
@@ -72,8 +74,8 @@ static void add_traffic(lw_part *p, pg_dim elements, sn_dtype dtype) {
     *base_vec_push(&p->launch->traffic_size, p->s->arena) = (uint8_t)sn_dtype_size(dtype);
 }
 
-kn_id lw_mem(lw_part *p, pg_ref ref, kn_space space, sn_dtype dtype, ir_dim count, int32_t chunk_step, uint32_t chunk_part,
-             const char *name) {
+kn_id lw_mem(lw_part *p, pg_ref ref, kn_space space, sn_dtype dtype, ir_dim count, int32_t chunk_step,
+             uint32_t chunk_part, const char *name) {
     lw_launch *l = p->launch;
     pg_dim elements = {count, chunk_step, chunk_part};
     for (uint32_t i = 0; i < l->ref.n; i++) {
@@ -87,9 +89,12 @@ kn_id lw_mem(lw_part *p, pg_ref ref, kn_space space, sn_dtype dtype, ir_dim coun
     }
     int64_t n;
     kn_size size;
-    if (space == KN_PART) size = lw_size(p, count); /* of one chunk */
-    else if (chunk_step < 0 && ir_dim_is_const(p->s->g, count, &n) && n <= BAKED_SIZE) size = KN_C(n);
-    else size = dim_slot(p, elements);
+    if (space == KN_PART)
+        size = lw_size(p, count); /* of one chunk */
+    else if (chunk_step < 0 && ir_dim_is_const(p->s->g, count, &n) && n <= BAKED_SIZE)
+        size = KN_C(n);
+    else
+        size = dim_slot(p, elements);
     kn_id id = kn_add_mem(&l->b, space, dtype, size, name);
     *base_vec_push(&l->ref, p->s->arena) = ref;
     if (space != KN_ROW) add_traffic(p, elements, dtype);
@@ -106,7 +111,8 @@ static const char *name_of(lw_part *p, ir_id u) {
     return base_arena_printf(p->s->arena, "t%u", u);
 }
 
-/* Axes of constant size 0 are left out: nothing is accessed there, and a step of 0 would hide that the access varies. */
+/* Axes of constant size 0 are left out: nothing is accessed there, and a step of 0 would hide that the access varies.
+ */
 static ir_dim stride_of(lw_part *p, const ir_node *n, uint32_t axis) {
     ir_dim stride = ir_dim_const(p->s->g, 1);
     int64_t size;
@@ -174,7 +180,8 @@ static kn_access operand_access(lw_part *p, ir_id reader, uint32_t k) {
     const fu_edge *e = &p->s->node[reader].edge[k];
     kn_access access = kn_access_of(memory(p, u));
     for (uint32_t a = 0; a < n->rank; a++)
-        if (e->map[a] >= 0) add_step(p, &access, fu_class_of(p->s, reader, (uint32_t)e->map[a]), reader, stride_of(p, n, a));
+        if (e->map[a] >= 0)
+            add_step(p, &access, fu_class_of(p->s, reader, (uint32_t)e->map[a]), reader, stride_of(p, n, a));
     return access;
 }
 
@@ -200,8 +207,8 @@ kn_id lw_load_partials(lw_part *p, ir_id u) {
 
 kn_access lw_accumulator(lw_part *p, ir_id v) {
     const ir_node *n = ir_at(p->s->g, v);
-    kn_id mem = lw_mem(p, p->place[v].ref, KN_PART, (sn_dtype)n->dtype, lw_count(p, v), p->place[v].step, p->place[v].part,
-                       base_arena_printf(p->s->arena, "%s.part", name_of(p, v)));
+    kn_id mem = lw_mem(p, p->place[v].ref, KN_PART, (sn_dtype)n->dtype, lw_count(p, v), p->place[v].step,
+                       p->place[v].part, base_arena_printf(p->s->arena, "%s.part", name_of(p, v)));
     kn_access access = kn_access_of(mem);
     for (uint32_t a = 0; a < n->rank; a++) add_step(p, &access, fu_class_of(p->s, v, a), v, stride_of(p, n, a));
     return access;
@@ -215,7 +222,8 @@ void lw_store_own(lw_part *p, ir_id u, pg_ref ref, kn_space space, kn_id value) 
     kn_store(&p->launch->b, access, value);
 }
 
-/* ---- values read at other places ------------------------------------------------------------------------------------- */
+/* ---- values read at other places
+ * ------------------------------------------------------------------------------------- */
 
 static kn_id i64_const(lw_part *p, int64_t n) { return kn_const_i(&p->launch->b, SN_I64, n); }
 
@@ -243,7 +251,8 @@ static kn_id runtime_start(lw_part *p, ir_id v, const int64_t *attr, ir_dim full
     kn_build *b = &p->launch->b;
     kn_id start = lw_value(p, ir_at(p->s->g, v)->in[attr[IR_SLICE_RUNTIME]]);
     /* full - ((size - 1) * step + 1) */
-    kn_id span = kn_prim2(b, KP_MUL, SN_I64, plus(p, i64_dim(p, size), i64_const(p, -1)), i64_const(p, attr[IR_SLICE_STEP]));
+    kn_id span =
+        kn_prim2(b, KP_MUL, SN_I64, plus(p, i64_dim(p, size), i64_const(p, -1)), i64_const(p, attr[IR_SLICE_STEP]));
     kn_id last = kn_prim2(b, KP_SUB, SN_I64, plus(p, i64_dim(p, full), i64_const(p, -1)), span);
     if ((ir_dim)attr[IR_SLICE_START] == ir_dim_const(p->s->g, 0)) return clamp(p, start, last);
     /* The start may be any number: clamped before the constant is added, so that nothing wraps. */
@@ -265,8 +274,10 @@ static kn_id slice(lw_part *p, ir_id v) {
         ir_dim stride = stride_of(p, x, a);
         add_step(p, &access, fu_class_of(p->s, v, a), v, ir_dim_mul(g, stride, ir_dim_const(g, attr[IR_SLICE_STEP])));
         kn_id start = runtime_start(p, v, attr, x->dim[a], n->dim[a]);
-        if (start != KN_NONE) offset = plus(p, offset, kn_prim2(b, KP_MUL, SN_I64, start, i64_dim(p, stride)));
-        else base = ir_dim_add(g, base, ir_dim_mul(g, stride, (ir_dim)attr[IR_SLICE_START]));
+        if (start != KN_NONE)
+            offset = plus(p, offset, kn_prim2(b, KP_MUL, SN_I64, start, i64_dim(p, stride)));
+        else
+            base = ir_dim_add(g, base, ir_dim_mul(g, stride, (ir_dim)attr[IR_SLICE_START]));
     }
     access.base = lw_size(p, base);
     if (offset != KN_NONE) {
@@ -296,8 +307,9 @@ static kn_id pad(lw_part *p, ir_id v) {
         const int64_t *attr = n->attr + IR_SLICE_ATTRS * a;
         fu_class c = fu_class_of(p->s, v, a);
         int64_t start_value;
-        int whole = !attr[IR_SLICE_RUNTIME] && attr[IR_SLICE_STEP] == 1 && x->dim[a] == n->dim[a] &&
-                    (!attr[IR_SLICE_START] || (ir_dim_is_const(g, (ir_dim)attr[IR_SLICE_START], &start_value) && !start_value));
+        int whole =
+            !attr[IR_SLICE_RUNTIME] && attr[IR_SLICE_STEP] == 1 && x->dim[a] == n->dim[a] &&
+            (!attr[IR_SLICE_START] || (ir_dim_is_const(g, (ir_dim)attr[IR_SLICE_START], &start_value) && !start_value));
         if (whole) {
             add_step(p, &access, c, v, stride_of(p, x, a));
             continue;

@@ -1,4 +1,5 @@
-/* One lowering rule per element-wise operator, in scalar primitives. A row of ops.def without its rule does not compile. */
+/* One lowering rule per element-wise operator, in scalar primitives. A row of ops.def without its rule does not
+ * compile. */
 #include <string.h>
 
 #include "ir/lower.h"
@@ -51,7 +52,9 @@ LOWER(softplus) {
     return kn_prim2(r->b, KP_ADD, r->type, kn_prim2(r->b, KP_MAX, r->type, r->x[0], number(r, 0)), tail);
 }
 
+/* clang-format off: it takes `not` for C++ */
 LOWER(not) { return one(r, KP_NOT); }
+/* clang-format on */
 LOWER(add) { return two(r, KP_ADD); }
 LOWER(sub) { return two(r, KP_SUB); }
 LOWER(mul) { return two(r, KP_MUL); }

@@ -1,12 +1,13 @@
-/* Levels, nests and phases of a part's items. A level counts the results of LOOP folds on the longest path; items of equal
- * level and nest share a phase. Values that loops of different phases share are repeated if that is cheap, else kept in row
- * scratch. */
+/* Levels, nests and phases of a part's items. A level counts the results of LOOP folds on the longest path; items of
+ * equal level and nest share a phase. Values that loops of different phases share are repeated if that is cheap, else
+ * kept in row scratch. */
 #include "ir/lower.h"
 
 static const ir_node *at(const lw_part *p, ir_id v) { return ir_at(p->s->g, v); }
 static const fu_node *fu(const lw_part *p, ir_id v) { return &p->s->node[v]; }
 
-/* ---- levels and nests ---------------------------------------------------------------------------------------------------- */
+/* ---- levels and nests
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* After this phase the item's value can be used; levels count only what is in the same half (entry or tile). */
 static void raise_level(const lw_part *p, lw_item *item, const lw_item *operand) {
@@ -30,7 +31,8 @@ static void analyse(lw_part *p, ir_id v) {
         item->loop_fold = 1;
     } else {
         uint32_t folded = ir_ops[n->op].cls == IR_CLASS_REDUCE || n->op == IR_MATMUL ? lw_folded_axes(p, v) : 0;
-        int moved = n->op == IR_SLICE || n->op == IR_PAD || n->op == IR_CONCAT || n->op == IR_GATHER || n->op == IR_IOTA;
+        int moved =
+            n->op == IR_SLICE || n->op == IR_PAD || n->op == IR_CONCAT || n->op == IR_GATHER || n->op == IR_IOTA;
         if (moved) item->reads = lw_own_axes(p, v);
         for (uint32_t k = 0; k < n->n_in; k++)
             item->reads |= fu(p, v)->edge[k].pointwise ? p->item[n->in[k]].over : lw_map_axes(p, v, k);
@@ -117,8 +119,8 @@ static void assign_key(const lw_part *p, const fu_assign *a, int *entry, uint32_
     }
 }
 
-/* Nodes are placed as late as their readers allow where that keeps no more values between phases: one operand that varies
- * in the loop is carried instead of the result. Folds stay: their operands are at hand where they are. */
+/* Nodes are placed as late as their readers allow where that keeps no more values between phases: one operand that
+ * varies in the loop is carried instead of the result. Folds stay: their operands are at hand where they are. */
 static void note_reader(lw_part *p, ir_id v, uint32_t level, uint32_t nest, int entry, int top) {
     lw_item *item = &p->item[v];
     if (!lw_visit(p, v)) return;
@@ -177,17 +179,22 @@ void lw_make_phases(lw_part *p) {
             int entry;
             uint32_t level, nest;
             assign_key(p, &p->s->assign.at[p->group->assign.at[i]], &entry, &level, &nest);
-            if (pass == 0) add_phase(p, entry, level, nest);
-            else p->assign_phase[i] = find_phase(p, entry, level, nest);
+            if (pass == 0)
+                add_phase(p, entry, level, nest);
+            else
+                p->assign_phase[i] = find_phase(p, entry, level, nest);
         }
     for (ir_id v = 1; v < p->s->g->node.n; v++)
         if (p->item[v].wanted && p->item[v].scheduled)
             p->item[v].phase = find_phase(p, p->item[v].entry, p->item[v].level, nest_of(p, v));
 }
 
-/* ---- values that loops of different phases share --------------------------------------------------------------------------- */
+/* ---- values that loops of different phases share
+ * --------------------------------------------------------------------------- */
 
-static int is_scheduled_in_loop(const lw_part *p, ir_id v) { return p->item[v].scheduled && (p->item[v].over & p->loop_axes); }
+static int is_scheduled_in_loop(const lw_part *p, ir_id v) {
+    return p->item[v].scheduled && (p->item[v].over & p->loop_axes);
+}
 
 /* A variable that this part updates: its old value may be gone in a later phase. */
 static int is_overwritten(const lw_part *p, ir_id v) {
@@ -239,4 +246,3 @@ void lw_find_rows(lw_part *p) {
         cross_into(p, p->s->assign.at[p->group->assign.at[i]].value, p->assign_phase[i], 0);
     }
 }
-

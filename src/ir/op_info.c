@@ -32,7 +32,7 @@ const ir_op_info ir_ops[IR_OP_COUNT] = {
         .ulp = IR_##UC == IR_CAST ? 0.5f : 0,                                                                          \
         .doc = text,                                                                                                   \
     },
-#define IR_EWISE(UC, lc, operands, typeset, result, work, dom, bound, facts, real, whole, text) \
+#define IR_EWISE(UC, lc, operands, typeset, result, work, dom, bound, facts, real, whole, text)                        \
     [IR_##UC] = {                                                                                                      \
         .name = #lc,                                                                                                   \
         .cls = IR_CLASS_EWISE,                                                                                         \

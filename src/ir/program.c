@@ -1,5 +1,5 @@
-/* The pipeline behind the passes: classes, groups, launches, kernels, steps. Groups that do not depend on each other share a
- * launch as its parts; each step comes after all whose results it needs. */
+/* The pipeline behind the passes: classes, groups, launches, kernels, steps. Groups that do not depend on each other
+ * share a launch as its parts; each step comes after all whose results it needs. */
 #include "ir/program.h"
 
 #include <string.h>
@@ -21,7 +21,8 @@ typedef struct {
     BASE_VEC(uint32_t) mems;  /* per step: memories, without row scratch */
 } builder;
 
-/* ---- launches --------------------------------------------------------------------------------------------------------- */
+/* ---- launches
+ * --------------------------------------------------------------------------------------------------------- */
 
 static uint32_t axes_needed(fu_state *s, int32_t gi) {
     const fu_group *g = &s->group.at[gi];
@@ -126,7 +127,8 @@ static void place_groups(builder *b) {
     if (left) base_fail(&s->g->trap, SN_ERR_INTERNAL, "fusion: groups depend on each other in a circle");
 }
 
-/* ---- memories ----------------------------------------------------------------------------------------------------------- */
+/* ---- memories
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static pg_ref new_temp(builder *b, ir_id v, int32_t step, uint32_t part, const char *suffix) {
     ir_graph *g = b->s->g;
@@ -134,11 +136,12 @@ static pg_ref new_temp(builder *b, ir_id v, int32_t step, uint32_t part, const c
     ir_dim count = ir_dim_const(g, 1);
     for (uint32_t a = 0; a < n->rank; a++) count = ir_dim_mul(g, count, n->dim[a]);
     const char *label = g->label.at[v];
-    *base_vec_push(&b->temp, b->s->arena) = (pg_temp){
-        .dtype = (sn_dtype)n->dtype,
-        .count = {count, step, part},
-        .first = UINT32_MAX,
-        .name = label ? base_arena_printf(b->s->arena, "%s%s", label, suffix) : base_arena_printf(b->s->arena, "t%u%s", v, suffix)};
+    *base_vec_push(&b->temp, b->s->arena) =
+        (pg_temp){.dtype = (sn_dtype)n->dtype,
+                  .count = {count, step, part},
+                  .first = UINT32_MAX,
+                  .name = label ? base_arena_printf(b->s->arena, "%s%s", label, suffix)
+                                : base_arena_printf(b->s->arena, "t%u%s", v, suffix)};
     return (pg_ref){PG_TEMP, b->temp.n - 1};
 }
 
@@ -176,13 +179,17 @@ static void place_values(builder *b) {
     b->assign_ref = ARENA_ARRAY(s->arena, pg_ref, s->assign.n);
     for (uint32_t i = 0; i < s->assign.n; i++) {
         const fu_assign *a = &s->assign.at[i];
-        if (!a->is_var) b->assign_ref[i] = (pg_ref){PG_OUTPUT, (uint32_t)output_of(b, a->value)};
-        else if (a->shadow) b->assign_ref[i] = new_temp(b, a->value, -1, 0, ".new");
-        else b->assign_ref[i] = (pg_ref){PG_VAR, a->var};
+        if (!a->is_var)
+            b->assign_ref[i] = (pg_ref){PG_OUTPUT, (uint32_t)output_of(b, a->value)};
+        else if (a->shadow)
+            b->assign_ref[i] = new_temp(b, a->value, -1, 0, ".new");
+        else
+            b->assign_ref[i] = (pg_ref){PG_VAR, a->var};
     }
 }
 
-/* ---- steps ---------------------------------------------------------------------------------------------------------------- */
+/* ---- steps
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 /* "moons.0 matmul add tanh": the operators in it, each once. */
 static const char *name_step(builder *b, int32_t step) {
@@ -214,7 +221,13 @@ static void make_launch(builder *b, int32_t step) {
         for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++) {
             if (b->step_of_group[gi] != step || b->part_of_group[gi] != part) continue;
             lw_part *p = ARENA_NEW(s->arena, lw_part);
-            *p = (lw_part){.s = s, .launch = l, .place = b->place, .assign_ref = b->assign_ref, .item = b->item, .group = &s->group.at[gi], .gi = gi};
+            *p = (lw_part){.s = s,
+                           .launch = l,
+                           .place = b->place,
+                           .assign_ref = b->assign_ref,
+                           .item = b->item,
+                           .group = &s->group.at[gi],
+                           .gi = gi};
             lw_lower(p);
         }
     pg_step *out = &b->step.at[step];
@@ -325,7 +338,8 @@ static void find_lifetimes(builder *b) {
         if (b->temp.at[i].first == UINT32_MAX) b->temp.at[i].first = b->temp.at[i].last = 0;
 }
 
-/* ---- text ------------------------------------------------------------------------------------------------------------------ */
+/* ---- text
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static void print_node(base_strbuf *out, const fu_state *s, ir_id v) {
     base_strbuf_printf(out, "    %%%u %s ", v, ir_ops[ir_at(s->g, v)->op].name);
@@ -359,7 +373,8 @@ static void print_groups(builder *b, base_strbuf *out) {
                     if (a->is_var)
                         base_strbuf_printf(out, "    @%s = %%%u%s\n", s->g->var.at[a->var].name, a->value,
                                            a->shadow ? ", through a temporary" : ", in place");
-                    else base_strbuf_printf(out, "    output %d = %%%u\n", (int)output_of(b, a->value), a->value);
+                    else
+                        base_strbuf_printf(out, "    output %d = %%%u\n", (int)output_of(b, a->value), a->value);
                 }
             }
     }
@@ -393,8 +408,10 @@ static void compile(void *arg) {
     place_groups(b);
     place_values(b);
     for (uint32_t i = 0; i < b->step.n; i++) {
-        if (b->step.at[i].kind == PG_GEMM) make_gemm(b, (int32_t)i);
-        else make_launch(b, (int32_t)i);
+        if (b->step.at[i].kind == PG_GEMM)
+            make_gemm(b, (int32_t)i);
+        else
+            make_launch(b, (int32_t)i);
     }
     add_copies(b);
     find_lifetimes(b);
@@ -405,8 +422,14 @@ static void compile(void *arg) {
     }
     print_groups(b, a->fuse_text);
     pg_program *p = ARENA_NEW(s->arena, pg_program);
-    *p = (pg_program){.graph = s->g, .roots = *s->roots, .n_step = b->step.n, .n_temp = b->temp.n, .step = b->step.at,
-                      .temp = b->temp.at, .step_of = step_of, .fuse_text = keep_text(s, a->fuse_text),
+    *p = (pg_program){.graph = s->g,
+                      .roots = *s->roots,
+                      .n_step = b->step.n,
+                      .n_temp = b->temp.n,
+                      .step = b->step.at,
+                      .temp = b->temp.at,
+                      .step_of = step_of,
+                      .fuse_text = keep_text(s, a->fuse_text),
                       .why_text = keep_text(s, &s->why)};
     a->result = p;
 }

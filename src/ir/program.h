@@ -1,5 +1,5 @@
-/* program.h: what the pipeline makes of a function: kernels, and a list of steps over named memories. It knows no backend
- * and no address; src/runtime runs it. */
+/* program.h: what the pipeline makes of a function: kernels, and a list of steps over named memories. It knows no
+ * backend and no address; src/runtime runs it. */
 #ifndef IR_PROGRAM_H
 #define IR_PROGRAM_H
 
@@ -36,7 +36,7 @@ typedef struct {
     const pg_ref *mem;      /* one per kernel->mem */
     const pg_dim *dim;      /* one per kernel dim */
     const uint64_t *scalar; /* one per kernel scalar */
-    uint32_t n_traffic; /* memory traffic is a sum: each an element count .. */
+    uint32_t n_traffic;     /* memory traffic is a sum: each an element count .. */
     const pg_dim *traffic;
     const uint8_t *traffic_size; /* .. times these bytes */
     pg_dim flops;                /* estimate */
@@ -60,7 +60,8 @@ typedef struct {
     const char *why_text;  /* every fusion decision */
 } pg_program;
 
-/* Fuses, lowers and orders an optimised graph. Everything is in g's arena. Under g's trap. fuse 0: a kernel per node. */
+/* Fuses, lowers and orders an optimised graph. Everything is in g's arena. Under g's trap. fuse 0: a kernel per node.
+ */
 pg_program *pg_compile(ir_graph *g, const ir_roots *roots, int fuse);
 
 /* memplan.c: offsets of temporaries in one arena for the dims of a call, by lifetime; returns the arena's bytes. sizes:

@@ -1,16 +1,16 @@
-/* How a part runs: the order of the loops of each phase, its vector axis, width and accumulators; the tile and the grain of
- * the part. A function of the graph alone: estimates take FU_NOMINAL for symbolic extents. */
+/* How a part runs: the order of the loops of each phase, its vector axis, width and accumulators; the tile and the
+ * grain of the part. A function of the graph alone: estimates take FU_NOMINAL for symbolic extents. */
 #include "ir/lower.h"
 
 enum {
-    LOOP_WIDTH = 16,     /* elements of a vector along a loop */
-    POINT_WIDTH = 16,    /* points of a tile that are one vector .. */
+    LOOP_WIDTH = 16,        /* elements of a vector along a loop */
+    POINT_WIDTH = 16,       /* points of a tile that are one vector .. */
     LIGHT_POINT_WIDTH = 64, /* .. where little is done for each: several registers hide latencies */
-    ROW_TILE = 2,        /* points whose copies share loads and accumulators of the loops */
-    LIGHT_BODY = 6,      /* primitives: below, four accumulators hide the latency of a fold .. */
-    MEDIUM_BODY = 30,    /* .. below, two .. */
-    CHUNK_NS = 20000,    /* work of a chunk */
-    MAX_CHUNKS = 256,    /* where chunks leave nothing behind .. */
+    ROW_TILE = 2,           /* points whose copies share loads and accumulators of the loops */
+    LIGHT_BODY = 6,         /* primitives: below, four accumulators hide the latency of a fold .. */
+    MEDIUM_BODY = 30,       /* .. below, two .. */
+    CHUNK_NS = 20000,       /* work of a chunk */
+    MAX_CHUNKS = 256,       /* where chunks leave nothing behind .. */
     MAX_PARTIAL_CHUNKS = 32 /* .. where each leaves partials that somebody combines */
 };
 static const double NS_PER_PRIM = 0.03; /* one primitive on one element, vectorised */
@@ -26,7 +26,9 @@ static void count_contiguous(traffic *t, ir_id tensor, const fu_edge *map, ir_id
     lw_part *p = t->p;
     const ir_node *n = ir_at(p->s->g, tensor);
     for (uint32_t a = n->rank; a-- > 0;) {
-        fu_class c = !map ? fu_class_of(p->s, tensor, a) : map->map[a] < 0 ? 0 : fu_class_of(p->s, reader, (uint32_t)map->map[a]);
+        fu_class c = !map              ? fu_class_of(p->s, tensor, a)
+                     : map->map[a] < 0 ? 0
+                                       : fu_class_of(p->s, reader, (uint32_t)map->map[a]);
         if (!c) {
             int64_t one;
             if (ir_dim_is_const(p->s->g, n->dim[a], &one) && one == 1) continue;
@@ -54,8 +56,10 @@ static void walk(traffic *t, ir_id v, int top) {
     }
     t->prims += copies * (ir_ops[n->op].cost + (ir_ops[n->op].cls == IR_CLASS_OTHER ? 1 : 0));
     for (uint32_t k = 0; k < n->n_in; k++) {
-        if (p->s->node[v].edge[k].pointwise) walk(t, n->in[k], 0);
-        else count_contiguous(t, n->in[k], &p->s->node[v].edge[k], v);
+        if (p->s->node[v].edge[k].pointwise)
+            walk(t, n->in[k], 0);
+        else
+            count_contiguous(t, n->in[k], &p->s->node[v].edge[k], v);
     }
     if (p->s->node[v].stored && source == LW_MEMBER) count_contiguous(t, v, NULL, v);
 }
@@ -161,14 +165,17 @@ void lw_schedule(lw_part *p) {
         double extent = extent_of(p, point);
         double prims = 0; /* with copies by unrolling: few loops, few values alive */
         for (uint32_t i = 0; i < p->phase.n; i++) prims += p->phase.at[i].entry ? 0 : t[i].prims;
-        if (!loop_lanes) p->tile = prims <= 2 * LIGHT_BODY && extent >= 4096 ? LIGHT_POINT_WIDTH : POINT_WIDTH;
-        else if (extent >= 64) p->tile = ROW_TILE;
+        if (!loop_lanes)
+            p->tile = prims <= 2 * LIGHT_BODY && extent >= 4096 ? LIGHT_POINT_WIDTH : POINT_WIDTH;
+        else if (extent >= 64)
+            p->tile = ROW_TILE;
     }
     for (uint32_t i = 0; i < p->phase.n; i++) {
         lw_phase *phase = &p->phase.at[i];
         kn_id inner = phase->n_loop ? phase->loop[phase->n_loop - 1] : KN_NONE;
         int chunks = over_chunks(p, phase);
-        if (phase->lanes != KN_NONE) phase->width = LOOP_WIDTH;
+        if (phase->lanes != KN_NONE)
+            phase->width = LOOP_WIDTH;
         else if (!phase->entry && loop_lanes && inner != KN_NONE && extent_of(p, inner) >= LOOP_WIDTH && !chunks) {
             phase->lanes = inner; /* mixed parts: vectors along loops, the few points as copies */
             phase->width = LOOP_WIDTH;

@@ -25,8 +25,8 @@ enum { SINTER_LLVM_ABI = 1, SINTER_LLVM_TEXT_MAX = 1024 };
 #define SINTER_LLVM_ENTRY "sinter_llvm_compile"
 #define SINTER_LLVM_SO    "libsinter-llvm.so"
 
-/* A digest of the sources that turn a kernel into code, set by the build. It is part of every key of the kernel cache, so
- * that code made by other sources is never taken for ours; and of every request, so that none is made by them. */
+/* A digest of the sources that turn a kernel into code, set by the build. It is part of every key of the kernel cache,
+ * so that code made by other sources is never taken for ours; and of every request, so that none is made by them. */
 #ifndef SINTER_LLVM_CODEGEN
 #define SINTER_LLVM_CODEGEN "unknown"
 #endif

@@ -93,7 +93,8 @@ static LLVMValueRef min_max(em *e, int is_min, sn_dtype type, LLVMValueRef a, LL
         LLVMIntPredicate p = is_min ? (u ? LLVMIntULT : LLVMIntSLT) : (u ? LLVMIntUGT : LLVMIntSGT);
         return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, p, a, b, ""), a, b, "");
     }
-    if (is_zero_const(b)) /* LLVM 19 miscompiles the general form below where a is |x|: its instcombine makes it x > 0 */
+    if (is_zero_const(
+            b)) /* LLVM 19 miscompiles the general form below where a is |x|: its instcombine makes it x > 0 */
         return LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, is_min ? LLVMRealULT : LLVMRealUGT, a, b, ""), a, b, "");
     LLVMRealPredicate less = is_min ? LLVMRealOLT : LLVMRealOGT;
     if (plain_b) /* equal operands have equal bits and b is no NaN: one instruction with the operands swapped */

@@ -168,9 +168,9 @@ static sn_status load_one(load_job *job, uint32_t i, int *compiled, base_trap *e
     base_strbuf bytes;
     base_strbuf_init(&bytes, &f->ctx->alloc);
     kn_encode(step->kernel, &bytes);
-    sn_status status =
-        bytes.failed ? base_set_error(err, SN_ERR_NOMEM, "kernel %s: out of memory", step->name)
-                     : cache_memory_get(f->ctx->cache, bytes.at, bytes.n, &about, &f->kernel[i], compiled, err);
+    sn_status status = bytes.failed
+                           ? base_set_error(err, SN_ERR_NOMEM, "kernel %s: out of memory", step->name)
+                           : cache_memory_get(f->ctx->cache, bytes.at, bytes.n, &about, &f->kernel[i], compiled, err);
     base_strbuf_free(&bytes);
     return status;
 }
@@ -204,8 +204,8 @@ static void *load_some(void *arg) {
     }
 }
 
-/* Something has to be compiled: a second thread, which takes no signals of the host's, sees to the kernels that are left
- * meanwhile. Where there is none the caller does all. A program that finds its kernels starts no thread. */
+/* Something has to be compiled: a second thread, which takes no signals of the host's, sees to the kernels that are
+ * left meanwhile. Where there is none the caller does all. A program that finds its kernels starts no thread. */
 static void get_help(void *arg) {
     load_job *job = arg;
     sigset_t all, before;

@@ -25,7 +25,8 @@ void rt_lock_wait(rt_lock *lock, uint32_t taken_by, uint32_t enter) {
     }
 }
 
-/* By a read-modify-write, so that whoever enters next is ordered after all readers that left, not only after the last. */
+/* By a read-modify-write, so that whoever enters next is ordered after all readers that left, not only after the last.
+ */
 void rt_lock_wake(rt_lock *lock) {
     atomic_fetch_and_explicit(&lock->word, ~LOCK_WAITING, memory_order_release);
     base_futex_wake(&lock->word, INT_MAX);

@@ -41,7 +41,8 @@ base_strbuf support_cache_kernel(sn_dtype type, int constant); /* the bytes; ove
 /* A new empty folder. */
 void support_folder(char path[SUPPORT_PATH_MAX]);
 void support_folder_remove(const char *path); /* with all that is in it */
-/* Number of files whose names contain `part`, but for the counts of uses; the last one's path into path, unless NULL. */
+/* Number of files whose names contain `part`, but for the counts of uses; the last one's path into path, unless NULL.
+ */
 int support_folder_count(const char *dir, const char *part, char path[SUPPORT_PATH_MAX]);
 /* A file's bytes, to be freed; and writing them in place, which keeps the file. */
 char *support_file(const char *path, size_t *n);

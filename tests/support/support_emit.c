@@ -1,4 +1,5 @@
-/* Compiling hand-made kernels and comparing what they compute with the interpreter: the harness of the emitter's tests. */
+/* Compiling hand-made kernels and comparing what they compute with the interpreter: the harness of the emitter's tests.
+ */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #endif

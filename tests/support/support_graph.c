@@ -104,15 +104,15 @@ int64_t support_below(support_graph *t, int64_t n) { return (int64_t)(next(t) % 
 
 static double draw(support_graph *t, ir_domain domain, int operand) {
     switch (domain) {
-    case IR_DOM_POS: return exp(support_uniform(t, log(1e-3), log(1e3)));
-    case IR_DOM_UNIT: return support_uniform(t, -1, 1);
-    case IR_DOM_SMALL: return support_uniform(t, -8, 8);
-    case IR_DOM_ABOVE_M1: return -1 + exp(support_uniform(t, log(0.01), log(1e3)));
-    case IR_DOM_NONZERO: return (next(t) & 1 ? 1 : -1) * support_uniform(t, 0.1, 4);
-    case IR_DOM_POWER: return operand ? support_uniform(t, -3, 3) : support_uniform(t, 0.1, 8);
-    /* a at whole numbers, b between them */
-    case IR_DOM_DISTINCT: return (double)support_below(t, 9) - 4 + (operand ? support_uniform(t, 0.25, 0.75) : 0);
-    case IR_DOM_ANY: break;
+        case IR_DOM_POS: return exp(support_uniform(t, log(1e-3), log(1e3)));
+        case IR_DOM_UNIT: return support_uniform(t, -1, 1);
+        case IR_DOM_SMALL: return support_uniform(t, -8, 8);
+        case IR_DOM_ABOVE_M1: return -1 + exp(support_uniform(t, log(0.01), log(1e3)));
+        case IR_DOM_NONZERO: return (next(t) & 1 ? 1 : -1) * support_uniform(t, 0.1, 4);
+        case IR_DOM_POWER: return operand ? support_uniform(t, -3, 3) : support_uniform(t, 0.1, 8);
+        /* a at whole numbers, b between them */
+        case IR_DOM_DISTINCT: return (double)support_below(t, 9) - 4 + (operand ? support_uniform(t, 0.25, 0.75) : 0);
+        case IR_DOM_ANY: break;
     }
     return support_uniform(t, -4, 4);
 }
@@ -154,11 +154,11 @@ void support_check_node_floats(support_graph *t, const char *what, ir_id id, con
 
 static int64_t int_at(const void *data, sn_dtype dtype, int64_t i) {
     switch (dtype) {
-    case SN_I64: return ((const int64_t *)data)[i];
-    case SN_I32: return ((const int32_t *)data)[i];
-    case SN_U8:
-    case SN_BOOL: return ((const uint8_t *)data)[i];
-    default: ck_abort_msg("%s is no integer type", sn_dtype_name(dtype));
+        case SN_I64: return ((const int64_t *)data)[i];
+        case SN_I32: return ((const int32_t *)data)[i];
+        case SN_U8:
+        case SN_BOOL: return ((const uint8_t *)data)[i];
+        default: ck_abort_msg("%s is no integer type", sn_dtype_name(dtype));
     }
 }
 

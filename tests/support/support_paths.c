@@ -131,7 +131,8 @@ static ir_id nearly_equal(paths *p, ir_op op, ir_id id, const ir_id *in, noise *
 static ir_id with_errors(paths *p, ir_id v, ir_id id, const ir_id *in, noise **all) {
     ir_graph *g = &p->noisy;
     const ir_node *n = ir_at(graph(p), v);
-    if ((n->op == IR_EQ || n->op == IR_NE) && is_float(ir_at(g, in[0]))) return nearly_equal(p, (ir_op)n->op, id, in, all);
+    if ((n->op == IR_EQ || n->op == IR_NE) && is_float(ir_at(g, in[0])))
+        return nearly_equal(p, (ir_op)n->op, id, in, all);
     if (!is_float(n)) return id;
     double ulp = n->dtype == SN_F32 ? 0x1p-23 : 0x1p-52;
     if (n->op == IR_SUM || n->op == IR_MATMUL || n->op == IR_SCATTER_ADD) {

@@ -1,5 +1,5 @@
-/* A context on the kernel interpreter whose allocations are counted, and short words for what tests of the runtime do all
- * the time. Every function is static: a program of tests includes this once. */
+/* A context on the kernel interpreter whose allocations are counted, and short words for what tests of the runtime do
+ * all the time. Every function is static: a program of tests includes this once. */
 #ifndef SUPPORT_RUNTIME_H
 #define SUPPORT_RUNTIME_H
 
@@ -55,7 +55,8 @@ __attribute__((unused)) static sn_var *variable(sn_context *ctx, const char *nam
 #define VEC(data, n) sn_tensor_of(SN_F32, (data), 1, (int64_t[]){(n)})
 #define SCALAR(data) sn_tensor_of(SN_F32, (data), 0, NULL)
 
-__attribute__((unused)) static void call_ok(sn_function *f, const sn_tensor *in, size_t n_in, const sn_tensor *out, size_t n_out) {
+__attribute__((unused)) static void call_ok(sn_function *f, const sn_tensor *in, size_t n_in, const sn_tensor *out,
+                                            size_t n_out) {
     sn_status status = sn_function_call(f, in, n_in, out, n_out);
     ck_assert_msg(status == SN_OK, "%s: %s", sn_status_name(status), sn_function_error(f));
 }

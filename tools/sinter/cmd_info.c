@@ -50,7 +50,8 @@ static int run(int argc, char **argv) {
     base_strbuf_init(&text, &alloc);
     kn_encode(&empty, &key);
     sn_status compiler = be_cpu.text(dev, key.at, key.n, "llvm", &text, &error);
-    printf("compiler     %s%s\n", compiler == SN_ERR_UNAVAILABLE ? "no: " : "yes", compiler == SN_ERR_UNAVAILABLE ? error.text : "");
+    printf("compiler     %s%s\n", compiler == SN_ERR_UNAVAILABLE ? "no: " : "yes",
+           compiler == SN_ERR_UNAVAILABLE ? error.text : "");
     sn_status blas = be_cpu.reserve_gemm(dev, &error);
     printf("blas         %s%s\n", blas ? "no: " : "yes", blas ? error.text : "");
     printf("interp       yes\n");

@@ -1,5 +1,5 @@
-/* sinter show FILE.sn: a graph in the language of docs/ir.md, after the stage asked for. Needs no compiler: it stops before
- * code is generated, except with --code. */
+/* sinter show FILE.sn: a graph in the language of docs/ir.md, after the stage asked for. Needs no compiler: it stops
+ * before code is generated, except with --code. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@ enum { GRAPH = 1, OPT = 2, FUSE = 4, WHY = 8, KERNEL = 16, CODE = 32, DOT = 64 }
 static const struct {
     const char *flag;
     int stage;
-} flags[] = {{"--graph", GRAPH}, {"--opt", OPT},   {"--fuse", FUSE}, {"--why", WHY},
+} flags[] = {{"--graph", GRAPH},   {"--opt", OPT},   {"--fuse", FUSE}, {"--why", WHY},
              {"--kernel", KERNEL}, {"--code", CODE}, {"--dot", DOT}};
 
 typedef struct {
@@ -112,9 +112,12 @@ static int run(int argc, char **argv) {
             j->fuse = 0;
             known = 1;
         }
-        if (!known && argv[i][0] == '-' && argv[i][1]) bad = tool_fail("show", "no flag \"%s\"", argv[i]);
-        else if (!known && path) bad = tool_fail("show", "one file at a time, please: \"%s\"", argv[i]);
-        else if (!known) path = argv[i];
+        if (!known && argv[i][0] == '-' && argv[i][1])
+            bad = tool_fail("show", "no flag \"%s\"", argv[i]);
+        else if (!known && path)
+            bad = tool_fail("show", "one file at a time, please: \"%s\"", argv[i]);
+        else if (!known)
+            path = argv[i];
     }
     char *text = NULL;
     if (!bad && path) {
@@ -137,5 +140,6 @@ static int run(int argc, char **argv) {
     return bad;
 }
 
-const tool_command tool_show = {"show", run, "show FILE.sn [--graph --opt --fuse --why ..]",
-                                "a graph after a stage: --graph --opt --fuse (default) --why --kernel --code --dot; --no-fuse"};
+const tool_command tool_show = {
+    "show", run, "show FILE.sn [--graph --opt --fuse --why ..]",
+    "a graph after a stage: --graph --opt --fuse (default) --why --kernel --code --dot; --no-fuse"};
