@@ -100,7 +100,8 @@ VJP(select) {
 VJP(cast) { vjp_give(v, 0, ir_cast(v->g, v->dy, (sn_dtype)ir_at(v->g, v->in[0])->dtype)); }
 
 /* Results that are bool or integer: an adjoint never arrives. */
-/* clang-format off: it takes `not` for C++ */
+/* `not` is a keyword of C++ to the formatter. */
+/* clang-format off */
 VJP_NONE(not)
 /* clang-format on */
 VJP_NONE(lt)

@@ -52,7 +52,8 @@ LOWER(softplus) {
     return kn_prim2(r->b, KP_ADD, r->type, kn_prim2(r->b, KP_MAX, r->type, r->x[0], number(r, 0)), tail);
 }
 
-/* clang-format off: it takes `not` for C++ */
+/* `not` is a keyword of C++ to the formatter. */
+/* clang-format off */
 LOWER(not) { return one(r, KP_NOT); }
 /* clang-format on */
 LOWER(add) { return two(r, KP_ADD); }
