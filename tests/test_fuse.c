@@ -362,11 +362,13 @@ static void moons_reordered(net *n, sn_context *ctx) {
     sn_dim N = net_dim(n, "N");
     sn_expr y = net_ids(n, "y", N, 2), x = net_input(n, "X", SN_SHAPE(N, SN_DIM(2)));
     sn_expr target = sn_one_hot(y, SN_DIM(2), SN_F32);
-    sn_expr penalty = sn_mul(net_const(n, 0.005), sn_add(sn_sum_all(sn_square(w2)), sn_sum_all(sn_square(w1))));
+    sn_expr squares1 = sn_sum_all(sn_square(w1)), squares = sn_add(sn_sum_all(sn_square(w2)), squares1);
+    sn_expr penalty = sn_mul(net_const(n, 0.005), squares);
     sn_expr hidden = sn_tanh(sn_add(b1, sn_matmul(x, w1)));
     sn_expr logits = sn_add(b2, sn_matmul(hidden, w2));
     sn_expr rows = sn_sum(sn_mul(target, sn_log_softmax(logits, 1)), SN_AXES(1), 0);
-    n->loss = sn_sub(sn_div(penalty, sn_cast(sn_dim_value(n->g, N), SN_F32)), sn_mean_all(rows));
+    sn_expr mean = sn_mean_all(rows);
+    n->loss = sn_sub(sn_div(penalty, sn_cast(sn_dim_value(n->g, N), SN_F32)), mean);
     net_sgd(n, 0.01);
 }
 

@@ -57,7 +57,8 @@ static ir_id inverse_count(ir_build *b, ir_id x, uint32_t axes) {
 }
 
 static ir_id mean_over(ir_build *b, ir_id x, uint32_t axes, int keep) {
-    return mul(b, ir_reduce(b->g, IR_SUM, x, axes, keep), inverse_count(b, x, axes));
+    ir_id inverse = inverse_count(b, x, axes);
+    return mul(b, ir_reduce(b->g, IR_SUM, x, axes, keep), inverse);
 }
 
 static uint32_t all_axes(const ir_build *b, ir_id x) { return ((uint32_t)1 << ir_at(b->g, x)->rank) - 1; }
@@ -194,7 +195,7 @@ static void logsumexp(ir_build *b) {
     uint32_t axis = ir_build_axis(b, x, b->axis), axes = (uint32_t)1 << axis;
     /* Infinite rows: nothing may be subtracted, since infinity - infinity is NaN where the result is infinite. */
     ir_id m = ir_reduce(g, IR_RMAX, x, axes, 0);
-    ir_id finite = ir_binary(g, IR_LT, ir_unary(g, IR_ABS, m), number(b, INFINITY));
+    ir_id infinity = number(b, INFINITY), finite = ir_binary(g, IR_LT, ir_unary(g, IR_ABS, m), infinity);
     m = ir_stop_gradient(g, ir_select(g, finite, m, number(b, 0)));
     ir_id sum = ir_reduce(g, IR_SUM, expo(b, sub(b, x, with_axis(b, m, axis))), axes, 0);
     b->out = add(b, logarithm(b, sum), m);
@@ -225,10 +226,12 @@ static void cross_entropy(ir_build *b) {
 
     ir_id z = sub(b, x, largest(b, x, last));
     ir_id norm = logarithm(b, ir_reduce(g, IR_SUM, expo(b, z), axes, 0));
-    ir_id picked = ir_reduce(g, IR_SUM, ir_select(g, hits(b, ids, rows[last]), z, number(b, 0)), axes, 0);
+    ir_id zero = number(b, 0);
+    ir_id picked = ir_reduce(g, IR_SUM, ir_select(g, hits(b, ids, rows[last]), z, zero), axes, 0);
     ir_id classes = ir_cast(g, ir_dim_node(g, rows[last]), dtype_of(b, ids));
-    ir_id valid = ir_binary(g, IR_AND, ir_binary(g, IR_GE, ids, number(b, 0)), ir_binary(g, IR_LT, ids, classes));
-    b->out = ir_select(g, valid, sub(b, norm, picked), number(b, NAN));
+    ir_id below = ir_binary(g, IR_LT, ids, classes);
+    ir_id valid = ir_binary(g, IR_AND, ir_binary(g, IR_GE, ids, zero), below), none = number(b, NAN);
+    b->out = ir_select(g, valid, sub(b, norm, picked), none);
 }
 sn_expr sn_cross_entropy_at(sn_expr logits, sn_expr ids, const char *file, int line) {
     ir_build call = {.name = "cross_entropy", .in = (sn_expr[]){logits, ids}, .n_in = 2};
@@ -253,7 +256,8 @@ sn_expr sn_cross_entropy_probs_at(sn_expr logits, sn_expr probs, const char *fil
 }
 
 static void one_hot(ir_build *b) {
-    ir_id hit = hits(b, class_ids(b, b->a), ir_build_dim(b, b->dim));
+    ir_dim classes = ir_build_dim(b, b->dim);
+    ir_id hit = hits(b, class_ids(b, b->a), classes);
     b->out = ir_cast(b->g, hit, b->dtype);
 }
 sn_expr sn_one_hot_at(sn_expr ids, sn_dim classes, sn_dtype dtype, const char *file, int line) {

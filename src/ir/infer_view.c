@@ -152,8 +152,10 @@ static void fill_ranges(ir_graph *g, ir_node *node, ir_id *in, int64_t *attr, ui
             base_fail(&g->trap, SN_ERR_ARGUMENT, "%s: step %lld of axis %u is not positive", op,
                       (long long)range[i].step, i);
         ir_dim extent = range[i].size;
-        if (range[i].step > 1 && extent != zero)
-            extent = ir_dim_add(g, ir_dim_mul(g, ir_dim_sub(g, extent, one), ir_dim_const(g, range[i].step)), one);
+        if (range[i].step > 1 && extent != zero) {
+            ir_dim step = ir_dim_const(g, range[i].step);
+            extent = ir_dim_add(g, ir_dim_mul(g, ir_dim_sub(g, extent, one), step), one);
+        }
         char what[BASE_TEXT_MAX];
         snprintf(what, sizeof what, "%s: axis %u: size %s from %s by %lld leaves the axis' size %s", op, i,
                  ir_dim_text(g, range[i].size).text, ir_dim_text(g, start).text, (long long)range[i].step,

@@ -303,11 +303,12 @@ static void lower_scatter(lw_part *p) {
     kn_size rows = lw_size(p, n->dim[0]);
     kn_id n_rows = rows.dim == KN_NONE ? kn_const_i(b, SN_I64, rows.k) : kn_dim_value(b, rows.dim);
     kn_id last = kn_prim2(b, KP_ADD, SN_I64, n_rows, kn_const_i(b, SN_I64, -1));
-    id = kn_prim2(b, KP_MAX, SN_I64, kn_prim2(b, KP_MIN, SN_I64, id, last), kn_const_i(b, SN_I64, 0));
+    kn_id none = kn_const_i(b, SN_I64, 0);
+    id = kn_prim2(b, KP_MAX, SN_I64, kn_prim2(b, KP_MIN, SN_I64, id, last), none);
     to.ix = id;
     to.ix_step = lw_size(p, row);
-    to.guard = kn_prim2(b, KP_LT, SN_BOOL, kn_const_i(b, SN_I64, 0), n_rows);
-    kn_id sum = kn_prim2(b, KP_ADD, type, kn_load(b, type, to), kn_load(b, type, value_at));
+    to.guard = kn_prim2(b, KP_LT, SN_BOOL, none, n_rows);
+    kn_id value = kn_load(b, type, value_at), sum = kn_prim2(b, KP_ADD, type, kn_load(b, type, to), value);
     kn_store(b, to, sum);
     kn_phase_end(b);
     kn_part_end(b);

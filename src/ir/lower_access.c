@@ -251,9 +251,9 @@ static kn_id runtime_start(lw_part *p, ir_id v, const int64_t *attr, ir_dim full
     kn_build *b = &p->launch->b;
     kn_id start = lw_value(p, ir_at(p->s->g, v)->in[attr[IR_SLICE_RUNTIME]]);
     /* full - ((size - 1) * step + 1) */
-    kn_id span =
-        kn_prim2(b, KP_MUL, SN_I64, plus(p, i64_dim(p, size), i64_const(p, -1)), i64_const(p, attr[IR_SLICE_STEP]));
-    kn_id last = kn_prim2(b, KP_SUB, SN_I64, plus(p, i64_dim(p, full), i64_const(p, -1)), span);
+    kn_id step = i64_const(p, attr[IR_SLICE_STEP]), minus_one = i64_const(p, -1);
+    kn_id span = kn_prim2(b, KP_MUL, SN_I64, plus(p, i64_dim(p, size), minus_one), step);
+    kn_id last = kn_prim2(b, KP_SUB, SN_I64, plus(p, i64_dim(p, full), minus_one), span);
     if ((ir_dim)attr[IR_SLICE_START] == ir_dim_const(p->s->g, 0)) return clamp(p, start, last);
     /* The start may be any number: clamped before the constant is added, so that nothing wraps. */
     kn_id more = i64_dim(p, (ir_dim)attr[IR_SLICE_START]);
@@ -319,8 +319,8 @@ static kn_id pad(lw_part *p, ir_id v) {
         kn_id from = kn_prim2(b, KP_SUB, SN_I64, index_of_class(p, c, v), start);
         if (attr[IR_SLICE_STEP] > 1) {
             /* No integer division in the kernel IR: exact for indices below 2^53 through f64. */
-            kn_id ratio = kn_prim2(b, KP_DIV, SN_F64, kn_prim1(b, KP_CAST, SN_F64, from),
-                                   kn_const_f(b, SN_F64, (double)attr[IR_SLICE_STEP]));
+            kn_id step = kn_const_f(b, SN_F64, (double)attr[IR_SLICE_STEP]);
+            kn_id ratio = kn_prim2(b, KP_DIV, SN_F64, kn_prim1(b, KP_CAST, SN_F64, from), step);
             kn_id whole_ratio = kn_prim1(b, KP_FLOOR, SN_F64, ratio);
             guard = both(p, guard, kn_prim2(b, KP_EQ, SN_BOOL, ratio, whole_ratio));
             from = kn_prim1(b, KP_CAST, SN_I64, whole_ratio);
@@ -373,12 +373,13 @@ static kn_id gather(lw_part *p, ir_id v) {
     kn_id id = p->s->node[v].edge[1].pointwise ? lw_value(p, n->in[1]) : lw_load_operand(p, v, 1);
     if (ir_at(g, n->in[1])->dtype != SN_I64) id = kn_prim1(b, KP_CAST, SN_I64, id);
     kn_access access = operand_access(p, v, 0);
-    id = clamp(p, id, plus(p, i64_dim(p, x->dim[0]), i64_const(p, -1)));
+    kn_id minus_one = i64_const(p, -1), n_rows = i64_dim(p, x->dim[0]);
+    id = clamp(p, id, plus(p, n_rows, minus_one));
     access.ix = id;
     access.ix_step = lw_size(p, stride_of(p, x, 0));
     int64_t rows;
     if (!ir_dim_is_const(g, x->dim[0], &rows) || rows == 0) /* no row to read */
-        access.guard = kn_prim2(b, KP_LT, SN_BOOL, i64_const(p, 0), i64_dim(p, x->dim[0]));
+        access.guard = kn_prim2(b, KP_LT, SN_BOOL, i64_const(p, 0), n_rows);
     return kn_load(b, (sn_dtype)n->dtype, access);
 }
 

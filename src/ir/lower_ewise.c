@@ -26,7 +26,10 @@ LOWER(floor) { return one(r, KP_FLOOR); }
 LOWER(square) { return kn_prim2(r->b, KP_MUL, r->type, r->x[0], r->x[0]); }
 LOWER(reciprocal) { return kn_prim2(r->b, KP_DIV, r->type, number(r, 1), r->x[0]); }
 LOWER(sqrt) { return one(r, KP_SQRT); }
-LOWER(rsqrt) { return kn_prim2(r->b, KP_DIV, r->type, number(r, 1), one(r, KP_SQRT)); }
+LOWER(rsqrt) {
+    kn_id root = one(r, KP_SQRT);
+    return kn_prim2(r->b, KP_DIV, r->type, number(r, 1), root);
+}
 LOWER(exp) { return one(r, KP_EXP); }
 LOWER(expm1) { return one(r, KP_EXPM1); }
 LOWER(log) { return one(r, KP_LOG); }
@@ -40,9 +43,10 @@ LOWER(relu) { return kn_prim2(r->b, KP_MAX, r->type, r->x[0], number(r, 0)); }
 /* -1, 0 or 1 by comparisons; a NaN is neither above nor below and passes through. */
 LOWER(sign) {
     kn_id zero = number(r, 0), x = r->x[0];
-    kn_id above = kn_prim3(r->b, KP_SELECT, r->type, test(r, KP_LT, zero, x), number(r, 1), x);
+    kn_id unit = number(r, 1), above = kn_prim3(r->b, KP_SELECT, r->type, test(r, KP_LT, zero, x), unit, x);
     if (r->type == SN_U8) return above;
-    return kn_prim3(r->b, KP_SELECT, r->type, test(r, KP_LT, x, zero), number(r, -1), above);
+    kn_id minus_one = number(r, -1);
+    return kn_prim3(r->b, KP_SELECT, r->type, test(r, KP_LT, x, zero), minus_one, above);
 }
 
 /* max(a, 0) + log1p(exp(-|a|)): no overflow for any a. */

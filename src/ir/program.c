@@ -258,7 +258,8 @@ static void make_gemm(builder *b, int32_t step) {
     const ir_node *n = ir_at(s->g, v);
     const ir_dim *extent = s->extent + s->node[v].slot;
     ir_graph *g = s->g;
-    ir_dim flops = ir_dim_mul(g, ir_dim_const(g, 2), ir_dim_mul(g, extent[0], ir_dim_mul(g, extent[1], extent[2])));
+    ir_dim products = ir_dim_mul(g, extent[0], ir_dim_mul(g, extent[1], extent[2]));
+    ir_dim flops = ir_dim_mul(g, ir_dim_const(g, 2), products);
     pg_step *out = &b->step.at[step];
     *out = (pg_step){.kind = PG_GEMM,
                      .name = base_arena_printf(s->arena, "%s.%d matmul", g->name ? g->name : "graph", (int)step),

@@ -87,7 +87,8 @@ void net_momentum(net *n, double rate, double keep) {
     gradients(n, d);
     for (uint32_t i = 0; i < n->n_param; i++) {
         sn_expr old = kept_like(n, "velocity", i, 100);
-        sn_expr velocity = sn_sub(sn_mul(net_const(n, keep), old), sn_mul(net_const(n, rate), d[i]));
+        sn_expr step = sn_mul(net_const(n, rate), d[i]);
+        sn_expr velocity = sn_sub(sn_mul(net_const(n, keep), old), step);
         net_update(n, old, velocity);
         net_update(n, n->param[i], sn_add(n->param[i], velocity));
     }
@@ -102,15 +103,17 @@ void net_adam(net *n, double rate) {
     sn_expr t = sn_add(steps, one);
     net_update(n, steps, t);
     sn_expr part1 = sn_sub(one, sn_pow(net_const(n, b1), t)), part2 = sn_sub(one, sn_pow(net_const(n, b2), t));
-    sn_expr step = sn_div(sn_mul(net_const(n, rate), sn_sqrt(part2)), part1);
+    sn_expr root = sn_sqrt(part2), step = sn_div(sn_mul(net_const(n, rate), root), part1);
     for (uint32_t i = 0; i < n->n_param; i++) {
         sn_expr m = kept_like(n, "m", i, 100), v = kept_like(n, "v", i, 100);
         n->low[n->n_var - 1] = 0; /* a mean of squares */
-        sn_expr m1 = sn_add(sn_mul(net_const(n, b1), m), sn_mul(net_const(n, 1 - b1), d[i]));
-        sn_expr v1 = sn_add(sn_mul(net_const(n, b2), v), sn_mul(net_const(n, 1 - b2), sn_square(d[i])));
+        sn_expr m2 = sn_mul(net_const(n, 1 - b1), d[i]), m1 = sn_add(sn_mul(net_const(n, b1), m), m2);
+        sn_expr square = sn_square(d[i]), v2 = sn_mul(net_const(n, 1 - b2), square);
+        sn_expr v1 = sn_add(sn_mul(net_const(n, b2), v), v2);
         net_update(n, m, m1);
         net_update(n, v, v1);
-        sn_expr move = sn_div(sn_mul(step, m1), sn_add(sn_sqrt(v1), net_const(n, 1e-8)));
+        sn_expr least = net_const(n, 1e-8), below = sn_add(sn_sqrt(v1), least);
+        sn_expr move = sn_div(sn_mul(step, m1), below);
         net_update(n, n->param[i], sn_sub(n->param[i], move));
     }
 }
@@ -130,7 +133,7 @@ void net_moons(net *n, sn_context *ctx, int64_t h, int transposed) {
     n->n_param = n->n_var;
     sn_expr hidden = sn_tanh(sn_linear(x, transposed ? sn_t(w1) : w1, b1));
     sn_expr logits = sn_linear(hidden, transposed ? sn_t(w2) : w2, b2);
-    sn_expr squares = sn_add(sn_sum_all(sn_square(w1)), sn_sum_all(sn_square(w2)));
+    sn_expr squares2 = sn_sum_all(sn_square(w2)), squares = sn_add(sn_sum_all(sn_square(w1)), squares2);
     sn_expr examples = sn_cast(sn_dim_value(n->g, N), SN_F32);
     sn_expr penalty = sn_div(sn_mul(net_const(n, 0.005), squares), examples);
     n->loss = sn_add(sn_mean_all(sn_cross_entropy(logits, y)), penalty);
@@ -215,7 +218,8 @@ void net_logistic(net *n, sn_context *ctx) {
     n->param[0] = net_input(n, "w", SN_SHAPE(D));
     n->n_param = 1;
     sn_expr z = sn_matmul(x, n->param[0]);
-    n->loss = sn_mean_all(sn_sub(sn_softplus(z), sn_mul(t, z)));
+    sn_expr tz = sn_mul(t, z);
+    n->loss = sn_mean_all(sn_sub(sn_softplus(z), tz));
 }
 
 /* ---- running
