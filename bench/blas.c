@@ -1,4 +1,4 @@
-/* Matrix products by OpenBLAS on a team: one serial call for each thread's range of rows or columns of the result. */
+/* Matrix products by OpenBLAS on a team: one call for each thread's range of rows or columns of the result. */
 #define _GNU_SOURCE
 #include "blas.h"
 
@@ -7,17 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An OpenBLAS older than the processor falls back to SSE3 kernels: the yardstick gets the best there are. */
+/* An OpenBLAS older than the processor falls back to SSE3 kernels: the yardstick gets the best there are. Several
+ * threads of the team call it at once, which the serial flavour does not bear: it is the one with threads, told to
+ * start none. */
 static void prefer_kernels(int on) {
-    static int ours;
+    static int ours, threads;
     const char *core = __builtin_cpu_supports("avx512f") ? "SkylakeX" : "Haswell";
     if (on && !getenv("OPENBLAS_CORETYPE") && __builtin_cpu_supports("avx2"))
         ours = !setenv("OPENBLAS_CORETYPE", core, 1);
+    if (on && !getenv("OPENBLAS_NUM_THREADS")) threads = !setenv("OPENBLAS_NUM_THREADS", "1", 1);
     if (!on && ours) unsetenv("OPENBLAS_CORETYPE");
+    if (!on && threads) unsetenv("OPENBLAS_NUM_THREADS");
 }
 
 static blas_sgemm *open_first(void) {
-    static const char *const names[] = {"/usr/lib/x86_64-linux-gnu/openblas-serial/libopenblas.so.0",
+    static const char *const names[] = {"/usr/lib/x86_64-linux-gnu/openblas-pthread/libopenblas.so.0",
                                         "libopenblas.so.0", "libcblas.so.3", "libblas.so.3"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         void *so = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
