@@ -227,6 +227,12 @@ SN_API sn_status sn_context_sync(sn_context *ctx);
 /* Name of the backend in use: "cpu" or "interp". */
 SN_API const char *sn_context_backend(const sn_context *ctx);
 
+/* For code that is built on this header, as nn.h is: host memory by the context's allocator (p NULL allocates, new_size
+ * 0 frees and returns NULL, old_size is the size that p was asked for; NULL on failure, where p stays as it is) .. */
+SN_API void *sn_context_realloc(sn_context *ctx, void *p, size_t old_size, size_t new_size);
+/* .. and a failure of that code's own: keeps the sentence for sn_context_error, returns the status. */
+SN_API sn_status sn_context_fail(sn_context *ctx, sn_status status, const char *sentence);
+
 /* ---- variables ------------------------------------------------------------------------------------------------- */
 
 /* A variable of constant shape, filled with zeros. name is copied and must be unique only inside one function. */
@@ -249,6 +255,11 @@ SN_API void sn_graph_free(sn_graph *graph);
  * which does not spoil the graph; "" where there is none. Valid until the next call on the graph. */
 SN_API const char *sn_graph_error(const sn_graph *graph);
 SN_API sn_status sn_graph_status(const sn_graph *graph);
+/* For builders of users' own: keeps the sentence, with the place in front, as the graph's error unless it has one
+ * already. Returns poison. file may be NULL: no place. */
+SN_API sn_expr sn_graph_fail(sn_graph *graph, sn_status status, const char *sentence, const char *file, int line);
+/* The context that the graph was made with. */
+SN_API sn_context *sn_graph_context(const sn_graph *graph);
 
 /* A named dim, decided at each call by the inputs. A named dim never broadcasts and is never silently 1. The same name
  * gives the same dim. */
@@ -340,6 +351,11 @@ SN_API void sn_call_free(sn_call *call);
 SN_API sn_status sn_call_bind_input(sn_call *call, size_t index, const sn_tensor *tensor);
 SN_API sn_status sn_call_bind_output(sn_call *call, size_t index, const sn_tensor *tensor);
 SN_API sn_status sn_call_run(sn_call *call);
+/* Runs n times while input number `input`, an i64 scalar, counts first, first + 1, ..: a loop over data that lies in
+ * variables. The input need not be bound, and keeps what it is bound to. Outputs hold what the last run gave. All that
+ * can fail does so before the first run; from there to the end nobody else writes the function's variables, and nobody
+ * sees those that it updates. n 0 checks and runs nothing. */
+SN_API sn_status sn_call_run_steps(sn_call *call, size_t input, int64_t first, int64_t n);
 SN_API const char *sn_call_error(const sn_call *call);
 
 /* Value of an expression that needs no inputs but variables (and the given inputs). Compiles, runs and forgets. */

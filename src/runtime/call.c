@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "ir/infer.h"
+
 /* Every run is timed at first, then one in SAMPLE, since reading the clock costs as much as a small kernel. */
 enum { ALWAYS_TIMED = 64, SAMPLE = 16 };
 
@@ -149,19 +151,20 @@ static sn_status bind(sn_call *call, uint32_t slot, const sn_tensor *tensor) {
     return SN_OK;
 }
 
+static sn_status no_such(sn_call *call, const char *what, size_t index, uint32_t n) {
+    return base_set_error(&call->error, SN_ERR_ARGUMENT, "function \"%s\" has no %s %zu: it has %u",
+                          call->function->name, what, index, (unsigned)n);
+}
+
 sn_status sn_call_bind_input(sn_call *call, size_t index, const sn_tensor *tensor) {
     if (!call) return SN_ERR_ARGUMENT;
-    if (index >= call->function->n_input)
-        return base_set_error(&call->error, SN_ERR_ARGUMENT, "function \"%s\" has no input %zu: it has %u",
-                              call->function->name, index, (unsigned)call->function->n_input);
+    if (index >= call->function->n_input) return no_such(call, "input", index, call->function->n_input);
     return bind(call, (uint32_t)index, tensor);
 }
 
 sn_status sn_call_bind_output(sn_call *call, size_t index, const sn_tensor *tensor) {
     if (!call) return SN_ERR_ARGUMENT;
-    if (index >= call->function->roots.n_out)
-        return base_set_error(&call->error, SN_ERR_ARGUMENT, "function \"%s\" has no output %zu: it has %u",
-                              call->function->name, index, (unsigned)call->function->roots.n_out);
+    if (index >= call->function->roots.n_out) return no_such(call, "output", index, call->function->roots.n_out);
     return bind(call, call->function->n_input + (uint32_t)index, tensor);
 }
 
@@ -251,6 +254,17 @@ static void run_timed(sn_call *call) {
     }
 }
 
+static void run_once(sn_call *call) {
+    const sn_function *f = call->function;
+    uint64_t run = atomic_load_explicit(&call->runs, memory_order_relaxed);
+    if (run < ALWAYS_TIMED || run % SAMPLE == 0) {
+        run_timed(call);
+    } else {
+        for (const rt_step *s = call->step, *end = s + f->program->n_step; s < end; s++) run_step(f->ctx, s);
+    }
+    atomic_store_explicit(&call->runs, run + 1, memory_order_relaxed);
+}
+
 sn_status sn_call_run(sn_call *call) {
     if (!call) return SN_ERR_ARGUMENT;
     if (call->state != RT_READY) {
@@ -258,17 +272,55 @@ sn_status sn_call_run(sn_call *call) {
         if (status) return status;
     }
     const sn_function *f = call->function;
-    const sn_context *ctx = f->ctx;
-    uint64_t run = atomic_load_explicit(&call->runs, memory_order_relaxed);
     if (f->n_held) lock_variables(f);
-    if (run < ALWAYS_TIMED || run % SAMPLE == 0) {
-        run_timed(call);
-    } else {
-        for (const rt_step *s = call->step, *end = s + f->program->n_step; s < end; s++) run_step(ctx, s);
-    }
+    run_once(call);
     if (f->n_held) unlock_variables(f);
-    atomic_store_explicit(&call->runs, run + 1, memory_order_relaxed);
     return SN_OK;
+}
+
+static sn_status check_steps(sn_call *call, size_t input, int64_t first, int64_t n) {
+    const sn_function *f = call->function;
+    int64_t end;
+    if (input >= f->n_input) return no_such(call, "input", input, f->n_input);
+    const ir_node *node = ir_at(&f->graph, f->graph.input.at[input]);
+    if (node->dtype != SN_I64 || node->rank)
+        return base_set_error(&call->error, SN_ERR_DTYPE, "input \"%s\": %s cannot count: an i64 scalar wanted",
+                              f->graph.input_name.at[input], ir_type_text(&f->graph, f->graph.input.at[input]).text);
+    if (n < 0 || __builtin_add_overflow(first, n, &end))
+        return base_set_error(&call->error, SN_ERR_ARGUMENT,
+                              "input \"%s\": cannot count %lld steps from %lld: the number has to be 0 or more, the "
+                              "last value to fit 63 bits",
+                              f->graph.input_name.at[input], (long long)n, (long long)first);
+    return SN_OK;
+}
+
+/* The counting input is bound to a number inside the call for as long as the steps run. It tells no dims, so the sizes
+ * stay solved, and the addresses are what has to be put in again afterwards. */
+sn_status sn_call_run_steps(sn_call *call, size_t input, int64_t first, int64_t n) {
+    if (!call) return SN_ERR_ARGUMENT;
+    sn_status status = check_steps(call, input, first, n);
+    if (status) return status;
+    const sn_function *f = call->function;
+    const sn_tensor was = call->tensor[input];
+    const uint8_t was_bound = call->bound[input];
+    call->count_at = first;
+    call->tensor[input] = sn_tensor_of(SN_I64, &call->count_at, 0, NULL);
+    call->bound[input] = 1;
+    if (call->state == RT_READY) call->state = RT_POINTERS;
+    status = prepare(call);
+    if (!status && n) {
+        if (f->n_held) lock_variables(f);
+        run_once(call);
+        for (int64_t left = n - 1; left; left--) {
+            call->count_at++;
+            run_once(call);
+        }
+        if (f->n_held) unlock_variables(f);
+    }
+    call->tensor[input] = was;
+    call->bound[input] = was_bound;
+    if (call->state == RT_READY) call->state = RT_POINTERS;
+    return status;
 }
 
 /* ---- the convenience over it

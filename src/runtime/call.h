@@ -36,8 +36,9 @@ struct sn_call {
     rt_state state;
     sn_tensor *tensor; /* inputs, then outputs */
     uint8_t *bound;
-    int64_t *names; /* values of the named dims, and which of them .. */
-    uint32_t *from; /* .. input told it */
+    int64_t count_at; /* what the counting input of sn_call_run_steps reads */
+    int64_t *names;   /* values of the named dims, and which of them .. */
+    uint32_t *from;   /* .. input told it */
     rt_step *step;
     size_t *temp_bytes, *temp_offset;
     uint32_t *plan_scratch;

@@ -128,6 +128,14 @@ void sn_context_free(sn_context *ctx) {
 
 const char *sn_context_error(const sn_context *ctx) { return ctx ? ctx->error.text : "no context"; }
 
+sn_status sn_context_fail(sn_context *ctx, sn_status status, const char *sentence) {
+    return ctx ? rt_context_fail(ctx, status ? status : SN_ERR_ARGUMENT, "%s", sentence ? sentence : "") : status;
+}
+
+void *sn_context_realloc(sn_context *ctx, void *p, size_t old_size, size_t new_size) {
+    return ctx ? base_realloc(&ctx->alloc, p, old_size, new_size) : NULL;
+}
+
 /* Launches are complete when they return on every backend there is. */
 sn_status sn_context_sync(sn_context *ctx) { return ctx ? SN_OK : SN_ERR_ARGUMENT; }
 

@@ -29,6 +29,13 @@ void sn_graph_free(sn_graph *g) {
     base_free(&ctx->alloc, g, sizeof *g);
 }
 
+sn_expr sn_graph_fail(sn_graph *g, sn_status status, const char *sentence, const char *file, int line) {
+    if (g) ir_build_error(g, status ? status : SN_ERR_ARGUMENT, sentence ? sentence : "", file, line);
+    return (sn_expr){g, 0};
+}
+
+sn_context *sn_graph_context(const sn_graph *g) { return g ? g->context : NULL; }
+
 void sn_string_free(sn_context *ctx, char *text) {
     if (ctx && text) base_free(&ctx->alloc, text, strlen(text) + 1);
 }
