@@ -4,7 +4,7 @@ set -eu
 source=$1 build=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-for header in sinter.h; do
+for header in sinter.h nn.h; do
     printf '#include <sinter/%s>\nint main(void) { return sn_dtype_size(SN_F32) == 0; }\n' "$header" >"$work/c.c"
     cp "$work/c.c" "$work/c.cpp"
     for compiler in gcc clang; do

@@ -22,6 +22,7 @@ prefix=$work/prefix
 lib=$prefix/$libdir
 cat >"$work/wanted" <<END
 bin/sinter
+include/sinter/nn.h
 include/sinter/ops.h
 include/sinter/sinter.h
 $libdir/cmake/sinter/sinterConfig.cmake
