@@ -127,7 +127,7 @@ START_TEST(format) {
 #define ZERO_8 0, 0, 0, 0, 0, 0, 0, 0
     /* clang-format off */
     static const unsigned char want[] = {
-        'S', 'N', 'K', 'N', 1, 0,                                                     /* version */
+        'S', 'N', 'K', 'N', 2, 0,                                                     /* version */
         0, 0, 2, 0, 2, 0, 2, 0, 1, 0, 1, 0, 0, 0, 0, 0,                               /* counts */
         0, 2, 2, 1, 0, 0, 0, 0, 0, 0, 0, NONE,                                        /* x */
         1, 2, 2, 1, 0, 0, 0, 0, 0, 0, 0, NONE,                                        /* y */
@@ -135,8 +135,8 @@ START_TEST(format) {
         1, 0, NONE, NONE, 0, ZERO_8, NONE, ZERO_8, NONE,                              /* y[0] */
         4, 0, 2, NONE, NONE, NONE, 0, 0, ZERO_8, ZERO_8,                              /* load */
         5, 0, 2, 0, 0, NONE, NONE, 1, 0, ZERO_8, ZERO_8,                              /* store */
-        0, 0, 2, 0, 0, 0, NONE, 1, 1,                                                 /* phase */
-        0, 0, 1, 0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0,                                     /* part */
+        0, 0, 2, 0, 0, 0, NONE, 1, 0, 1,                                              /* phase */
+        0, 0, 1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0,                            /* part */
     };
     /* clang-format on */
     kernels_room room;
@@ -214,7 +214,7 @@ END_TEST
 
 /* Counts that promise the most for the fewest bytes take no memory. */
 START_TEST(promises) {
-    static const unsigned char bytes[] = {'S',  'N',  'K',  'N',  1,    0,    0xff, 0xff, 0xff, 0xff, 0xff,
+    static const unsigned char bytes[] = {'S',  'N',  'K',  'N',  2,    0,    0xff, 0xff, 0xff, 0xff, 0xff,
                                           0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     kernels_room room;
     kernels_room_init(&room);

@@ -45,7 +45,7 @@ START_TEST(chunks) {
             for (int g = 0; g < 3; g++)
                 for (int c = 0; c < 5; c++) {
                     const int64_t dims[3] = {extents[e], 1, extents[e]};
-                    p->tile = (uint8_t)tiles[t];
+                    p->tile = (uint16_t)tiles[t];
                     p->grain = grains[g];
                     p->max_chunks = most[c];
                     int64_t n_tiles = kn_tiles(k, 0, dims), n = kn_chunks(k, 0, dims), last = 0, least = INT64_MAX,

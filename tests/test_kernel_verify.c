@@ -91,8 +91,10 @@ START_TEST(verify_structure) {
     BAD(kernels_softmax, "bad list of point axes", k->part[0].point[0] = KN_NONE);
     BAD(kernels_transpose, "bad list of point axes", k->part[0].point[0] = k->part[0].point[1]);
     BAD(kernels_softmax, "tile 3", k->part[0].tile = 3);
-    BAD(kernels_softmax, "tile 128", k->part[0].tile = 128);
+    BAD(kernels_softmax, "tile 2048", k->part[0].tile = 2048);
     BAD(kernels_softmax, "tile 0", k->part[0].tile = 0);
+    BAD(kernels_softmax, "team 0", k->part[0].team = 0);
+    BAD(kernels_softmax, "team 96", k->part[0].team = 96);
     BAD(kernels_moons_update, "tile 2", k->part[4].tile = 2);
     BAD(kernels_softmax, "grain and max_chunks", k->part[0].grain = 0);
     BAD(kernels_softmax, "grain and max_chunks", k->part[0].max_chunks = 0);
@@ -108,7 +110,7 @@ START_TEST(verify_structure) {
     BAD(kernels_softmax, "ilp 16", k->phase[0].ilp = 16);
     BAD(kernels_softmax_short, "ilp 2", k->phase[0].ilp = 2);
     BAD(kernels_softmax, "width 3", k->phase[0].width = 3);
-    BAD(kernels_softmax, "width 128", k->phase[0].width = 128);
+    BAD(kernels_softmax, "width 2048", k->phase[0].width = 2048);
     BAD(kernels_softmax, "width 8 without lanes", k->phase[0].lanes = KN_NONE);
     BAD(kernels_softmax_short, "is not the tile", k->phase[0].width = 8);
     BAD(kernels_transpose, "lanes are neither", k->phase[0].lanes = 0);

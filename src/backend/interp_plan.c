@@ -142,7 +142,7 @@ static uint32_t block_of(const kn_kernel *k, const kn_part *part, const kn_phase
             return 1;
     }
     uint32_t block = BLOCK_SLOTS / part->tile;
-    return block > MAX_BLOCK ? MAX_BLOCK : block;
+    return block > MAX_BLOCK ? MAX_BLOCK : block ? block : 1;
 }
 
 interp_plan *interp_plan_new(base_arena *arena, const kn_kernel *k) {

@@ -6,7 +6,7 @@
 
 #include "ir/kernel.h"
 
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 
 /* One direction of the walk: writes into out, or reads from at. Reading past the end gives zeros and sets `bad`. */
 typedef struct {
@@ -119,6 +119,7 @@ static void item_part(coder *c, kn_part *p) {
     CODE(c, p->end_phase);
     item_list(c, &p->n_point, p->point);
     CODE(c, p->tile);
+    CODE(c, p->team);
     CODE(c, p->grain);
     CODE(c, p->max_chunks);
 }
@@ -171,7 +172,7 @@ kn_kernel *kn_decode(base_arena *arena, const void *bytes, size_t n) {
     /* What the counts promise must fit in what is left, by the least size of each item, before memory is taken for it.
      */
     size_t least = (size_t)k->n_axis * 11 + (size_t)k->n_mem * 13 + (size_t)k->n_access * 27 + (size_t)k->n_inst * 27 +
-                   (size_t)k->n_phase * 10 + (size_t)k->n_part * 14;
+                   (size_t)k->n_phase * 11 + (size_t)k->n_part * 17;
     if (c.bad || least > (size_t)(c.end - c.at))
         base_fail(arena->trap, SN_ERR_PARSE, "a kernel is cut off: %zu bytes", n);
     k->axis = ARENA_ARRAY(arena, kn_axis, k->n_axis);

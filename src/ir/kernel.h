@@ -52,7 +52,7 @@
 #include "sinter/sinter.h"
 
 typedef uint16_t kn_id;
-enum { KN_NONE = 0xffff, KN_MAX_NEST = 8, KN_MAX_AXES = 32, KN_MAX_UNROLL = 32, KN_MAX_ILP = 8, KN_MAX_WIDTH = 64 };
+enum { KN_NONE = 0xffff, KN_MAX_NEST = 8, KN_MAX_AXES = 32, KN_MAX_UNROLL = 32, KN_MAX_ILP = 8, KN_MAX_WIDTH = 1024 };
 enum { KN_MAX_MEMS = 1024, KN_MAX_COPIES = 1 << 16 /* of all instructions together, once UNROLL axes are expanded */ };
 
 /* k * dims[dim]; dim == KN_NONE: the constant k. */
@@ -145,8 +145,8 @@ typedef struct {
     uint8_t n_loop;
     kn_id loop[KN_MAX_NEST];
     kn_id lanes;
-    uint8_t width; /* power of two; 1 with lanes == KN_NONE */
-    uint8_t ilp;   /* 1 .. KN_MAX_ILP, power of two */
+    uint16_t width; /* power of two, <= KN_MAX_WIDTH; 1 with lanes == KN_NONE */
+    uint8_t ilp;    /* 1 .. KN_MAX_ILP, power of two */
 } kn_phase;
 
 /* An index space. The parts of a kernel are independent and share a launch. */
@@ -154,7 +154,9 @@ typedef struct {
     kn_id first_phase, end_phase;
     uint8_t n_point;
     kn_id point[KN_MAX_NEST];
-    uint8_t tile;   /* points of the last point axis done together: power of two, <= KN_MAX_WIDTH; 1 without points */
+    uint16_t tile;  /* points of the last point axis done together: power of two, <= KN_MAX_WIDTH; 1 without points */
+    uint16_t team;  /* threads that share a tile, power of two, <= KN_MAX_WIDTH: for backends that have many. It
+                       decides no bit of any result. 1 on the CPU */
     uint32_t grain; /* least tiles per chunk */
     uint32_t max_chunks; /* C = max(1, min(ceil(T / grain), max_chunks)): of extents alone, never of threads */
 } kn_part;

@@ -185,7 +185,8 @@ void kn_part_begin(kn_build *b, uint32_t n_point, const kn_id *point, uint32_t t
         base_fail(b->arena->trap, SN_ERR_UNSUPPORTED, "kernel too large: more than %d point axes", KN_MAX_NEST);
     kn_part part = {.first_phase = (kn_id)b->phase.n,
                     .n_point = (uint8_t)n_point,
-                    .tile = (uint8_t)(tile <= KN_MAX_WIDTH ? tile : 0), /* 0 is refused by kn_verify */
+                    .tile = (uint16_t)(tile <= KN_MAX_WIDTH ? tile : 0), /* 0 is refused by kn_verify */
+                    .team = 1,
                     .grain = grain,
                     .max_chunks = max_chunks};
     for (uint32_t i = 0; i < n_point; i++) part.point[i] = point[i];
@@ -201,7 +202,7 @@ void kn_phase_begin(kn_build *b, int at_entry, uint32_t n_loop, const kn_id *loo
                       .at_entry = at_entry != 0,
                       .n_loop = (uint8_t)n_loop,
                       .lanes = lanes,
-                      .width = (uint8_t)(width <= KN_MAX_WIDTH ? width : 0),
+                      .width = (uint16_t)(width <= KN_MAX_WIDTH ? width : 0),
                       .ilp = (uint8_t)(ilp <= KN_MAX_ILP ? ilp : 0)};
     for (uint32_t i = 0; i < n_loop; i++) phase.loop[i] = loop[i];
     *base_vec_push(&b->phase, b->arena) = phase;

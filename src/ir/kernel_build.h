@@ -46,7 +46,8 @@ kn_id kn_fold(kn_build *b, kn_prim prim, sn_dtype type, uint32_t fold, kn_id x, 
 /* Fold over the part's POINT axes (the set fold) into the accumulator at access. */
 kn_id kn_fold_points(kn_build *b, kn_prim prim, sn_dtype type, uint32_t fold, kn_id x, kn_id y, kn_access access);
 
-/* Phases and parts are opened and closed in order: part_begin, { phase_begin, instructions, phase_end }, part_end. */
+/* Phases and parts are opened and closed in order (a part's team is 1 unless it is set): part_begin, { phase_begin,
+ * instructions, phase_end }, part_end. */
 void kn_part_begin(kn_build *b, uint32_t n_point, const kn_id *point, uint32_t tile, uint32_t grain,
                    uint32_t max_chunks);
 void kn_phase_begin(kn_build *b, int at_entry, uint32_t n_loop, const kn_id *loop, kn_id lanes, uint32_t width,

@@ -186,6 +186,7 @@ static void print_part(const kn_kernel *k, uint32_t part, base_strbuf *out) {
         print_axes(k, p->n_point, p->point, out);
         base_strbuf_printf(out, "  tile %u  grain %u  chunks <= %u", p->tile, p->grain, p->max_chunks);
     }
+    if (p->team > 1) base_strbuf_printf(out, "  team %u", p->team);
     base_strbuf_puts(out, "\n");
     for (uint32_t i = p->first_phase; i < p->end_phase; i++) print_phase(k, i, out);
 }

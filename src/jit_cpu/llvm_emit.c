@@ -34,7 +34,7 @@ LLVMValueRef em_intrinsic(em *e, const char *name, LLVMTypeRef *types, size_t n_
 LLVMValueRef em_and(em *e, LLVMValueRef a, LLVMValueRef b) { return !a ? b : !b ? a : LLVMBuildAnd(e->b, a, b, ""); }
 
 LLVMValueRef em_lanes_below(em *e, uint32_t lanes, LLVMValueRef n) {
-    LLVMValueRef lane[KN_MAX_WIDTH];
+    LLVMValueRef lane[EM_MAX_WIDTH];
     for (uint32_t i = 0; i < lanes; i++) lane[i] = em_i32(e, i);
     LLVMValueRef n32 = em_splat(e, LLVMBuildTrunc(e->b, n, e->i32, ""), lanes);
     return LLVMBuildICmp(e->b, LLVMIntSLT, LLVMConstVector(lane, lanes), n32, "mask");
@@ -334,8 +334,21 @@ static LLVMValueRef new_function(em *e, const char *name, LLVMTypeRef *types, un
     return fn;
 }
 
+static void check_widths(const em *e) {
+    uint32_t widest = 1;
+    for (uint32_t p = 0; p < e->k->n_part; p++)
+        if (e->k->part[p].tile > widest) widest = e->k->part[p].tile;
+    for (uint32_t p = 0; p < e->k->n_phase; p++)
+        if (e->k->phase[p].width > widest) widest = e->k->phase[p].width;
+    if (widest > EM_MAX_WIDTH)
+        base_fail(e->arena->trap, SN_ERR_UNSUPPORTED,
+                  "a kernel scheduled for another processor: vectors or tiles of %u, at most %d here", widest,
+                  EM_MAX_WIDTH);
+}
+
 void em_kernel(em *e, const char *symbol) {
     const kn_kernel *k = e->k;
+    check_widths(e);
     e->void_type = LLVMVoidTypeInContext(e->context);
     e->ptr = LLVMPointerTypeInContext(e->context, 0);
     e->i1 = LLVMInt1TypeInContext(e->context);

@@ -20,6 +20,8 @@
 
 #include "ir/kernel.h"
 
+enum { EM_MAX_WIDTH = 64 }; /* of vectors and tiles here; wider ones are for other processors */
+
 typedef enum { EM_COPIES, EM_LOOP_LANES, EM_POINT_LANES } em_mode;
 
 /* An instance of an instruction. */
@@ -88,8 +90,8 @@ typedef struct {
     /* the tile: full, or ragged with these masks */
     LLVMValueRef tile_n;                     /* points present; NULL: all */
     LLVMValueRef tile_mask;                  /* lanes present; NULL: all */
-    LLVMValueRef tile_offset[KN_MAX_WIDTH];  /* r, clamped */
-    LLVMValueRef tile_present[KN_MAX_WIDTH]; /* NULL: yes */
+    LLVMValueRef tile_offset[EM_MAX_WIDTH];  /* r, clamped */
+    LLVMValueRef tile_present[EM_MAX_WIDTH]; /* NULL: yes */
 
     /* the phase */
     const kn_phase *phase;

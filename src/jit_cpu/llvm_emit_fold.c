@@ -52,7 +52,7 @@ static LLVMValueRef choose(em *e, LLVMValueRef mask, LLVMValueRef yes, LLVMValue
 
 /* Lane l with lane l + lanes / 2, and so on until one is left. */
 static LLVMValueRef combine_lanes(em *e, const kn_inst *in, LLVMValueRef v, uint32_t lanes) {
-    LLVMValueRef pick[KN_MAX_WIDTH] = {0};
+    LLVMValueRef pick[EM_MAX_WIDTH] = {0};
     while (lanes > 1) {
         LLVMValueRef half[2];
         lanes /= 2;
@@ -234,7 +234,7 @@ void em_point_fold_end(em *e, kn_id inst) {
     em_aim(e, inst, (kn_id)(inst + 1), EM_AT_POINT);
     em_at at = {0};
     do {
-        LLVMValueRef acc[KN_MAX_WIDTH] = {0};
+        LLVMValueRef acc[EM_MAX_WIDTH] = {0};
         for (uint32_t r = 0; r < e->copies; r++) acc[r] = read_acc(e, e->acc[inst][at.slot * e->copies + r]);
         for (uint32_t n = e->copies; n > 1; n /= 2)
             for (uint32_t r = 0; r < n / 2; r++) acc[r] = combine(e, in, acc[r], acc[r + n / 2]);

@@ -150,10 +150,10 @@ static kn_id filling_axis(const em *e, const kn_access *a) {
 
 /* Element offsets of the lanes from the address of the first. */
 static LLVMValueRef lane_offsets(em *e, const kn_access *a, const em_at *at, uint32_t lanes) {
-    LLVMValueRef lane[KN_MAX_WIDTH], offsets;
+    LLVMValueRef lane[EM_MAX_WIDTH], offsets;
     int64_t step;
     if (const_lane_step(e, a, &step)) {
-        int narrow = a->ix == KN_NONE && step > INT32_MIN / KN_MAX_WIDTH && step < INT32_MAX / KN_MAX_WIDTH;
+        int narrow = a->ix == KN_NONE && step > INT32_MIN / EM_MAX_WIDTH && step < INT32_MAX / EM_MAX_WIDTH;
         for (uint32_t l = 0; l < lanes; l++) /* 32 bits take half the registers in a gather */
             lane[l] = LLVMConstInt(narrow ? e->i32 : e->i64, (uint64_t)em_mul64(step, (int64_t)l), 1);
         offsets = LLVMConstVector(lane, lanes);
@@ -187,7 +187,7 @@ static LLVMValueRef load_wide(em *e, kn_id acc, const em_at *at, uint32_t lanes,
     em_at first = *at;
     first.x[filling] = 0;
     LLVMTypeRef wide = em_vector(type_of(e, a), lanes * step);
-    LLVMValueRef all = load_plain(e, a, wide, place(e, acc, &first, lanes)), pick[KN_MAX_WIDTH];
+    LLVMValueRef all = load_plain(e, a, wide, place(e, acc, &first, lanes)), pick[EM_MAX_WIDTH];
     for (uint32_t l = 0; l < lanes; l++) pick[l] = em_i32(e, l * step + at->x[filling]);
     return LLVMBuildShuffleVector(e->b, all, LLVMGetPoison(wide), LLVMConstVector(pick, lanes), "");
 }
@@ -305,7 +305,7 @@ void em_store(em *e, kn_id access, const em_at *at, uint32_t lanes, LLVMValueRef
 
 /* x0 y0 x1 y1 .. of two vectors. */
 static LLVMValueRef interleave(em *e, LLVMValueRef x, LLVMValueRef y) {
-    LLVMValueRef pick[4 * KN_MAX_WIDTH];
+    LLVMValueRef pick[4 * EM_MAX_WIDTH];
     uint32_t n = LLVMGetVectorSize(LLVMTypeOf(x));
     for (uint32_t i = 0; i < 2 * n; i++) pick[i] = em_i32(e, i / 2 + (i % 2 ? n : 0));
     return LLVMBuildShuffleVector(e->b, x, y, LLVMConstVector(pick, 2 * n), "");

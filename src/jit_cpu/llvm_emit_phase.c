@@ -152,7 +152,7 @@ static LLVMValueRef index_value(em *e, kn_id axis, const em_at *at, uint32_t lan
     if (e->k->axis[axis].role == KN_UNROLL) return em_i64(e, at->x[axis]);
     LLVMValueRef index = e->index[axis];
     if (lanes > 1) {
-        LLVMValueRef lane[KN_MAX_WIDTH];
+        LLVMValueRef lane[EM_MAX_WIDTH];
         uint32_t first = axis == e->inner ? at->u * e->width : 0;
         for (uint32_t i = 0; i < lanes; i++) lane[i] = em_i64(e, first + i);
         return LLVMBuildAdd(b, em_splat(e, index, lanes), LLVMConstVector(lane, lanes), "ix");

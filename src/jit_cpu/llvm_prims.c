@@ -33,7 +33,7 @@ LLVMValueRef em_const(em *e, sn_dtype type, uint64_t bits) {
 
 LLVMValueRef em_splat(em *e, LLVMValueRef scalar, uint32_t lanes) {
     if (lanes == 1) return scalar;
-    LLVMValueRef at[KN_MAX_WIDTH];
+    LLVMValueRef at[EM_MAX_WIDTH];
     if (LLVMIsConstant(scalar)) {
         for (uint32_t i = 0; i < lanes; i++) at[i] = scalar;
         return LLVMConstVector(at, lanes);
