@@ -16,8 +16,8 @@ typedef struct digits {
 
 typedef struct mnist_data {
     digits train, test;
-    const char *name;       /* of the data set, told by the checksums of its labels: "MNIST", "Fashion-MNIST" .. */
-    const char *const *of;  /* the name of each class */
+    const char *name;      /* of the data set, told by the checksums of its labels: "MNIST", "Fashion-MNIST" .. */
+    const char *const *of; /* the name of each class */
 } mnist_data;
 
 /* The folder to look in where none is given: SINTER_MNIST_DIR, else where fetch-data puts the files. To free with free;

@@ -124,8 +124,7 @@ static bool read_magic(source *s, int32_t rank) {
     if (magic[2] != 0x08)
         return fail(s, "holds elements of type %02x, %s; wanted are unsigned bytes, type 08", magic[2],
                     type_name(magic[2]));
-    if (magic[3] != rank)
-        return fail(s, "has %d dimension%s, not %" PRId32, magic[3], magic[3] == 1 ? "" : "s", rank);
+    if (magic[3] != rank) return fail(s, "has %d dimension%s, not %" PRId32, magic[3], magic[3] == 1 ? "" : "s", rank);
     return true;
 }
 

@@ -14,6 +14,7 @@
 #include <sinter/sinter.h>
 
 #include "../common/array.h"
+#include "../common/canvas.h"
 #include "../common/npy.h"
 #include "../common/progress.h"
 #include "data.h"
@@ -165,7 +166,7 @@ static bool train(const network *net, const moons_options *o, const sn_tensor da
     for (size_t i = 0; i < 3; i++)
         if (!good(sn_call_bind_input(step, i, &inputs[i]), "binding", sn_call_error(step))) return false;
 
-    progress line = progress_start(o->passes);
+    progress line = progress_start(o->passes, "passes");
     double seconds = 0;
     for (int64_t pass = 0;;) {
         if (!print_loss(net, o, data, pass)) return false;
@@ -285,14 +286,7 @@ static bool dump_parameters(const network *net, const char *folder, const char *
 
 /* Before the training, so that a folder or file that cannot be written is not found out after it. */
 static bool prepare_files(const network *net, const moons_options *o, const sn_tensor data[2]) {
-    if (o->plot) {
-        FILE *file = fopen(o->plot, "ab");
-        if (!file) {
-            perror(o->plot);
-            return false;
-        }
-        fclose(file);
-    }
+    if (o->plot && !canvas_writable(o->plot)) return false;
     return !o->dump || (folder_make(o->dump) && npy_save(o->dump, "X.npy", &data[0]) &&
                         npy_save(o->dump, "y.npy", &data[1]) && dump_parameters(net, o->dump, "_init"));
 }

@@ -3,39 +3,25 @@
  * (found cell by cell, as marching squares do), the points, axes with ticks, title and legend. */
 #include "plot.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cairo.h>
-
 #include "../common/array.h"
+#include "../common/canvas.h"
 
-/* Lengths are in points of a canvas that is SCALE times as many pixels wide and high. */
-enum { WIDTH = 800, HEIGHT = 600, SCALE = 2 };
+enum { WIDTH = 800, HEIGHT = 600 };
 enum { AREA_X = 58, AREA_Y = 52, AREA_W = 722, AREA_H = 500 };
 
-typedef struct colour {
-    double r, g, b;
-} colour;
-
-static const colour ink = {0.15, 0.16, 0.18}, paper = {1, 1, 1}, unknown = {0.6, 0.6, 0.6};
 static const colour point_colour[2] = {{0.12, 0.38, 0.66}, {0.86, 0.36, 0.08}};
-
-static void use_colour(cairo_t *cr, colour c) { cairo_set_source_rgb(cr, c.r, c.g, c.b); }
-
-static colour blend(colour a, colour b, double t) {
-    return (colour){a.r + (b.r - a.r) * t, a.g + (b.g - a.g) * t, a.b + (b.b - a.b) * t};
-}
 
 /* Blue for 0, orange for 1, nearly white at 1/2; lighter than the points so that they stand out. */
 static colour region_colour(double p) {
     static const colour stop[5] = {
         {0.48, 0.68, 0.86}, {0.75, 0.86, 0.94}, {0.97, 0.97, 0.96}, {0.99, 0.85, 0.72}, {0.97, 0.68, 0.45}};
-    if (!(p >= 0 && p <= 1)) return unknown; /* a training that diverged gives NaN */
+    if (!(p >= 0 && p <= 1)) return colour_unknown; /* a training that diverged gives NaN */
     int at = p < 1 ? (int)(4 * p) : 3;
-    return blend(stop[at], stop[at + 1], 4 * p - at);
+    return colour_blend(stop[at], stop[at + 1], 4 * p - at);
 }
 
 /* ---- the plane and the paper ---------------------------------------------------------------------------------------
@@ -72,10 +58,6 @@ static double paper_y(const plot_view *v, double y) { return AREA_Y + AREA_H * (
 /* ---- regions and boundary ------------------------------------------------------------------------------------------
  */
 
-static uint32_t pixel(colour c) {
-    return (uint32_t)lround(255 * c.r) << 16 | (uint32_t)lround(255 * c.g) << 8 | (uint32_t)lround(255 * c.b);
-}
-
 /* One pixel a cell, drawn larger: cairo interpolates between their middles. */
 static void draw_regions(cairo_t *cr, const plot_grid *g) {
     cairo_surface_t *image = cairo_image_surface_create(CAIRO_FORMAT_RGB24, g->columns, g->rows);
@@ -84,7 +66,7 @@ static void draw_regions(cairo_t *cr, const plot_grid *g) {
         /* The image's first row is the top one. */
         unsigned char *to = bytes + (size_t)(g->rows - 1 - row) * (size_t)cairo_image_surface_get_stride(image);
         for (int column = 0; column < g->columns; column++) {
-            uint32_t value = pixel(region_colour(g->value[row * g->columns + column]));
+            uint32_t value = colour_pixel(region_colour(g->value[row * g->columns + column]));
             memcpy(to + 4 * (size_t)column, &value, sizeof value);
         }
     }
@@ -127,7 +109,7 @@ static void boundary_in_square(cairo_t *cr, const plot_grid *g, int column, int 
 static void draw_boundary(cairo_t *cr, const plot_grid *g) {
     for (int row = 0; row + 1 < g->rows; row++)
         for (int column = 0; column + 1 < g->columns; column++) boundary_in_square(cr, g, column, row);
-    use_colour(cr, ink);
+    colour_use(cr, colour_ink);
     cairo_set_line_width(cr, 1.6);
     cairo_set_line_cap(cr, CAIRO_LINE_CAP_ROUND);
     cairo_stroke(cr);
@@ -137,11 +119,10 @@ static void draw_boundary(cairo_t *cr, const plot_grid *g) {
  */
 
 static void draw_point(cairo_t *cr, double x, double y, double radius, int class) {
-    cairo_new_path(cr); /* text leaves a current point behind, from which the arc would draw a line */
     cairo_arc(cr, x, y, radius, 0, 6.283185307179586);
-    use_colour(cr, point_colour[class]);
+    colour_use(cr, point_colour[class]);
     cairo_fill_preserve(cr);
-    use_colour(cr, paper);
+    colour_use(cr, colour_paper);
     cairo_set_line_width(cr, radius / 4);
     cairo_stroke(cr);
 }
@@ -158,14 +139,6 @@ static void draw_points(cairo_t *cr, const plot_view *v, const sn_tensor *X, con
 /* ---- text and axes
  * --------------------------------------------------------------------------------------------------- */
 
-/* Text whose start (0), middle (0.5) or end (1) lies at x, on a base line at y. */
-static void draw_text(cairo_t *cr, const char *text, double x, double y, double where) {
-    cairo_text_extents_t size;
-    cairo_text_extents(cr, text, &size);
-    cairo_move_to(cr, x - where * size.x_advance, y);
-    cairo_show_text(cr, text);
-}
-
 /* The distance of two ticks: 1, 2 or 5 times a power of ten, about ten of them in the range. */
 static double tick_step(double range) {
     double power = pow(10, floor(log10(range / 10)));
@@ -180,11 +153,10 @@ static void tick_label(char *out, size_t size, double value, double step) {
 
 static void draw_axes(cairo_t *cr, const plot_view *v) {
     char text[32];
-    use_colour(cr, ink);
+    colour_use(cr, colour_ink);
     cairo_set_line_width(cr, 1);
     cairo_rectangle(cr, AREA_X, AREA_Y, AREA_W, AREA_H);
     cairo_stroke(cr);
-    cairo_set_font_size(cr, 12);
     double step = tick_step(v->right - v->left);
     for (double i = ceil(v->left / step); i * step <= v->right; i++) {
         double x = paper_x(v, i * step);
@@ -192,7 +164,7 @@ static void draw_axes(cairo_t *cr, const plot_view *v) {
         cairo_rel_line_to(cr, 0, 5);
         cairo_stroke(cr);
         tick_label(text, sizeof text, i * step, step);
-        draw_text(cr, text, x, AREA_Y + AREA_H + 18, 0.5);
+        canvas_text(cr, 12, text, x, AREA_Y + AREA_H + 18, 0.5);
     }
     for (double i = ceil(v->bottom / step); i * step <= v->top; i++) {
         double y = paper_y(v, i * step);
@@ -200,24 +172,21 @@ static void draw_axes(cairo_t *cr, const plot_view *v) {
         cairo_rel_line_to(cr, -5, 0);
         cairo_stroke(cr);
         tick_label(text, sizeof text, i * step, step);
-        draw_text(cr, text, AREA_X - 9, y + 4, 1);
+        canvas_text(cr, 12, text, AREA_X - 9, y + 4, 1);
     }
-    cairo_set_font_size(cr, 13);
-    draw_text(cr, "x\xe2\x82\x81", AREA_X + AREA_W / 2.0, AREA_Y + AREA_H + 37, 0.5);
-    draw_text(cr, "x\xe2\x82\x82", AREA_X - 46, AREA_Y + AREA_H / 2.0, 0);
+    canvas_text(cr, 13, "x\xe2\x82\x81", AREA_X + AREA_W / 2.0, AREA_Y + AREA_H + 37, 0.5);
+    canvas_text(cr, 13, "x\xe2\x82\x82", AREA_X - 46, AREA_Y + AREA_H / 2.0, 0);
 }
 
 static void draw_title(cairo_t *cr, const char *title) {
-    use_colour(cr, ink);
-    cairo_set_font_size(cr, 16);
-    draw_text(cr, title, AREA_X, 33, 0);
-    cairo_set_font_size(cr, 13);
+    colour_use(cr, colour_ink);
+    canvas_text(cr, 16, title, AREA_X, 33, 0);
     double x = AREA_X + AREA_W;
     for (int class = 1; class >= 0; class --) {
         char text[24];
         snprintf(text, sizeof text, "class %d", class);
-        use_colour(cr, ink);
-        draw_text(cr, class ? "class 1" : "class 0", x, 33, 1);
+        colour_use(cr, colour_ink);
+        canvas_text(cr, 13, class ? "class 1" : "class 0", x, 33, 1);
         draw_point(cr, x - 52, 28.5, 4.4, class);
         x -= 72;
     }
@@ -226,33 +195,8 @@ static void draw_title(cairo_t *cr, const char *title) {
 /* ---- the whole ------------------------------------------------------------------------------------------------------
  */
 
-static cairo_status_t write_bytes(void *file, const unsigned char *data, unsigned size) {
-    return fwrite(data, 1, size, (FILE *)file) == size ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_WRITE_ERROR;
-}
-
-static bool write_png(const char *path, cairo_surface_t *surface) {
-    FILE *file = fopen(path, "wb");
-    if (!file) {
-        fprintf(stderr, "cannot write %s: %s\n", path, strerror(errno));
-        return false;
-    }
-    cairo_status_t status = cairo_surface_write_to_png_stream(surface, write_bytes, file);
-    bool closed = !fclose(file);
-    if (status)
-        fprintf(stderr, "cannot write %s: %s\n", path, cairo_status_to_string(status));
-    else if (!closed)
-        fprintf(stderr, "cannot write %s: %s\n", path, strerror(errno));
-    return !status && closed;
-}
-
 bool plot_save(const char *path, const plot_grid *grid, const sn_tensor *X, const sn_tensor *y, const char *title) {
-    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, WIDTH * SCALE, HEIGHT * SCALE);
-    cairo_t *cr = cairo_create(surface);
-    cairo_scale(cr, SCALE, SCALE);
-    cairo_select_font_face(cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
-    use_colour(cr, paper);
-    cairo_paint(cr);
-
+    cairo_t *cr = canvas_new(WIDTH, HEIGHT);
     cairo_save(cr);
     cairo_rectangle(cr, AREA_X, AREA_Y, AREA_W, AREA_H);
     cairo_clip(cr);
@@ -263,13 +207,5 @@ bool plot_save(const char *path, const plot_grid *grid, const sn_tensor *X, cons
     draw_axes(cr, &grid->view);
     draw_title(cr, title);
 
-    cairo_status_t status = cairo_status(cr);
-    cairo_destroy(cr);
-    bool good = !status;
-    if (status)
-        fprintf(stderr, "cannot draw %s: %s\n", path, cairo_status_to_string(status));
-    else
-        good = write_png(path, surface);
-    cairo_surface_destroy(surface);
-    return good;
+    return canvas_save(cr, path);
 }
