@@ -1,5 +1,5 @@
-/* In: what is drawn. Out: a PNG with two pixels a unit, or a sentence: cairo's errors stick to its objects and are asked
- * for once, at the end. */
+/* In: what is drawn. Out: a PNG with two pixels a unit, or a sentence: cairo's errors stick to its objects and are
+ * asked for once, at the end. */
 #include "canvas.h"
 
 #include <errno.h>
