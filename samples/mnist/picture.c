@@ -1,6 +1,6 @@
 /* In: digits, the answers they got, the weights of the first layer. Out: a PNG. On the left the first misclassified
- * digits with the answer given and the right one; on the right above the confusion matrix, one row for each right class;
- * below it the weights into each of the first hidden units, arranged as the pixels that they look at. */
+ * digits with the answer given and the right one; on the right above the confusion matrix, one row for each right
+ * class; below it the weights into each of the first hidden units, arranged as the pixels that they look at. */
 #include "picture.h"
 
 #include <inttypes.h>
@@ -14,7 +14,14 @@
 enum { WIDTH = 1160, HEIGHT = 730, TITLE_Y = 38, HEAD_Y = 74, TOP = 90 };
 enum { WRONG_X = 32, WRONG_COLUMNS = 8, WRONG_ROWS = 7, WRONG_W = 68, WRONG_H = 89, WRONG_SIDE = 56 };
 enum { MATRIX_X = 676, MATRIX_CELL = 35, MATRIX_W = MATRIX_CELL * MNIST_CLASSES };
-enum { UNITS_X = 616, UNITS_Y = TOP + MATRIX_W + 78, UNITS_COLUMNS = 12, UNITS_ROWS = 4, UNITS_STEP = 43, UNITS_SIDE = 40 };
+enum {
+    UNITS_X = 616,
+    UNITS_Y = TOP + MATRIX_W + 78,
+    UNITS_COLUMNS = 12,
+    UNITS_ROWS = 4,
+    UNITS_STEP = 43,
+    UNITS_SIDE = 40
+};
 
 static const colour given_colour = {0.80, 0.30, 0.05}, right_colour = {0.10, 0.36, 0.64}, faint = {0.42, 0.44, 0.47};
 

@@ -22,8 +22,17 @@ typedef struct {
     double prims;              /* per innermost iteration */
 } traffic;
 
+/* What a reader takes of a tensor: a row that is picked from a large one counts as a row. */
+static double bytes_read(const fu_state *s, ir_id tensor, ir_id reader) {
+    double bytes = (double)sn_dtype_size((sn_dtype)ir_at(s->g, tensor)->dtype), whole = fu_bytes(s, tensor);
+    for (uint32_t i = 0; i < s->node[reader].n_slot; i++)
+        bytes *= (double)fu_extent(s, fu_class_of(s, reader, i), NULL);
+    return bytes < whole ? bytes : whole;
+}
+
 static void count_contiguous(traffic *t, ir_id tensor, const fu_edge *map, ir_id reader) {
     lw_part *p = t->p;
+    double bytes = bytes_read(p->s, tensor, reader);
     const ir_node *n = ir_at(p->s->g, tensor);
     for (uint32_t a = n->rank; a-- > 0;) {
         fu_class c = !map              ? fu_class_of(p->s, tensor, a)
@@ -35,7 +44,7 @@ static void count_contiguous(traffic *t, ir_id tensor, const fu_edge *map, ir_id
             return; /* the contiguous axis is not walked */
         }
         const lw_axis *axis = lw_axis_info(p, c);
-        if (axis && axis->axis != KN_NONE) t->bytes[axis->axis] += fu_bytes(p->s, tensor);
+        if (axis && axis->axis != KN_NONE) t->bytes[axis->axis] += bytes;
         if (!axis || axis->role != KN_UNROLL) return; /* unrolled: the next axis out is nearly contiguous */
     }
 }

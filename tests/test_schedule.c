@@ -1,0 +1,79 @@
+/* Which axis the vectors of a kernel lie along: the one along which most of what is read is contiguous. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/support_runtime.h"
+
+enum { EXAMPLES = 6000, IN = 784, OUT = 200 };
+
+/* The kernels of the weights' product with one example: a row of a variable that holds thousands, by number or by a
+ * list of one number, or an input. transposed: weights [OUT, IN]. */
+static char *kernels(sn_context *ctx, int transposed, int how) {
+    sn_var *data, *weights;
+    ck_assert(!sn_var_new(ctx, "data", SN_F32, 2, (int64_t[]){EXAMPLES, IN}, &data));
+    ck_assert(
+        !sn_var_new(ctx, "weights", SN_F32, 2, (int64_t[]){transposed ? OUT : IN, transposed ? IN : OUT}, &weights));
+    sn_graph *g = sn_graph_new(ctx, "one");
+    sn_expr w = sn_use(g, weights), all = sn_use(g, data), in, x;
+    if (how == 0) {
+        in = sn_input(g, "at", SN_I64, SN_SCALAR);
+        x = sn_slice_at_index(all, 0, in, SN_DIM(1));
+    } else if (how == 1) {
+        in = sn_input(g, "ids", SN_I64, SN_SHAPE(SN_DIM(1)));
+        x = sn_gather(all, in);
+    } else {
+        in = sn_input(g, "x", SN_F32, SN_SHAPE(SN_DIM(1), SN_DIM(IN)));
+        x = in;
+    }
+    sn_expr y = sn_tanh(sn_matmul(x, transposed ? sn_t(w) : w));
+    sn_function_desc desc = {.inputs = &in, .n_inputs = 1, .outputs = &y, .n_outputs = 1};
+    sn_function *f;
+    ck_assert_msg(!sn_function_new(g, &desc, &f), "%s", sn_graph_error(g));
+    char *shown, *text;
+    ck_assert(!sn_function_show(f, SN_SHOW_KERNEL, &shown));
+    text = strdup(shown);
+    sn_string_free(ctx, shown);
+    sn_function_free(f);
+    sn_graph_free(g);
+    sn_var_free(weights);
+    sn_var_free(data);
+    return text;
+}
+
+/* The header of the phase that reads the weights. */
+static void phase_of_weights(const char *text, char *out, size_t size) {
+    const char *read = strstr(text, "f32 weights["), *phase = NULL;
+    ck_assert_msg(read != NULL, "%s", text);
+    for (const char *at = text; (at = strstr(at, "  phase ")) && at < read; at++) phase = at;
+    ck_assert_msg(phase != NULL, "%s", text);
+    snprintf(out, size, "%.*s", (int)strcspn(phase, "\n"), phase);
+}
+
+START_TEST(weights_decide_not_the_data_around_the_row) {
+    sn_context *ctx;
+    ck_assert(!sn_context_new(&(sn_context_options){.backend = "interp"}, &ctx));
+    for (int transposed = 0; transposed < 2; transposed++)
+        for (int how = 0; how < 3; how++) {
+            char *text = kernels(ctx, transposed, how), phase[128];
+            phase_of_weights(text, phase, sizeof phase);
+            ck_assert_msg(strstr(phase, transposed ? "lanes j" : "lanes n"), "transposed %d, how %d: %s\n%s",
+                          transposed, how, phase, text);
+            free(text);
+        }
+    sn_context_free(ctx);
+}
+END_TEST
+
+int main(void) {
+    TCase *t = tcase_create("schedule");
+    tcase_add_test(t, weights_decide_not_the_data_around_the_row);
+    Suite *s = suite_create("schedule");
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
