@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "ir/eval.h"
 #include "support/support_graph.h"
 
 /* ---- element-wise floats -------------------------------------------------------------------------------------- */
@@ -179,6 +180,13 @@ static int64_t int_reference(ir_op op, int64_t a, int64_t b) {
         case IR_AND: return (int64_t)(x & y);
         case IR_OR: return (int64_t)(x | y);
         case IR_XOR: return (int64_t)(x ^ y);
+        case IR_SHL:
+            for (uint64_t i = 0; i < y && x; i++) x += x;
+            return (int64_t)x;
+        case IR_SHR:
+            for (uint64_t i = 0; i < y && i < 64; i++) a = (a - (a & 1)) / 2;
+            return a;
+        case IR_RANDOM_BITS: return ir_eval_threefry(a, b); /* held by published vectors */
         default: ck_abort_msg("%s has no integer reference", ir_ops[op].name);
     }
 }

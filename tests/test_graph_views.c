@@ -169,7 +169,7 @@ static ir_id everything(ir_graph *graph_) {
     ir_id z = ir_binary(h, IR_ADD, ir_matmul(h, x, w), y);
     for (int op = 1; op < IR_OP_COUNT; op++) {
         if (ir_ops[op].cls != IR_CLASS_EWISE || op == IR_CAST || op == IR_SELECT) continue;
-        ir_id in = ir_type_in(ir_ops[op].types, SN_F32) ? z : ir_cast(h, z, SN_BOOL);
+        ir_id in = ir_type_in(ir_ops[op].types, SN_F32) ? z : ir_cast(h, z, SN_I32);
         ir_id out = ir_ops[op].n_operands == 1 ? ir_unary(h, (ir_op)op, in) : ir_binary(h, (ir_op)op, in, in);
         z = ir_select(h, ir_cast(h, out, SN_BOOL), z, x);
     }

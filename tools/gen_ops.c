@@ -84,6 +84,17 @@ static const row others[] = {
     {"one_hot", "sn_expr ids, sn_dim classes, sn_dtype dtype",
      "1 where the last axis' index is the id, else 0: the shape of ids, then classes. An id outside gives zeros."},
 
+    {NULL, "Random numbers: element i in row-major order depends on seed, stream and i alone (docs/random.md)", NULL},
+    {"random_uniform", "sn_expr seed, sn_expr stream, sn_dtype dtype, sn_shape shape",
+     "Floats in [0, 1), multiples of 2^-24 (f32) or 2^-53 (f64), equally likely. seed and stream are integer scalars; "
+     "no\n"
+     " * gradient flows through them."},
+    {"random_normal", "sn_expr seed, sn_expr stream, sn_dtype dtype, sn_shape shape",
+     "Floats of the normal distribution with mean 0 and variance 1; seed and stream as in sn_random_uniform."},
+    {"dropout", "sn_expr a, sn_expr p, sn_expr seed, sn_expr stream",
+     "Each element is 0 with probability p, a scalar in [0, 1), else a / (1 - p): use another stream at each call.\n"
+     " * Gradients flow through a alone. Floating-point."},
+
     {NULL, "Functions over an axis, and losses: floating-point, computed without overflow", NULL},
     {"softmax", "sn_expr a, int32_t axis", "e^a divided by its sum along the axis."},
     {"log_softmax", "sn_expr a, int32_t axis", "Logarithm of softmax."},
@@ -133,8 +144,8 @@ static const char head[] =
     "#define SN_END sn_dim_of(INT64_MAX)\n";
 
 enum { SAME, BOOL };
-enum { F, FI, IB, FIB };
-static const char *const types[] = {"Floating-point", "Floating-point or integer", "Integer or bool",
+enum { F, I, FI, IB, FIB };
+static const char *const types[] = {"Floating-point", "Integer", "Floating-point or integer", "Integer or bool",
                                     "Any element type"};
 static const char *const ewise_params[] = {NULL, "sn_expr a", "sn_expr a, sn_expr b"};
 
@@ -200,7 +211,7 @@ static void print_row(FILE *out, const char *name, const char *dtypes, const cha
 }
 
 static void print_docs(FILE *out) {
-    static const char *const sets[] = {"floats", "floats, integers", "integers, bool", "all"};
+    static const char *const sets[] = {"floats", "integers", "floats, integers", "integers, bool", "all"};
     fputs(
         "# Operators\n\n"
         "Generated from `src/ir/ops.def` and `tools/maths/measured.def` by `./dev gen`. The graph IR has these and no "

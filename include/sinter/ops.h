@@ -140,6 +140,15 @@ SN_API sn_expr sn_or_at(sn_expr a, sn_expr b, const char *file, int line);
 /* logical exclusive or of bool, bitwise of integers. Integer or bool. */
 SN_API sn_expr sn_xor_at(sn_expr a, sn_expr b, const char *file, int line);
 #define sn_xor(...) sn_xor_at(__VA_ARGS__, __FILE__, __LINE__)
+/* a * 2^b, wrapping; 0 where b is negative or all bits are shifted out. Integer. */
+SN_API sn_expr sn_shl_at(sn_expr a, sn_expr b, const char *file, int line);
+#define sn_shl(...) sn_shl_at(__VA_ARGS__, __FILE__, __LINE__)
+/* a / 2^b rounded down; 0 or -1, by the sign of a, where b is negative or all bits are shifted out. Integer. */
+SN_API sn_expr sn_shr_at(sn_expr a, sn_expr b, const char *file, int line);
+#define sn_shr(...) sn_shr_at(__VA_ARGS__, __FILE__, __LINE__)
+/* random bits of counter a under key b: Threefry-2x32 of 20 rounds, both extended to 64 bits; its low bits. Integer. */
+SN_API sn_expr sn_random_bits_at(sn_expr a, sn_expr b, const char *file, int line);
+#define sn_random_bits(...) sn_random_bits_at(__VA_ARGS__, __FILE__, __LINE__)
 
 /* ---- Leaves ---- */
 
@@ -274,6 +283,22 @@ SN_API sn_expr sn_gather_at(sn_expr a, sn_expr ids, const char *file, int line);
 /* 1 where the last axis' index is the id, else 0: the shape of ids, then classes. An id outside gives zeros. */
 SN_API sn_expr sn_one_hot_at(sn_expr ids, sn_dim classes, sn_dtype dtype, const char *file, int line);
 #define sn_one_hot(...) sn_one_hot_at(__VA_ARGS__, __FILE__, __LINE__)
+
+/* ---- Random numbers: element i in row-major order depends on seed, stream and i alone (docs/random.md) ---- */
+
+/* Floats in [0, 1), multiples of 2^-24 (f32) or 2^-53 (f64), equally likely. seed and stream are integer scalars; no
+ * gradient flows through them. */
+SN_API sn_expr sn_random_uniform_at(sn_expr seed, sn_expr stream, sn_dtype dtype, sn_shape shape, const char *file,
+                                    int line);
+#define sn_random_uniform(...) sn_random_uniform_at(__VA_ARGS__, __FILE__, __LINE__)
+/* Floats of the normal distribution with mean 0 and variance 1; seed and stream as in sn_random_uniform. */
+SN_API sn_expr sn_random_normal_at(sn_expr seed, sn_expr stream, sn_dtype dtype, sn_shape shape, const char *file,
+                                   int line);
+#define sn_random_normal(...) sn_random_normal_at(__VA_ARGS__, __FILE__, __LINE__)
+/* Each element is 0 with probability p, a scalar in [0, 1), else a / (1 - p): use another stream at each call.
+ * Gradients flow through a alone. Floating-point. */
+SN_API sn_expr sn_dropout_at(sn_expr a, sn_expr p, sn_expr seed, sn_expr stream, const char *file, int line);
+#define sn_dropout(...) sn_dropout_at(__VA_ARGS__, __FILE__, __LINE__)
 
 /* ---- Functions over an axis, and losses: floating-point, computed without overflow ---- */
 

@@ -84,6 +84,9 @@ static inline void ir_eval_put_int(eval_value *v, int64_t i, int64_t x) {
     }
 }
 
+/* 64 random bits; tests hold it against the vectors that the authors of the generator published. */
+int64_t ir_eval_threefry(int64_t counter, int64_t key);
+
 /* Arithmetic modulo 2^64. */
 static inline int64_t ir_eval_wrap_add(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
 static inline int64_t ir_eval_wrap_sub(int64_t a, int64_t b) { return (int64_t)((uint64_t)a - (uint64_t)b); }

@@ -7,7 +7,25 @@
 #define wrap_add ir_eval_wrap_add
 #define wrap_sub ir_eval_wrap_sub
 #define wrap_mul ir_eval_wrap_mul
+#define threefry ir_eval_threefry
 #define NONE     0
+
+/* Threefry-2x32-20 (Salmon et al. 2011), word by word as the paper has it. */
+int64_t ir_eval_threefry(int64_t counter, int64_t key) {
+    static const int rotation[8] = {13, 15, 26, 6, 17, 29, 16, 24};
+    uint32_t k[3] = {(uint32_t)(uint64_t)key, (uint32_t)((uint64_t)key >> 32), 0};
+    k[2] = k[0] ^ k[1] ^ 0x1bd11bdau;
+    uint32_t x = (uint32_t)(uint64_t)counter + k[0], y = (uint32_t)((uint64_t)counter >> 32) + k[1];
+    for (uint32_t i = 0; i < 20; i++) {
+        x += y;
+        y = (y << rotation[i % 8] | y >> (32 - rotation[i % 8])) ^ x;
+        if (i % 4 != 3) continue;
+        uint32_t s = i / 4 + 1;
+        x += k[s % 3];
+        y += k[(s + 1) % 3] + s;
+    }
+    return (int64_t)((uint64_t)y << 32 | x);
+}
 
 /* A function of each kind for each row; those of kinds that the row does not allow are never called. */
 #define IR_EWISE(UC, lc, operands, types, result, cost, domain, ulp, flags, real, whole, doc)                          \

@@ -77,6 +77,62 @@ LOWER(and) { return two(r, KP_AND); }
 LOWER(or) { return two(r, KP_OR); }
 LOWER(xor) { return two(r, KP_XOR); }
 
+static kn_id whole(const rule *r, sn_dtype type, int64_t value) { return kn_const_i(r->b, type, value); }
+
+/* Is 0 <= b < bits? The primitives shift by b mod bits. */
+static kn_id shift_in_range(const rule *r) {
+    int64_t most = (int64_t)(8 * sn_dtype_size(r->type)) - 1;
+    kn_id beyond = kn_prim2(r->b, KP_AND, r->type, r->x[1], whole(r, r->type, ~most));
+    return test(r, KP_EQ, beyond, whole(r, r->type, 0));
+}
+
+LOWER(shl) {
+    kn_id shifted = two(r, KP_SHL), zero = whole(r, r->type, 0);
+    return kn_prim3(r->b, KP_SELECT, r->type, shift_in_range(r), shifted, zero);
+}
+
+LOWER(shr) {
+    kn_id shifted = two(r, KP_SHR), rest = whole(r, r->type, r->type == SN_I64 ? 63 : 31);
+    rest = r->type == SN_U8 ? whole(r, r->type, 0) : kn_prim2(r->b, KP_SHR, r->type, r->x[0], rest);
+    return kn_prim3(r->b, KP_SELECT, r->type, shift_in_range(r), shifted, rest);
+}
+
+/* The two 32-bit words of a value, the low one first. */
+static void words(const rule *r, kn_id x, kn_id word[2]) {
+    if (r->type != SN_I64) x = kn_prim1(r->b, KP_CAST, SN_I64, x);
+    kn_id high = kn_prim2(r->b, KP_LSHR, SN_I64, x, whole(r, SN_I64, 32));
+    word[0] = kn_prim1(r->b, KP_CAST, SN_I32, x);
+    word[1] = kn_prim1(r->b, KP_CAST, SN_I32, high);
+}
+
+/* Threefry-2x32-20: additions, rotations and exclusive ors of 32-bit words, which fill the lanes of a vector and need
+ * no wide product. The key's words do not vary over what the counter varies over, so that backends compute them once.
+ */
+LOWER(random_bits) {
+    static const int rotation[8] = {13, 15, 26, 6, 17, 29, 16, 24};
+    kn_build *b = r->b;
+    kn_id x[2], k[3];
+    words(r, r->x[0], x);
+    words(r, r->x[1], k);
+    k[2] = kn_prim2(b, KP_XOR, SN_I32, kn_prim2(b, KP_XOR, SN_I32, k[0], k[1]), whole(r, SN_I32, 0x1bd11bda));
+    for (int i = 0; i < 2; i++) x[i] = kn_prim2(b, KP_ADD, SN_I32, x[i], k[i]);
+    for (int i = 0; i < 20; i++) {
+        x[0] = kn_prim2(b, KP_ADD, SN_I32, x[0], x[1]);
+        kn_id left = kn_prim2(b, KP_SHL, SN_I32, x[1], whole(r, SN_I32, rotation[i % 8]));
+        kn_id right = kn_prim2(b, KP_LSHR, SN_I32, x[1], whole(r, SN_I32, 32 - rotation[i % 8]));
+        x[1] = kn_prim2(b, KP_XOR, SN_I32, kn_prim2(b, KP_OR, SN_I32, left, right), x[0]);
+        if (i % 4 != 3) continue;
+        int s = i / 4 + 1;
+        kn_id next = kn_prim2(b, KP_ADD, SN_I32, k[(s + 1) % 3], whole(r, SN_I32, s));
+        x[0] = kn_prim2(b, KP_ADD, SN_I32, x[0], k[s % 3]);
+        x[1] = kn_prim2(b, KP_ADD, SN_I32, x[1], next);
+    }
+    if (r->type != SN_I64) return r->type == SN_I32 ? x[0] : kn_prim1(b, KP_CAST, r->type, x[0]);
+    kn_id low = kn_prim2(b, KP_AND, SN_I64, kn_prim1(b, KP_CAST, SN_I64, x[0]), whole(r, SN_I64, UINT32_MAX));
+    kn_id high = kn_prim2(b, KP_SHL, SN_I64, kn_prim1(b, KP_CAST, SN_I64, x[1]), whole(r, SN_I64, 32));
+    return kn_prim2(b, KP_OR, SN_I64, high, low);
+}
+
 static kn_id (*const rules[IR_OP_COUNT])(const rule *) = {
 #define IR_EWISE(UC, lc, operands, types, result, cost, domain, ulp, flags, real, whole, doc) [IR_##UC] = lower_##lc,
 #define IR_OP(UC, lc, doc)

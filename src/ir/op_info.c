@@ -6,6 +6,7 @@ enum { SAME = 0, BOOL = 1 };
 enum { COMMUTES = IR_COMMUTES, NOGRAD = IR_NOGRAD };
 enum {
     TYPES_F = IR_T_F,
+    TYPES_I = IR_T_I,
     TYPES_FI = IR_T_F | IR_T_I,
     TYPES_IB = IR_T_I | IR_T_B,
     TYPES_FIB = IR_T_F | IR_T_I | IR_T_B,

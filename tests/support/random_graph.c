@@ -321,6 +321,8 @@ static void add_binary(random_graph *r) {
         }
     } else if (op == IR_MUL) {
         most = x.most * y.most;
+    } else if (op == IR_SHL || op == IR_RANDOM_BITS) {
+        most = 0x1p63;
     }
     random_push(r, binary(r, op, a, b), ir_ops[op].to_bool ? 1 : most);
 }
@@ -383,6 +385,33 @@ static void add_composite(random_graph *r) {
         }
     }
     random_push(r, made.id, most);
+}
+
+/* Random numbers of the public builders, in a shape of the graph's. */
+static void add_random_numbers(random_graph *r) {
+    ir_dim dims[SN_MAX_RANK];
+    uint32_t rank = any_shape(r, dims, 0);
+    sn_shape shape = {.rank = (int32_t)rank};
+    for (uint32_t i = 0; i < rank; i++) {
+        int64_t n;
+        if (ir_dim_is_const(r->g, dims[i], &n))
+            shape.dim[i].value = n;
+        else
+            shape.dim[i].id = dims[i];
+    }
+    sn_expr seed = {r->g, ir_const(r->g, SN_I64, (double)random_below(r, 3))}, stream = seed, y;
+    random_node whole = random_pick(r, IR_T_I), picked;
+    if (chance(r, 50) && ir_at(r->g, whole.id)->rank == 0) stream.id = whole.id;
+    switch (random_below(r, 3)) {
+        case 0: y = sn_random_uniform(seed, stream, r->real, shape); break;
+        case 1: y = sn_random_normal(seed, stream, r->real, shape); break;
+        default:
+            picked = random_pick_real(r);
+            y = sn_dropout((sn_expr){r->g, picked.id}, sn_const(r->g, 0.25), seed, stream);
+            random_push(r, y.id, picked.most * 4 / 3);
+            return;
+    }
+    random_push(r, y.id, 7);
 }
 
 static void add_small_thing(random_graph *r) {
@@ -522,8 +551,10 @@ static void make(void *arg) {
             add_reduce(r);
         else if (what < 72)
             add_composite(r);
-        else if (what < 76)
+        else if (what < 75)
             add_small_thing(r);
+        else if (what < 76)
+            add_random_numbers(r);
         else if (what < 84)
             random_add_product(r);
         else
