@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "support/support_cache.h"
+#include "support/support_run.h"
 
 enum { NOBODY = 65534 };
 
@@ -19,24 +20,20 @@ static support_cache c;
 static void set_up(void) { support_folder(dir); }
 static void tear_down(void) { support_folder_remove(dir); }
 
-static int slow(void) { return getenv("SN_SLOW") != NULL; }
-
-#define LOGGED(log, what) ck_assert_msg(strstr((log), (what)) != NULL, "'%s' is not in the log:\n%s", (what), (log))
-
 static int ask(int constant) { return support_cache_ask(dir, SN_CACHE_RW, constant, text, sizeof text); }
 
 START_TEST(each_byte_flipped) {
-    size_t n, step = slow() ? 1 : 13;
+    size_t n, step = support_slow() ? 1 : 13;
     ask(1);
     support_folder_count(dir, ".k1", path);
     char *bytes = support_file(path, &n);
     for (size_t at = 0; at<n; at += n - at> 2 * CACHE_FOOTER_BYTES ? step : 1) {
-        char bit = (char)(slow() ? 1 << at % 8 : 0x40);
+        char bit = (char)(support_slow() ? 1 << at % 8 : 0x40);
         bytes[at] ^= bit;
         support_file_write(path, bytes, n);
         bytes[at] ^= bit;
         ck_assert_msg(ask(1) == 1, "byte %zu", at);
-        LOGGED(text, "of the disk is not used and deleted: ");
+        SUPPORT_HAS(text, "of the disk is not used and deleted: ");
         ck_assert_int_eq(ask(1), 0);
     }
     free(bytes);
@@ -44,14 +41,14 @@ START_TEST(each_byte_flipped) {
 END_TEST
 
 START_TEST(cut_at_each_length) {
-    size_t n, step = slow() ? 1 : 13;
+    size_t n, step = support_slow() ? 1 : 13;
     ask(1);
     support_folder_count(dir, ".k1", path);
     char *bytes = support_file(path, &n);
     for (size_t cut = 0; cut<n; cut += n - cut> 2 * CACHE_FOOTER_BYTES ? step : 1) {
         support_file_write(path, bytes, cut);
         ck_assert_msg(ask(1) == 1, "length %zu", cut);
-        LOGGED(text, "not used and deleted: ");
+        SUPPORT_HAS(text, "not used and deleted: ");
     }
     bytes = realloc(bytes, n + 10);
     memset(bytes + n, 0, 10);
@@ -82,7 +79,7 @@ START_TEST(sizes_that_lie) {
             support_file_write(path, bytes, n);
             memcpy(foot + 8 * field, &right, 8);
             ck_assert_int_eq(ask(1), 1);
-            LOGGED(text, "not used and deleted: ");
+            SUPPORT_HAS(text, "not used and deleted: ");
         }
     }
     free(bytes);
@@ -106,12 +103,12 @@ START_TEST(entry_of_another_target_or_version) {
     support_folder_count(dir, ".k1", path);
     ck_assert_int_eq(rename(path, wanted), 0);
     ck_assert_int_eq(ask(1), 1);
-    LOGGED(text, "the entry is of another key: it is cached for target 'fake;2', this is 'fake;1'");
+    SUPPORT_HAS(text, "the entry is of another key: it is cached for target 'fake;2', this is 'fake;1'");
     /* An entry of a version to come: under its own name it is left alone, under ours it is no entry. */
     right[n - CACHE_FOOTER_BYTES + 52] = 2;
     support_file_write(wanted, right, n);
     ck_assert_int_eq(ask(1), 1);
-    LOGGED(text, "of another format version");
+    SUPPORT_HAS(text, "of another format version");
     snprintf(path, sizeof path, "%.*s2", (int)strlen(wanted) - 1, wanted);
     support_file_write(path, right, n);
     ck_assert_int_eq(ask(1), 0);
@@ -144,7 +141,7 @@ START_TEST(entry_that_cannot_be_loaded) {
     ck_assert_int_eq(compiled, 1);
     ck_assert_int_eq(c.dev.wrong_loads, 1);
     c.dev.wrong_loads = 0;
-    LOGGED(c.logged, "not used and deleted: this is no code of the kernel");
+    SUPPORT_HAS(c.logged, "not used and deleted: this is no code of the kernel");
     support_cache_close(&c);
     ck_assert_int_eq(ask(1), 0);
     base_strbuf_free(&kernel);
@@ -163,11 +160,11 @@ START_TEST(entry_that_is_no_file_of_ours) {
     ck_assert_int_eq(rename(file, away), 0);
     ck_assert_int_eq(symlink("away", file), 0);
     ck_assert_int_eq(ask(1), 1);
-    LOGGED(text, "Too many levels of symbolic links");
+    SUPPORT_HAS(text, "Too many levels of symbolic links");
     ck_assert_int_eq(unlink(file), 0);
     ck_assert_int_eq(mkfifo(file, 0600), 0);
     ck_assert_int_eq(ask(1), 1);
-    LOGGED(text, "is no file");
+    SUPPORT_HAS(text, "is no file");
     ck_assert_int_eq(unlink(file), 0);
     ck_assert_int_eq(mkdir(file, 0700), 0);
     ck_assert_int_eq(ask(1), 1);
@@ -175,13 +172,13 @@ START_TEST(entry_that_is_no_file_of_ours) {
     ck_assert_int_eq(rename(away, file), 0);
     ck_assert_int_eq(chmod(file, 0620), 0);
     ck_assert_int_eq(ask(1), 1);
-    LOGGED(text, "can be written by others");
+    SUPPORT_HAS(text, "can be written by others");
     ck_assert_int_eq(chmod(file, 0600), 0);
     ck_assert_int_eq(ask(1), 0);
     if (!geteuid()) {
         ck_assert_int_eq(chown(file, NOBODY, NOBODY), 0);
         ck_assert_int_eq(ask(1), 1);
-        LOGGED(text, "belongs to another user");
+        SUPPORT_HAS(text, "belongs to another user");
     }
 }
 END_TEST
@@ -200,10 +197,4 @@ static Suite *suite(void) {
     return s;
 }
 
-int main(void) {
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
-}
+int main(void) { return support_main(suite()); }

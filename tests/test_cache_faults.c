@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "support/support_cache.h"
+#include "support/support_run.h"
 
 enum { NOBODY = 65534 };
 
@@ -27,10 +28,6 @@ static support_cache c;
 
 static void set_up(void) { support_folder(dir); }
 static void tear_down(void) { support_folder_remove(dir); }
-
-static int slow(void) { return getenv("SN_SLOW") != NULL; }
-
-#define LOGGED(log, what) ck_assert_msg(strstr((log), (what)) != NULL, "'%s' is not in the log:\n%s", (what), (log))
 
 static int ask_in(const char *where, int constant) {
     return support_cache_ask(where, SN_CACHE_RW, constant, text, sizeof text);
@@ -54,17 +51,10 @@ static void all_intact(void) {
     pclose(list);
 }
 
-/* What the child process did, which is to be right. */
-static void join(pid_t child) {
-    int status;
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert_msg(WIFEXITED(status) && !WEXITSTATUS(status), "a child ended with status %x", (unsigned)status);
-}
-
 /* ---- writers ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(killed_while_writing) {
-    int rounds = slow() ? 200 : 20, entries = 0;
+    int rounds = support_slow() ? 200 : 20, entries = 0;
     unsigned seed = 1;
     for (int round = 0; round < rounds; round++) {
         pid_t child = fork();
@@ -107,9 +97,9 @@ END_TEST
 
 START_TEST(many_processes_one_cold_key) {
     enum { MOST = 32 };
-    int n = slow() ? MOST : 8, gate[2];
+    int n = support_slow() ? MOST : 8, gate[2];
     pid_t child[MOST];
-    for (int round = 0; round < (slow() ? 20 : 3); round++) {
+    for (int round = 0; round < (support_slow() ? 20 : 3); round++) {
         ck_assert_int_eq(pipe(gate), 0);
         for (int i = 0; i < n; i++) {
             if ((child[i] = fork())) continue;
@@ -124,7 +114,7 @@ START_TEST(many_processes_one_cold_key) {
         }
         close(gate[0]);
         close(gate[1]);
-        for (int i = 0; i < n; i++) join(child[i]);
+        for (int i = 0; i < n; i++) support_join(child[i]);
         ck_assert_int_eq(support_folder_count(dir, ".k1", NULL), 10 * (round + 1));
         ck_assert_int_eq(support_folder_count(dir, "", NULL), 10 * (round + 1));
         all_intact();
@@ -190,7 +180,7 @@ START_TEST(fork_before_and_after_use) {
             _exit(0);
         }
         for (int i = 2; i < 6; i++) ck_assert(!support_cache_get(&c, i, &compiled));
-        join(child);
+        support_join(child);
     }
     support_cache_close(&c);
     for (int i = 0; i < 6; i++) ck_assert_int_eq(ask(i), 0);
@@ -209,7 +199,7 @@ START_TEST(host_closes_all_descriptors) {
         sn_status got = support_cache_get(&c, 2, &compiled);
         _exit(got || !compiled);
     }
-    join(child);
+    support_join(child);
     ck_assert_int_eq(ask(2), 0);
 }
 END_TEST
@@ -224,7 +214,7 @@ START_TEST(folder_is_not_to_be_trusted) {
     for (size_t i = 0; i < 4; i++) {
         ck_assert_int_eq(chmod(where, modes[i]), 0);
         ck_assert_int_eq(ask_in(where, 1), 1);
-        LOGGED(text, "can be written by others (chmod go-w makes it usable)");
+        SUPPORT_HAS(text, "can be written by others (chmod go-w makes it usable)");
         ck_assert_int_eq(ask_in(where, 2), 1);
     }
     ck_assert_int_eq(chmod(where, 0755), 0);
@@ -239,13 +229,13 @@ START_TEST(folder_is_not_to_be_trusted) {
     /* A link to what is someone else's: /tmp is everybody's, and with the rights to do so we make one. */
     ck_assert_int_eq(symlink("/tmp", link), 0);
     ck_assert_int_eq(ask_in(link, 1), 1);
-    LOGGED(text, "can be written by others");
+    SUPPORT_HAS(text, "can be written by others");
     ck_assert_int_eq(unlink(link), 0);
     if (!geteuid()) {
         ck_assert_int_eq(chown(where, NOBODY, NOBODY), 0);
         ck_assert_int_eq(symlink("f", link), 0);
         ck_assert_int_eq(ask_in(link, 1), 1);
-        LOGGED(text, "belongs to another user");
+        SUPPORT_HAS(text, "belongs to another user");
         ck_assert_int_eq(support_cache_ask(link, SN_CACHE_RO, 1, text, sizeof text), 1);
     }
 }
@@ -256,16 +246,16 @@ START_TEST(folder_is_a_file_or_dangles) {
     snprintf(where, sizeof where, "%s/f", dir);
     support_file_write(where, "x", 1);
     ck_assert_int_eq(ask_in(where, 1), 1);
-    LOGGED(text, "is no folder");
+    SUPPORT_HAS(text, "is no folder");
     snprintf(where, sizeof where, "%s/f/g", dir);
     ck_assert_int_eq(ask_in(where, 1), 1);
-    LOGGED(text, "Not a directory");
+    SUPPORT_HAS(text, "Not a directory");
     snprintf(where, sizeof where, "%s/link", dir);
     ck_assert_int_eq(symlink("nowhere", where), 0);
     ck_assert_int_eq(ask_in(where, 1), 1);
-    LOGGED(text, "cache folder");
+    SUPPORT_HAS(text, "cache folder");
     ck_assert_int_eq(ask_in("/proc/self/sinter", 1), 1);
-    LOGGED(text, "cannot be made");
+    SUPPORT_HAS(text, "cannot be made");
 }
 END_TEST
 
@@ -293,7 +283,7 @@ START_TEST(folder_is_read_only) {
         if (!strstr(c.logged, "Permission denied; kernels are compiled anew")) _exit(3);
         _exit(0);
     }
-    join(child);
+    support_join(child);
     ck_assert_int_eq(support_folder_count(dir, "", NULL), 1);
     ck_assert_int_eq(chmod(dir, 0700), 0);
     if (geteuid()) return;
@@ -308,7 +298,7 @@ START_TEST(folder_is_read_only) {
             support_cache_open(&c, dir, SN_CACHE_RW);
             _exit(support_cache_get(&c, 1, &compiled) || compiled == readable);
         }
-        join(child);
+        support_join(child);
         ck_assert_int_eq(access(path, F_OK), 0);
     }
 }
@@ -328,7 +318,7 @@ START_TEST(files_may_not_grow) {
         if (support_cache_get(&c, 2, &compiled) || !compiled) _exit(4);
         _exit(0);
     }
-    join(child);
+    support_join(child);
     ck_assert_int_eq(support_folder_count(dir, "", NULL), 0);
 }
 END_TEST
@@ -403,7 +393,7 @@ START_TEST(home_is_unset) {
     ck_assert_str_eq(c.options.dir, "");
     support_cache_start(&c);
     for (int i = 0; i < 3; i++) ck_assert(!support_cache_get(&c, i, &compiled) && compiled);
-    LOGGED(c.logged, "there is no cache folder: none of SINTER_CACHE_DIR, XDG_CACHE_HOME and HOME is set");
+    SUPPORT_HAS(c.logged, "there is no cache folder: none of SINTER_CACHE_DIR, XDG_CACHE_HOME and HOME is set");
     support_cache_close(&c);
 }
 END_TEST
@@ -508,10 +498,4 @@ static Suite *suite(void) {
     return s;
 }
 
-int main(void) {
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
-}
+int main(void) { return support_main(suite()); }

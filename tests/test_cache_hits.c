@@ -13,6 +13,7 @@
 
 #include "cache/hits.h"
 #include "support/support_cache.h"
+#include "support/support_run.h"
 
 static char dir[SUPPORT_PATH_MAX], file[SUPPORT_PATH_MAX + 8];
 static base_alloc alloc;
@@ -252,10 +253,4 @@ static Suite *suite(void) {
     return s;
 }
 
-int main(void) {
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
-}
+int main(void) { return support_main(suite()); }

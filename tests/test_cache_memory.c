@@ -8,6 +8,7 @@
 
 #include "cache/memory.h"
 #include "ir/kernel_build.h"
+#include "support/support_run.h"
 
 /* ---- a backend that compiles nothing, counts, and fails when told to --------------------------------------------- */
 

@@ -11,6 +11,7 @@
 
 #include "cache/hits.h"
 #include "support/support_cache.h"
+#include "support/support_run.h"
 
 static char dir[SUPPORT_PATH_MAX], out[1 << 16];
 
@@ -22,7 +23,8 @@ static void use(void) {
     for (int i = 0; i < 2; i++) {
         sn_graph *g = sn_graph_new(ctx, "tool");
         sn_dim N = sn_dim_new(g, "N");
-        sn_expr x = sn_input(g, "speed", i ? SN_F64 : SN_F32, SN_SHAPE(N)), y = sn_tanh(x);
+        sn_expr x = sn_input(g, "speed", i ? SN_F64 : SN_F32, SN_SHAPE(N)),
+                y = sn_tanh(sn_name(sn_square(x), "energy"));
         sn_function *f;
         sn_function_desc desc = {.inputs = &x, .n_inputs = 1, .outputs = &y, .n_outputs = 1};
         ck_assert_msg(!sn_function_new(g, &desc, &f), "%s", sn_graph_error(g));
@@ -55,7 +57,7 @@ static int tool(const char *words) {
 #define PRINTS(words, status, what)                                                                                    \
     do {                                                                                                               \
         ck_assert_msg(tool(words) == (status), "%s: %s", (words), out);                                                \
-        ck_assert_msg(strstr(out, (what)) != NULL, "%s: no '%s' in\n%s", (words), (what), out);                        \
+        ck_assert_msg(strstr(out, (what)) != NULL, "%s: no '%s' in\n%.3000s", (words), (what), out);                   \
     } while (0)
 
 static void first_key(char key[33]) {
@@ -67,7 +69,7 @@ static void first_key(char key[33]) {
 START_TEST(lists_and_shows) {
     char key[33], words[256];
     first_key(key);
-    PRINTS("ls", 0, "tool.0 tanh");
+    PRINTS("ls", 0, "tool.0 square tanh");
     PRINTS("ls 'nothing*' --json", 0, "[\n]");
     PRINTS("ls --sort size --json", 0, key);
     PRINTS("ls --sort colour", 2, "not by colour");
@@ -83,11 +85,57 @@ START_TEST(lists_and_shows) {
     PRINTS(words, 0, "Disassembly of section");
     snprintf(words, sizeof words, "show %.8s about graph --json", key);
     PRINTS(words, 0, "{\"about\": \"entry ");
+    snprintf(words, sizeof words, "show %.8s disasm llvm asm --json", key);
+    PRINTS(words, 0, "{\"disasm\": ");
     snprintf(words, sizeof words, "show %.8s colour", key);
     PRINTS(words, 2, "no part colour");
     PRINTS("show zzz", 1, "no entry begins with zzz");
     PRINTS("show ''", 1, "several entries");
     PRINTS("nonsense", 2, "there is no command nonsense");
+}
+END_TEST
+
+/* Code tells what it computes in the user's names, line by line of the kernel; and is the code that runs. */
+START_TEST(code_has_names) {
+    static const char *const kinds[] = {"kernel", "llvm", "asm", "disasm"};
+    static const char *const marks[] = {"    ", "; ", "# ", "; "};
+    char key[33], words[256], line[64];
+    first_key(key);
+    for (int i = 0; i < 4; i++) {
+        snprintf(words, sizeof words, "show %.8s %s", key, kinds[i]);
+        PRINTS(words, 0, "speed");
+        SUPPORT_HAS(out, "  energy\n");
+        SUPPORT_HAS(out, "  tanh(energy)\n");
+        snprintf(line, sizeof line, "\n%s%%0 = load f", marks[i]);
+        SUPPORT_HAS(out, line);
+        static const char *const noise[] = {"!dbg",    "!DILocation", ".loc",
+                                            ".debug_", ".kernel:",    "without the kernel's"};
+        for (size_t n = 0; n < sizeof noise / sizeof *noise; n++)
+            ck_assert_msg(!strstr(out, noise[n]), "%s: %s in\n%.3000s", words, noise[n], out);
+    }
+    /* Of an entry whose code would be another one here nothing is told that might be wrong. */
+    setenv("SINTER_LLVM", "/nonexistent", 1);
+    PRINTS(words, 0, "shown without the kernel's lines");
+    SUPPORT_HAS(out, "Disassembly of section");
+    ck_assert_ptr_null(strstr(out, "%0 = load"));
+    unsetenv("SINTER_LLVM");
+}
+END_TEST
+
+/* What --json prints is JSON. */
+START_TEST(json_parses) {
+    char key[33], command[1024];
+    first_key(key);
+    const char *const commands[] = {
+        "ls",           "stats",      "verify",       "gc",    "show KEY about graph kernel llvm asm disasm",
+        "diff KEY KEY", "pack DIR/b", "unpack DIR/b", "rm KEY"};
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        snprintf(command, sizeof command,
+                 "words=$(echo '%s' | sed 's,KEY,%s,g; s,DIR,%s,g'); " SN_BUILD_DIR
+                 "/sinter cache $words --dir %s --json | python3 -c 'import json, sys; json.load(sys.stdin)' 2>&1",
+                 commands[i], key, dir, dir);
+        ck_assert_msg(!system(command), "%s", commands[i]);
+    }
 }
 END_TEST
 
@@ -336,6 +384,8 @@ static Suite *suite(void) {
     TCase *t = tcase_create("all");
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, lists_and_shows);
+    tcase_add_test(t, code_has_names);
+    tcase_add_test(t, json_parses);
     tcase_add_test(t, verifies_and_compares);
     tcase_add_test(t, packs_and_removes);
     tcase_add_test(t, counts_hits);
@@ -346,10 +396,4 @@ static Suite *suite(void) {
     return s;
 }
 
-int main(void) {
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
-}
+int main(void) { return support_main(suite()); }

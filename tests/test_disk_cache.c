@@ -11,15 +11,13 @@
 
 #include "cache/pack.h"
 #include "support/support_cache.h"
+#include "support/support_run.h"
 
 static char dir[SUPPORT_PATH_MAX], text[1 << 14];
 static support_cache c;
 
 static void set_up(void) { support_folder(dir); }
 static void tear_down(void) { support_folder_remove(dir); }
-
-static int contains(const char *where, const char *what) { return strstr(where, what) != NULL; }
-#define LOGGED(log, what) ck_assert_msg(contains((log), (what)), "'%s' is not in the log:\n%s", (what), (log))
 
 static void forget(void *user, sn_log_level level, const char *message) { (void)user, (void)level, (void)message; }
 
@@ -29,9 +27,9 @@ static int ask(int constant) { return support_cache_ask(dir, SN_CACHE_RW, consta
 
 START_TEST(second_process_compiles_nothing) {
     ck_assert_int_eq(ask(1), 1);
-    LOGGED(text, "kernel k1: miss: no such key");
+    SUPPORT_HAS(text, "kernel k1: miss: no such key");
     ck_assert_int_eq(ask(1), 0);
-    LOGGED(text, "kernel k1: hit, from disk in ");
+    SUPPORT_HAS(text, "kernel k1: hit, from disk in ");
     ck_assert_int_eq(ask(2), 1);
     ck_assert_int_eq(support_folder_count(dir, ".k1", NULL), 2);
     ck_assert_int_eq(support_folder_count(dir, "", NULL), 2);
@@ -80,14 +78,14 @@ START_TEST(tells_what_differs) {
     support_cache_start(&c);
     ck_assert(!support_cache_get(&c, 1, &compiled));
     ck_assert_int_eq(compiled, 1);
-    LOGGED(c.logged, "kernel k1: miss: it is cached for target 'fake;1', this is 'fake;2'");
+    SUPPORT_HAS(c.logged, "kernel k1: miss: it is cached for target 'fake;1', this is 'fake;2'");
     support_cache_close(&c);
 
     support_cache_open(&c, dir, SN_CACHE_RW);
     ck_assert(!support_cache_get_as(&c, SN_F64, 1, &compiled));
     ck_assert_int_eq(compiled, 1);
-    LOGGED(c.logged, "miss: a kernel like it is cached for types f32");
-    LOGGED(c.logged, "this has f64");
+    SUPPORT_HAS(c.logged, "miss: a kernel like it is cached for types f32");
+    SUPPORT_HAS(c.logged, "this has f64");
     support_cache_close(&c);
 }
 END_TEST
@@ -119,7 +117,7 @@ START_TEST(off_and_ro_write_nothing) {
     support_folder_count(dir, ".k1", path);
     support_file_write(path, "bad", 3);
     ck_assert_int_eq(support_cache_ask(dir, SN_CACHE_RO, 1, text, sizeof text), 1);
-    LOGGED(text, "is not used: it is too short");
+    SUPPORT_HAS(text, "is not used: it is too short");
     ck_assert_int_eq(support_folder_count(dir, "", NULL), 1);
 }
 END_TEST
@@ -132,8 +130,8 @@ START_TEST(only_never_compiles) {
     ck_assert_int_eq(support_cache_get(&c, 2, &compiled), SN_ERR_UNAVAILABLE);
     ck_assert_int_eq(compiled, 0);
     ck_assert_int_eq(c.dev.compiled, 0);
-    LOGGED(c.err.text, "'only' forbids to compile");
-    LOGGED(c.err.text, dir);
+    SUPPORT_HAS(c.err.text, "'only' forbids to compile");
+    SUPPORT_HAS(c.err.text, dir);
     support_cache_close(&c);
 }
 END_TEST
@@ -147,7 +145,7 @@ START_TEST(strict_compares_the_compiler) {
         support_cache_start(&c);
         ck_assert(!support_cache_get(&c, 1, &compiled));
         ck_assert_int_eq(compiled, round == 0);
-        if (!round) LOGGED(c.logged, "it was compiled by Fake 1.0, here is Fake 1.1");
+        if (!round) SUPPORT_HAS(c.logged, "it was compiled by Fake 1.0, here is Fake 1.1");
         support_cache_close(&c);
     }
     ck_assert_int_eq(ask(1), 0); /* others do not mind */
@@ -201,7 +199,7 @@ START_TEST(options_win_over_the_environment) {
     o.cache_mode = SN_CACHE_DEFAULT;
     setenv("SINTER_CACHE", "on", 1);
     ck_assert_int_eq(cache_disk_choose(&o, &out, &err), SN_ERR_ARGUMENT);
-    LOGGED(err.text, "SINTER_CACHE is 'on'");
+    SUPPORT_HAS(err.text, "SINTER_CACHE is 'on'");
     unsetenv("SINTER_CACHE");
     o.cache_mode = (sn_cache_mode)9;
     ck_assert_int_eq(cache_disk_choose(&o, &out, &err), SN_ERR_ARGUMENT);
@@ -268,7 +266,7 @@ START_TEST(store_stands_in_for_the_folder) {
     sn_store where = {store_get, store_put, &s};
     ck_assert_int_eq(ask_store(&where, 1), 1);
     ck_assert_int_eq(ask_store(&where, 1), 0);
-    LOGGED(c.logged, "hit, from store");
+    SUPPORT_HAS(c.logged, "hit, from store");
     ck_assert_int_eq(ask_store(&where, 2), 1);
     ck_assert_int_eq(support_folder_count(dir, "", NULL), 0);
     ck_assert_int_eq(s.used, 2);
@@ -280,11 +278,11 @@ START_TEST(store_stands_in_for_the_folder) {
     s.bytes[1] = right;
     s.n[1] = n;
     ck_assert_int_eq(ask_store(&where, 1), 1);
-    LOGGED(c.logged, "the entry is of another key");
+    SUPPORT_HAS(c.logged, "the entry is of another key");
     ck_assert_int_eq(ask_store(&where, 1), 0);
     s.bytes[0][5] ^= 4;
     ck_assert_int_eq(ask_store(&where, 1), 1);
-    LOGGED(c.logged, "its checksum is wrong");
+    SUPPORT_HAS(c.logged, "its checksum is wrong");
     s.n[0] -= 7;
     ck_assert_int_eq(ask_store(&where, 1), 1);
     ck_assert_int_eq(ask_store(&where, 1), 0);
@@ -330,7 +328,7 @@ START_TEST(bundle_serves_without_folder_or_compiler) {
     char *again = support_file(bundle, &m);
     ck_assert(n == m && !memcmp(first, again, n));
     for (int i = 0; i < 50; i++) ck_assert_int_eq(ask_bundle(SN_CACHE_ONLY, i, SN_OK), 0);
-    LOGGED(c.logged, "hit, from bundle");
+    SUPPORT_HAS(c.logged, "hit, from bundle");
     ask_bundle(SN_CACHE_ONLY, 50, SN_ERR_UNAVAILABLE);
     ck_assert_int_eq(ask_bundle(SN_CACHE_RO, 50, SN_OK), 1);
 
@@ -380,7 +378,7 @@ START_TEST(bundle_is_believed_in_nothing) {
     ck_assert_int_eq(cache_bundle_open(&alloc, bundle, &b, &err), SN_ERR_IO);
     ck_assert_int_eq(chmod(bundle, 0644), 0);
     ck_assert_int_eq(cache_bundle_open(&alloc, "/nonexistent", &b, &err), SN_ERR_IO);
-    LOGGED(err.text, "/nonexistent");
+    SUPPORT_HAS(err.text, "/nonexistent");
     sn_context *ctx;
     sn_context_options o = {
         .cache_mode = SN_CACHE_RO, .cache_bundle = "/nonexistent", .backend = "interp", .log = forget};
@@ -402,7 +400,7 @@ START_TEST(bundle_replaced_while_open) {
     ask(3);
     pack();
     ck_assert(!support_cache_get(&c, 1, &compiled) && compiled);
-    LOGGED(c.logged, "app.bundle was replaced since it was opened");
+    SUPPORT_HAS(c.logged, "app.bundle was replaced since it was opened");
     support_cache_close(&c);
 }
 END_TEST
@@ -462,7 +460,7 @@ START_TEST(writers_sweep_by_themselves) {
     int left = support_folder_count(dir, ".k1", NULL);
     ck_assert_int_gt(left, 5);
     ck_assert_int_lt(left, 100);
-    LOGGED(c.logged, "bytes removed");
+    SUPPORT_HAS(c.logged, "bytes removed");
 }
 END_TEST
 
@@ -508,10 +506,4 @@ static Suite *suite(void) {
     return s;
 }
 
-int main(void) {
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
-}
+int main(void) { return support_main(suite()); }

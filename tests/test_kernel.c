@@ -3,6 +3,7 @@
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "support/kernels.h"
@@ -314,6 +315,52 @@ START_TEST(printed) {
 }
 END_TEST
 
+/* Where kn_lines_of has them: the numbers of the line table of compiled code. */
+static void expect_lines(kn_kernel *(*make)(base_arena *, const void *)) {
+    kn_kernel *k = fresh(make);
+    base_strbuf out;
+    base_strbuf_init(&out, &room.alloc);
+    kn_print(k, &out);
+    const kn_lines lines = kn_lines_of(&room.arena, k);
+    uint32_t line = 0, parts = 0, phases = 0, insts = 0;
+    char want[32];
+    for (char *at = strtok(out.at, "\n"); at; at = strtok(NULL, "\n")) {
+        line++;
+        if (!strncmp(at, "part ", 5) && at[5] >= '0' && at[5] <= '9') ck_assert_uint_eq(lines.part[parts++], line);
+        if (!strncmp(at, "  phase ", 8)) ck_assert_uint_eq(lines.phase[phases++], line);
+        if (strncmp(at, "    ", 4)) continue;
+        snprintf(want, sizeof want, "%%%u = ", insts);
+        ck_assert(at[4] == '%' ? !strncmp(at + 4, want, strlen(want)) : at[4] == 's' || at[4] == 'p');
+        ck_assert_uint_eq(lines.inst[insts++], line);
+    }
+    ck_assert(parts == k->n_part && phases == k->n_phase && insts == k->n_inst);
+    base_strbuf_free(&out);
+}
+
+START_TEST(lines) {
+    static kn_kernel *(*const makers[])(base_arena *, const void *) = {
+        kernels_softmax, kernels_total, kernels_gather, kernels_scatter_add, kernels_moons_step, kernels_moons_update};
+    for (size_t i = 0; i < sizeof makers / sizeof *makers; i++) expect_lines(makers[i]);
+}
+END_TEST
+
+static void name_odd(void *arg, uint32_t inst, base_strbuf *out) {
+    (void)arg;
+    if (inst % 2) base_strbuf_printf(out, "name%u", inst);
+}
+
+START_TEST(named_values) {
+    base_strbuf out;
+    base_strbuf_init(&out, &room.alloc);
+    kn_print_named(fresh(kernels_softmax), name_odd, NULL, &out);
+    ck_assert_ptr_nonnull(strstr(out.at, " ; n0 j1\n    %1 = fold max f32 over j1: %0  "));
+    ck_assert_ptr_nonnull(strstr(out.at, " ; n0  name1\n"));
+    ck_assert_ptr_nonnull(
+        strstr(out.at, "    %7 = const f32 1                                                    ;  name7\n"));
+    base_strbuf_free(&out);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("kernel");
     TCase *tc = tcase_create("kernel");
@@ -328,6 +375,8 @@ int main(void) {
     tcase_add_test(tc, building_accesses);
     tcase_add_test(tc, building_too_much);
     tcase_add_test(tc, printed);
+    tcase_add_test(tc, lines);
+    tcase_add_test(tc, named_values);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

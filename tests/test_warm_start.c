@@ -10,6 +10,7 @@
 
 #include "support/nets.h"
 #include "support/support_cache.h"
+#include "support/support_run.h"
 
 static char dir[SUPPORT_PATH_MAX], text[1 << 14];
 
@@ -17,7 +18,6 @@ static void set_up(void) { support_folder(dir); }
 static void tear_down(void) { support_folder_remove(dir); }
 
 static int contains(const char *where, const char *what) { return strstr(where, what) != NULL; }
-#define LOGGED(log, what) ck_assert_msg(contains((log), (what)), "'%s' is not in the log:\n%s", (what), (log))
 
 enum { POINTS = 50 };
 
@@ -97,7 +97,7 @@ static trained train_in_child(sn_cache_mode mode, const char *llvm) {
 START_TEST(warm_process_needs_no_compiler) {
     trained without = train_in_child(SN_CACHE_RW, "/nonexistent/llvm.so");
     ck_assert_int_eq(without.compiled, -1);
-    LOGGED(without.error, "tried /nonexistent/llvm.so");
+    SUPPORT_HAS(without.error, "tried /nonexistent/llvm.so");
     trained cold = train_in_child(SN_CACHE_RW, NULL), off = train_in_child(SN_CACHE_OFF, NULL);
     ck_assert_msg(cold.compiled > 0, "%s", cold.error);
     ck_assert_int_eq(cold.llvm, 1);
@@ -187,10 +187,4 @@ static Suite *suite(void) {
     return s;
 }
 
-int main(void) {
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
-}
+int main(void) { return support_main(suite()); }

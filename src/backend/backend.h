@@ -49,7 +49,8 @@ typedef struct {
     sn_status (*compiler)(be_device *dev, char text[BE_COMPILER_MAX], base_trap *err);
     /* Bytes of a kernel (kn_encode) to a blob that can be loaded, now or by another process with the same target. */
     sn_status (*compile)(be_device *dev, const void *kernel, size_t n, be_blob *out, base_trap *err);
-    /* Generated code as text; what: "llvm", "asm". Appends to out. */
+    /* Generated code as text; what: "llvm", "asm". Appends to out. "llvm lines", "asm lines" and "object lines" (the
+     * bytes of an object) tell besides for which line of kn_print each instruction is. */
     sn_status (*text)(be_device *dev, const void *kernel, size_t n, const char *what, base_strbuf *out, base_trap *err);
     /* kernel must outlive the exec. name is for debuggers and profilers. */
     sn_status (*load)(be_device *dev, const kn_kernel *kernel, const void *blob, size_t n, const char *name,

@@ -174,3 +174,25 @@ base_elf_reloc base_elf_reloc_at(const base_elf *elf, const base_elf_section *re
     memcpy(&r, rela->bytes + (uint64_t)index * sizeof r, sizeof r);
     return (base_elf_reloc){r.r_offset, (uint32_t)ELF64_R_TYPE(r.r_info), (uint32_t)ELF64_R_SYM(r.r_info), r.r_addend};
 }
+
+/* The first section from *i on that is loaded; 0 where there is none left. */
+static int next_loaded(const base_elf *elf, uint32_t *i, base_elf_section *out) {
+    for (; *i < elf->n_section; ++*i) {
+        *out = base_elf_section_at(elf, *i);
+        if (!(out->flags & SHF_ALLOC) || !out->size) continue;
+        ++*i;
+        return 1;
+    }
+    return 0;
+}
+
+int base_elf_same_code(const base_elf *a, const base_elf *b) {
+    uint32_t i = 1, k = 1;
+    base_elf_section x, y;
+    for (;;) {
+        int more = next_loaded(a, &i, &x), other = next_loaded(b, &k, &y);
+        if (!more || !other) return more == other;
+        if (strcmp(x.name, y.name) || x.type != y.type || x.flags != y.flags || x.size != y.size) return 0;
+        if (!x.bytes != !y.bytes || (x.bytes && memcmp(x.bytes, y.bytes, x.size))) return 0;
+    }
+}

@@ -48,5 +48,7 @@ int base_elf_open(base_elf *elf, const void *bytes, size_t n, char text[BASE_ELF
 base_elf_section base_elf_section_at(const base_elf *elf, uint32_t index);
 base_elf_symbol base_elf_symbol_at(const base_elf *elf, uint32_t index);
 base_elf_reloc base_elf_reloc_at(const base_elf *elf, const base_elf_section *rela, uint32_t index);
+/* 1 if what both bring into memory, code and constants, is the same; what only tools read may differ. */
+int base_elf_same_code(const base_elf *a, const base_elf *b);
 
 #endif

@@ -250,6 +250,29 @@ static void put_line(base_strbuf *meta, const char *name, const char *value) {
     base_strbuf_puts(meta, "\n");
 }
 
+/* A word per instruction; "=": the word before it, "-": no name. */
+static void put_values(base_strbuf *meta, const cache_about *about) {
+    size_t last = 0, last_n = 0;
+    base_strbuf_puts(meta, "values");
+    for (uint32_t i = 0; i < about->kernel->n_inst && !meta->failed; i++) {
+        base_strbuf_puts(meta, " ");
+        size_t at = meta->n;
+        about->namer(about->namer_arg, i, meta);
+        if (meta->failed) return;
+        if (meta->n == at) base_strbuf_puts(meta, "-");
+        for (size_t k = at; k < meta->n && !meta->failed; k++)
+            if ((unsigned char)meta->at[k] <= ' ') meta->at[k] = '_';
+        if (!meta->failed && last_n == meta->n - at && !memcmp(meta->at + last, meta->at + at, last_n)) {
+            meta->n = at;
+            base_strbuf_puts(meta, "=");
+        } else {
+            last = at;
+            last_n = meta->n - at;
+        }
+    }
+    base_strbuf_puts(meta, "\n");
+}
+
 static void put_meta(base_strbuf *meta, const char *compiler, double compile_ms, const cache_about *about) {
     struct utsname host;
     char date[32] = "?";
@@ -268,6 +291,7 @@ static void put_meta(base_strbuf *meta, const char *compiler, double compile_ms,
         }
         base_strbuf_puts(meta, "\n");
     }
+    if (k && about->namer) put_values(meta, about);
     put_line(meta, "compiler", compiler);
     base_strbuf_printf(meta, "compile_ms %.3f\n", compile_ms);
     put_line(meta, "host", uname(&host) ? "?" : host.nodename);

@@ -34,7 +34,9 @@ typedef struct cache_about {
     void (*graph)(void *arg, base_strbuf *out);
     /* Called when the kernel is in no cache, before it is compiled: time to get help for the others. */
     void (*missing)(void *arg);
-    void *arg;
+    void *arg;       /* of graph and missing */
+    kn_namer *namer; /* names kernel's instructions .. */
+    void *namer_arg;
 } cache_about;
 
 #endif

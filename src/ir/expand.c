@@ -62,7 +62,10 @@ static kn_id copied(copier *c, const kn_inst *in) {
 
 static void copy_phase(copier *c, const kn_phase *phase) {
     kn_phase_begin(&c->to, phase->at_entry, phase->n_loop, phase->loop, phase->lanes, phase->width, phase->ilp);
-    for (kn_id i = phase->first; i < phase->end; i++) c->now[i] = copied(c, &c->from->inst[i]);
+    for (kn_id i = phase->first; i < phase->end; i++) {
+        c->to.now_for = i;
+        c->now[i] = copied(c, &c->from->inst[i]);
+    }
     kn_phase_end(&c->to);
 }
 

@@ -169,7 +169,11 @@ typedef struct {
     kn_inst *inst;
     kn_phase *phase;
     kn_part *part;
-    const char *const *mem_name; /* side table for printing, may be NULL; not part of the key */
+    /* Side tables for people, each may be NULL; not part of the key. */
+    const char *const *mem_name;
+    /* What an instruction was made for, in its maker's numbers: by lowering for a node of the program's graph, by
+     * kn_expand for an instruction of the kernel that it was given. */
+    const uint32_t *made_for;
 } kn_kernel;
 
 /* What a launch passes. mem[i] for ROW memories is ignored. The machine code of a kernel on the CPU is
@@ -227,6 +231,15 @@ kn_kernel *kn_decode(base_arena *arena, const void *bytes, size_t n);
 const char *kn_verify(const kn_kernel *k, char text[256]);
 /* Readable text in the notation of docs/ir.md. */
 void kn_print(const kn_kernel *k, base_strbuf *out);
+/* The same with the user's names of values: name appends that of an instruction, or nothing. */
+typedef void kn_namer(void *arg, uint32_t inst, base_strbuf *out);
+void kn_print_named(const kn_kernel *k, kn_namer *name, void *arg, base_strbuf *out);
+/* The lines of that text, from 1, on which parts, phases and instructions stand: what debuggers call the line of the
+ * code. 0 for an instruction of no phase. */
+typedef struct {
+    uint32_t *part, *phase, *inst;
+} kn_lines;
+kn_lines kn_lines_of(base_arena *arena, const kn_kernel *k);
 
 /* ---- expand.c ---------------------------------------------------------------------------------------------------- */
 

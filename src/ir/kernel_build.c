@@ -98,6 +98,7 @@ static kn_id add_inst(kn_build *b, kn_inst inst) {
     const kn_kernel view = {.access = b->access.at, .inst = b->inst.at};
     inst.over = kn_derive_over(&view, &inst);
     *base_vec_push(&b->inst, b->arena) = inst;
+    *base_vec_push(&b->made_for, b->arena) = b->now_for;
     return id;
 }
 
@@ -228,7 +229,8 @@ kn_kernel *kn_build_finish(kn_build *b) {
                      .inst = b->inst.at,
                      .phase = b->phase.at,
                      .part = b->part.at,
-                     .mem_name = b->mem_name.at};
+                     .mem_name = b->mem_name.at,
+                     .made_for = b->made_for.at};
     return k;
 }
 

@@ -11,9 +11,11 @@ typedef struct {
     BASE_VEC(const char *) mem_name;
     BASE_VEC(kn_access) access;
     BASE_VEC(kn_inst) inst;
+    BASE_VEC(uint32_t) made_for; /* of each instruction */
     BASE_VEC(kn_phase) phase;
     BASE_VEC(kn_part) part;
     uint16_t n_dim, n_scalar;
+    uint32_t now_for; /* what the next instructions are made for */
 } kn_build;
 
 #define KN_C(n)     ((kn_size){(n), KN_NONE})    /* constant size */

@@ -6,7 +6,8 @@
  *         %1 = fold max f32 over j1: %0                          ; n0
  *
  * Axes are named by role and id: n point, j loop, k unroll. D is a dim, S a launch scalar; behind the semicolon stand
- * the axes a value varies over. The text is a function of the kernel and its memories' names alone. */
+ * the axes a value varies over and, where it is known, the name that the user gave it. The text is a function of the
+ * kernel and its names alone, and what stands on which line of the kernel alone. */
 #include <string.h>
 
 #include "ir/kernel.h"
@@ -107,7 +108,20 @@ static void print_operands(const kn_inst *i, base_strbuf *out) {
     for (int n = 0; n < 3 && i->a[n] != KN_NONE; n++) base_strbuf_printf(out, "%s%%%u", n ? ", " : " ", i->a[n]);
 }
 
-static void print_inst(const kn_kernel *k, uint32_t id, base_strbuf *out) {
+typedef struct {
+    const kn_kernel *k;
+    kn_namer *name; /* may be NULL */
+    void *arg;
+    base_strbuf *out;
+} printing;
+
+static void cut(base_strbuf *out, size_t n) {
+    if (!out->failed) out->at[out->n = n] = 0;
+}
+
+static void print_inst(const printing *p, uint32_t id) {
+    const kn_kernel *k = p->k;
+    base_strbuf *out = p->out;
     const kn_inst *i = &k->inst[id];
     const char *type = sn_dtype_name((sn_dtype)i->type);
     size_t line = out->n;
@@ -152,15 +166,19 @@ static void print_inst(const kn_kernel *k, uint32_t id, base_strbuf *out) {
                 break;
         }
     }
-    if (i->over) {
-        size_t used = out->n - line;
-        base_strbuf_printf(out, "%*s;", used < OVER_COLUMN ? (int)(OVER_COLUMN - used) : 1, "");
-        print_set(k, i->over, out);
-    }
+    size_t end = out->n, used = end - line;
+    base_strbuf_printf(out, "%*s;", used < OVER_COLUMN ? (int)(OVER_COLUMN - used) : 1, "");
+    print_set(k, i->over, out);
+    base_strbuf_puts(out, "  ");
+    size_t name_at = out->n;
+    if (p->name) p->name(p->arg, id, out);
+    if (out->n == name_at) cut(out, i->over ? name_at - 2 : end);
     base_strbuf_puts(out, "\n");
 }
 
-static void print_phase(const kn_kernel *k, uint32_t phase, base_strbuf *out) {
+static void print_phase(const printing *all, uint32_t phase) {
+    const kn_kernel *k = all->k;
+    base_strbuf *out = all->out;
     const kn_phase *p = &k->phase[phase];
     base_strbuf_printf(out, "  phase %u", phase);
     if (p->at_entry) base_strbuf_puts(out, "  at entry");
@@ -175,10 +193,12 @@ static void print_phase(const kn_kernel *k, uint32_t phase, base_strbuf *out) {
     }
     if (p->ilp > 1) base_strbuf_printf(out, "  ilp %u", p->ilp);
     base_strbuf_puts(out, "\n");
-    for (uint32_t i = p->first; i < p->end; i++) print_inst(k, i, out);
+    for (uint32_t i = p->first; i < p->end; i++) print_inst(all, i);
 }
 
-static void print_part(const kn_kernel *k, uint32_t part, base_strbuf *out) {
+static void print_part(const printing *all, uint32_t part) {
+    const kn_kernel *k = all->k;
+    base_strbuf *out = all->out;
     const kn_part *p = &k->part[part];
     base_strbuf_printf(out, "part %u", part);
     if (p->n_point) {
@@ -188,10 +208,11 @@ static void print_part(const kn_kernel *k, uint32_t part, base_strbuf *out) {
     }
     if (p->team > 1) base_strbuf_printf(out, "  team %u", p->team);
     base_strbuf_puts(out, "\n");
-    for (uint32_t i = p->first_phase; i < p->end_phase; i++) print_phase(k, i, out);
+    for (uint32_t i = p->first_phase; i < p->end_phase; i++) print_phase(all, i);
 }
 
-void kn_print(const kn_kernel *k, base_strbuf *out) {
+void kn_print_named(const kn_kernel *k, kn_namer *name, void *arg, base_strbuf *out) {
+    const printing all = {k, name, arg, out};
     base_strbuf_printf(out, "kernel  dims %u  scalars %u\n", k->n_dim, k->n_scalar);
     static const char *const roles[] = {"point", "loop", "unroll"};
     for (uint32_t a = 0; a < k->n_axis; a++) {
@@ -212,5 +233,23 @@ void kn_print(const kn_kernel *k, base_strbuf *out) {
         if (k->mem[m].align_log2 != natural) base_strbuf_printf(out, " align %u", 1u << k->mem[m].align_log2);
         base_strbuf_puts(out, "\n");
     }
-    for (uint32_t p = 0; p < k->n_part; p++) print_part(k, p, out);
+    for (uint32_t p = 0; p < k->n_part; p++) print_part(&all, p);
+}
+
+void kn_print(const kn_kernel *k, base_strbuf *out) { kn_print_named(k, NULL, NULL, out); }
+
+/* One line for the head, each axis, memory, part, phase and instruction, in the order of kn_print. */
+kn_lines kn_lines_of(base_arena *arena, const kn_kernel *k) {
+    kn_lines lines = {.part = base_arena_array(arena, k->n_part, sizeof(uint32_t)),
+                      .phase = base_arena_array(arena, k->n_phase, sizeof(uint32_t)),
+                      .inst = base_arena_array(arena, k->n_inst, sizeof(uint32_t))};
+    uint32_t line = 1u + k->n_axis + k->n_mem;
+    for (uint32_t p = 0; p < k->n_part; p++) {
+        lines.part[p] = ++line;
+        for (uint32_t i = k->part[p].first_phase; i < k->part[p].end_phase; i++) {
+            lines.phase[i] = ++line;
+            for (uint32_t n = k->phase[i].first; n < k->phase[i].end; n++) lines.inst[n] = ++line;
+        }
+    }
+    return lines;
 }

@@ -222,11 +222,14 @@ kn_id lw_value(lw_part *p, ir_id u) {
     lw_item *item = &p->item[u];
     int anywhere = !(item->over & p->loop_axes); /* point-level values cross phases */
     if (item->value != KN_NONE && (item->value_phase == p->now || anywhere)) return item->value;
+    uint32_t outer = p->launch->b.now_for; /* the reader, whose instructions come after this one's */
     kn_id value;
+    p->launch->b.now_for = u;
     if (item->row && item->phase < p->now)
         value = kn_load(&p->launch->b, (sn_dtype)at(p, u)->dtype, row_access(p, u));
     else
         value = compute(p, u);
+    p->launch->b.now_for = outer;
     item->value = value;
     item->value_phase = p->now;
     return value;
@@ -236,6 +239,7 @@ static void write_item(lw_part *p, ir_id v) {
     const fu_node *f = fu(p, v);
     kn_id value = lw_value(p, v);
     lw_source source = lw_source_of(p, v);
+    p->launch->b.now_for = v;
     if (p->item[v].row) kn_store(&p->launch->b, row_access(p, v), value);
     if (source == LW_MEMBER && !f->is_exit && f->stored) lw_store_own(p, v, p->place[v].ref, KN_OUT, value);
     if (source == LW_PARTIALS && f->combine == p->gi && f->stored)
@@ -250,8 +254,10 @@ static void write_phase(lw_part *p, uint32_t index) {
         if (p->item[v].wanted && p->item[v].scheduled && p->item[v].phase == index) write_item(p, v);
     for (uint32_t i = 0; i < p->group->assign.n; i++) {
         const fu_assign *a = &p->s->assign.at[p->group->assign.at[i]];
-        if (p->assign_phase[i] == index)
-            lw_store_own(p, a->value, p->assign_ref[p->group->assign.at[i]], KN_OUT, lw_value(p, a->value));
+        if (p->assign_phase[i] != index) continue;
+        kn_id value = lw_value(p, a->value);
+        p->launch->b.now_for = a->value;
+        lw_store_own(p, a->value, p->assign_ref[p->group->assign.at[i]], KN_OUT, value);
     }
     kn_phase_end(&p->launch->b);
 }
@@ -268,6 +274,7 @@ static void lower_scatter(lw_part *p) {
     for (uint32_t a = 1; a < n->rank; a++) row = ir_dim_mul(g, row, n->dim[a]);
     ir_dim ids_count = lw_count(p, n->in[0]);
     int64_t one;
+    b->now_for = v;
     uint32_t points = !(ir_dim_is_const(g, row, &one) && one == 1);
     kn_id d = points ? kn_add_axis(b, KN_POINT, lw_size(p, row)) : KN_NONE;
     kn_id r = kn_add_axis(b, KN_LOOP, lw_size(p, n->dim[0])), i = kn_add_axis(b, KN_LOOP, lw_size(p, ids_count));

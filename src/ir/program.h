@@ -64,6 +64,16 @@ typedef struct {
  */
 pg_program *pg_compile(ir_graph *g, const ir_roots *roots, int fuse);
 
+/* names.c: the user's name of a node: its label, the name of an input or variable, that of what it only moves; else,
+ * where operands have a name, the operator over them: "tanh(z1)". Nothing where there is none. */
+void pg_name_node(const ir_graph *g, ir_id node, base_strbuf *out);
+/* A kn_namer for a kernel that was lowered from a graph; arg is a pg_namer. */
+typedef struct {
+    const ir_graph *graph;
+    const kn_kernel *kernel;
+} pg_namer;
+void pg_name_instruction(void *arg, uint32_t inst, base_strbuf *out);
+
 /* memplan.c: offsets of temporaries in one arena for the dims of a call, by lifetime; returns the arena's bytes. sizes:
  * bytes of each. Offsets are multiples of 64. Deterministic. scratch: at least 4 * n_temp uint32_t. */
 size_t pg_plan(const pg_program *p, const size_t *sizes, size_t *offsets, uint32_t *scratch);

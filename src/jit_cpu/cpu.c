@@ -98,8 +98,9 @@ static void *counted_realloc(void *user, void *p, size_t old_size, size_t new_si
     return base_realloc(user, p, old_size, new_size);
 }
 
-/* Asks the plug-in. Symbol names come from content: two kernels never share one by accident. */
-static sn_status ask(be_device *dev, const void *kernel, size_t n, sinter_llvm_want want, int keep,
+/* Asks the plug-in. Symbol names come from content: two kernels never share one by accident. want: the fields of the
+ * request that are not the same for all. */
+static sn_status ask(be_device *dev, const void *kernel, size_t n, const sinter_llvm_request *want,
                      sinter_llvm_result *result, base_trap *err) {
     sinter_llvm_compile_fn *compile;
     if (cpu_compiler_open(&dev->compiler, &compile, err)) return err->status;
@@ -110,8 +111,10 @@ static sn_status ask(be_device *dev, const void *kernel, size_t n, sinter_llvm_w
         .struct_size = sizeof request,
         .abi = SINTER_LLVM_ABI,
         .codegen = SINTER_LLVM_CODEGEN,
-        .want = (uint32_t)want,
-        .keep = (uint32_t)keep,
+        .want = want->want,
+        .lines = want->lines,
+        .object = want->object,
+        .object_size = want->object_size,
         .kernel = kernel,
         .kernel_size = n,
         .symbol = symbol,
@@ -136,19 +139,30 @@ static sn_status cpu_compiler_text(be_device *dev, char text[BE_COMPILER_MAX], b
 static sn_status cpu_compile(be_device *dev, const void *kernel, size_t n, be_blob *out, base_trap *err) {
     sinter_llvm_result result = {0};
     *out = (be_blob){0};
-    if (ask(dev, kernel, n, SINTER_LLVM_OBJECT, 0, &result, err)) return err->status;
+    if (ask(dev, kernel, n, &(sinter_llvm_request){.want = SINTER_LLVM_OBJECT}, &result, err)) return err->status;
     *out = (be_blob){result.bytes, result.n};
     return SN_OK;
 }
 
 static sn_status cpu_text(be_device *dev, const void *kernel, size_t n, const char *what, base_strbuf *out,
                           base_trap *err) {
-    int is_asm = !strcmp(what, "asm");
-    if (!is_asm && strcmp(what, "llvm"))
-        return base_set_error(err, SN_ERR_ARGUMENT, "no text '%s' of kernels: llvm and asm exist", what);
+    static const struct {
+        const char *what;
+        sinter_llvm_want want;
+        uint32_t lines;
+    } texts[] = {{"llvm", SINTER_LLVM_IR, 0},
+                 {"asm", SINTER_LLVM_ASM, 0},
+                 {"llvm lines", SINTER_LLVM_IR, 1},
+                 {"asm lines", SINTER_LLVM_ASM, 1},
+                 {"object lines", SINTER_LLVM_OBJECT, 1}};
+    size_t i = 0, n_texts = sizeof texts / sizeof *texts;
+    while (i < n_texts && strcmp(texts[i].what, what)) i++;
+    if (i == n_texts) return base_set_error(err, SN_ERR_ARGUMENT, "no text '%s' of kernels: llvm and asm exist", what);
     sinter_llvm_result result = {0};
-    if (ask(dev, kernel, n, is_asm ? SINTER_LLVM_ASM : SINTER_LLVM_IR, 0, &result, err)) return err->status;
-    base_strbuf_add(out, result.bytes, result.n ? result.n - 1 : 0);
+    const sinter_llvm_request want = {.want = texts[i].want, .lines = texts[i].lines};
+    if (ask(dev, kernel, n, &want, &result, err)) return err->status;
+    int ends_in_nul = texts[i].want != SINTER_LLVM_OBJECT && result.n;
+    base_strbuf_add(out, result.bytes, result.n - (size_t)ends_in_nul);
     base_free(dev->alloc, result.bytes, result.n);
     return out->failed ? base_set_error(err, SN_ERR_NOMEM, "out of memory: text of a kernel") : SN_OK;
 }
@@ -174,11 +188,12 @@ static sn_status load_own(be_device *dev, be_exec *exec, const base_strbuf *key,
     return SN_OK;
 }
 
-/* ORC compiles anew, because it can only link what it has compiled itself; equal input gives the same object. */
-static sn_status load_orc(be_device *dev, be_exec *exec, const base_strbuf *key, base_trap *err) {
+/* The same object, linked by ORC: to compare with, and for debugging of our loader. */
+static sn_status load_orc(be_device *dev, be_exec *exec, const base_strbuf *key, const void *blob, size_t n,
+                          base_trap *err) {
     sinter_llvm_result result = {0};
-    if (ask(dev, key->at, key->n, SINTER_LLVM_OBJECT, 1, &result, err)) return err->status;
-    base_free(dev->alloc, result.bytes, result.n);
+    const sinter_llvm_request want = {.want = SINTER_LLVM_LINK, .object = blob, .object_size = n};
+    if (ask(dev, key->at, key->n, &want, &result, err)) return err->status;
     memcpy(&exec->run, &result.address, sizeof exec->run);
     exec->orc = result.handle;
     exec->orc_release = result.release;
@@ -196,7 +211,7 @@ static sn_status cpu_load(be_device *dev, const kn_kernel *kernel, const void *b
     if (!exec || key.failed)
         status = base_set_error(err, SN_ERR_NOMEM, "out of memory: kernel %s", name);
     else
-        status = dev->orc ? load_orc(dev, exec, &key, err) : load_own(dev, exec, &key, blob, n, name, err);
+        status = dev->orc ? load_orc(dev, exec, &key, blob, n, err) : load_own(dev, exec, &key, blob, n, name, err);
     base_strbuf_free(&key);
     if (!exec || status) {
         cpu_unload(dev, exec);

@@ -161,6 +161,7 @@ static int is_tile_ragged(const em *e) {
 static void emit_tile_phases(em *e) {
     for (uint32_t p = e->part->first_phase; p < e->part->end_phase; p++)
         if (!e->k->phase[p].at_entry) em_emit_phase(e, &e->k->phase[p]);
+    em_line_of_part(e);
 }
 
 /* NULL: a full tile. */
@@ -243,7 +244,10 @@ static void for_point_folds(em *e, void (*f)(em *, kn_id)) {
         const kn_phase *phase = &e->k->phase[p];
         em_begin_phase(e, phase);
         for (kn_id i = phase->first; i < phase->end; i++)
-            if (em_is_point_fold(&e->k->inst[i])) f(e, i);
+            if (em_is_point_fold(&e->k->inst[i])) {
+                em_line_of(e, i);
+                f(e, i);
+            }
     }
 }
 
@@ -256,6 +260,7 @@ static void emit_chunk(em *e, LLVMValueRef tiles, LLVMValueRef chunks, LLVMValue
         e->mem[m] = LLVMBuildGEP2(b, em_memory_type(e, (sn_dtype)mem->store), part_start[m], &own, 1, "partial");
     }
     for_point_folds(e, em_point_fold_begin);
+    em_line_of_part(e);
     set_tile_masks(e, NULL);
     int has_tile_phase = 0;
     for (uint32_t p = e->part->first_phase; p < e->part->end_phase; p++) {
@@ -264,8 +269,10 @@ static void emit_chunk(em *e, LLVMValueRef tiles, LLVMValueRef chunks, LLVMValue
         else
             has_tile_phase = 1;
     }
+    em_line_of_part(e);
     if (has_tile_phase) {
         em_emit_chunk_level(e);
+        em_line_of_part(e);
         /* [c * T / C, (c + 1) * T / C) without overflow: c * T / C == c * (T / C) + c * (T % C) / C */
         LLVMValueRef bound[2], each = LLVMBuildUDiv(b, tiles, chunks, ""), over = LLVMBuildURem(b, tiles, chunks, "");
         for (int i = 0; i < 2; i++) {
@@ -276,12 +283,14 @@ static void emit_chunk(em *e, LLVMValueRef tiles, LLVMValueRef chunks, LLVMValue
         emit_tiles(e, bound[0], bound[1]);
     }
     for_point_folds(e, em_point_fold_end);
+    em_line_of_part(e);
 }
 
 static void emit_part(em *e) {
     LLVMBuilderRef b = e->b;
     LLVMBasicBlockRef entry = em_block(e, "entry"), start = em_block(e, "start");
     LLVMPositionBuilderAtEnd(b, entry);
+    em_line_of_part(e);
     e->entry_end = LLVMBuildBr(b, start);
     LLVMPositionBuilderBefore(b, e->entry_end);
     LLVMValueRef launch = LLVMGetParam(e->fn, 0);
@@ -362,6 +371,8 @@ void em_kernel(em *e, const char *symbol) {
     e->pointer = ARENA_ARRAY(e->arena, em_pointer, k->n_access);
     e->aimed = ARENA_ARRAY(e->arena, uint32_t, k->n_access);
 
+    em_lines_begin(e, symbol);
+
     LLVMTypeRef part_types[4] = {e->ptr, e->i64, e->i64, e->ptr}, types[5] = {e->ptr, e->i32, e->i64, e->i64, e->ptr};
     static const char *const part_args[] = {"launch", "chunk0", "chunk1", "scratch"};
     static const char *const args[] = {"launch", "part", "chunk0", "chunk1", "scratch"};
@@ -374,10 +385,12 @@ void em_kernel(em *e, const char *symbol) {
         e->fn = part_fn[p] =
             new_function(e, base_arena_printf(e->arena, "%s.part%u", symbol, p), part_types, 4, part_args);
         LLVMSetLinkage(e->fn, LLVMInternalLinkage);
+        em_lines_function(e, e->fn, LLVMGetValueName2(e->fn, &(size_t){0}), e->lines ? e->lines->part[p] : 0);
         emit_part(e);
     }
 
     e->fn = new_function(e, symbol, types, 5, args);
+    em_lines_function(e, e->fn, symbol, 1);
     LLVMPositionBuilderAtEnd(e->b, em_block(e, "entry"));
     LLVMBasicBlockRef done = em_block(e, "done");
     LLVMValueRef choose = LLVMBuildSwitch(e->b, LLVMGetParam(e->fn, 1), done, k->n_part);
@@ -394,4 +407,5 @@ void em_kernel(em *e, const char *symbol) {
     }
     LLVMPositionBuilderAtEnd(e->b, done);
     LLVMBuildRetVoid(e->b);
+    em_lines_end(e);
 }

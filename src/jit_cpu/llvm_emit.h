@@ -17,6 +17,7 @@
 #define JIT_CPU_LLVM_EMIT_H
 
 #include <llvm-c/Core.h>
+#include <llvm-c/DebugInfo.h>
 
 #include "ir/kernel.h"
 
@@ -67,6 +68,10 @@ typedef struct {
     LLVMModuleRef module;
     LLVMBuilderRef b;
     LLVMTypeRef void_type, ptr, i1, i8, i32, i64;
+
+    const kn_lines *lines;       /* of the kernel as it was given; NULL: the code gets no line numbers */
+    LLVMDIBuilderRef di;         /* the caller's, with lines */
+    LLVMMetadataRef file, scope; /* scope: of the function that is being emitted */
 
     /* the part's function */
     const kn_part *part;
@@ -141,6 +146,27 @@ LLVMValueRef em_lanes_below(em *e, uint32_t lanes, LLVMValueRef n);
 /* Calls an overloaded intrinsic. */
 LLVMValueRef em_intrinsic(em *e, const char *name, LLVMTypeRef *types, size_t n_types, LLVMValueRef *args,
                           uint32_t n_args);
+
+/* ---- llvm_lines.c: which line of the kernel's text code is for, in the object's line table --------------------------
+ *
+ * The lines are those of kn_print, so they follow from the key alone; what is computed on them has names in the text
+ * that `sinter cache show` prints. A table of lines is all: no variables, no types. */
+
+void em_lines_begin(em *e, const char *symbol);
+/* What is emitted next belongs to that function, which does not begin at any instruction. */
+void em_lines_function(em *e, LLVMValueRef fn, const char *name, uint32_t line);
+void em_lines_end(em *e);
+/* What is emitted next is for that line. */
+void em_line(em *e, uint32_t line);
+static inline void em_line_of_part(em *e) {
+    if (e->lines) em_line(e, e->lines->part[e->part_id]);
+}
+static inline void em_line_of_phase(em *e) {
+    if (e->lines) em_line(e, e->lines->phase[e->phase - e->k->phase]);
+}
+static inline void em_line_of(em *e, kn_id inst) {
+    if (e->lines) em_line(e, e->lines->inst[e->k->made_for[inst]]);
+}
 
 /* ---- llvm_emit_phase.c: phases, their loops and instructions ------------------------------------------------------
  */

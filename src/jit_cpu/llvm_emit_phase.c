@@ -208,6 +208,7 @@ static LLVMValueRef named(LLVMValueRef value, kn_id id) {
 
 static void emit_instruction(em *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
+    em_line_of(e, id);
     if (in->kind == KI_STORE) {
         uint32_t lanes = em_lanes(e, in->over);
         LLVMValueRef *value = ARENA_ARRAY(e->arena, LLVMValueRef, em_instances(e, in->over));
@@ -249,6 +250,7 @@ static void emit_round(em *e, LLVMValueRef i) {
     e->index[e->inner] = i;
     em_pointer *saved = em_aim_loop(e, e->inner, level);
     emit_level(e, level, 0);
+    em_line_of_phase(e);
     em_aim_back(e, saved);
 }
 
@@ -307,6 +309,7 @@ static void emit_nest(em *e, int level) {
     e->index[axis] = loop.index;
     em_pointer *saved = em_aim_loop(e, axis, level + 1);
     emit_level(e, level + 1, 0);
+    em_line_of_phase(e);
     emit_nest(e, level + 1);
     em_aim_back(e, saved);
     em_loop_end(e, &loop);
@@ -357,6 +360,7 @@ void em_begin_phase(em *e, const kn_phase *phase) {
 
 void em_emit_phase(em *e, const kn_phase *phase) {
     em_begin_phase(e, phase);
+    em_line_of_phase(e);
     if (!phase->at_entry)
         for (kn_id i = phase->first; i < phase->end; i++) {
             kn_id operand[5];
@@ -367,10 +371,17 @@ void em_emit_phase(em *e, const kn_phase *phase) {
     emit_level(e, EM_AT_POINT, 0);
     if (phase->n_loop) {
         for (kn_id i = phase->first; i < phase->end; i++)
-            if (em_is_loop_fold(e, &e->k->inst[i])) em_loop_fold_begin(e, i);
+            if (em_is_loop_fold(e, &e->k->inst[i])) {
+                em_line_of(e, i);
+                em_loop_fold_begin(e, i);
+            }
+        em_line_of_phase(e);
         emit_nest(e, 0);
         for (kn_id i = phase->first; i < phase->end; i++)
-            if (em_is_loop_fold(e, &e->k->inst[i])) em_loop_fold_end(e, i);
+            if (em_is_loop_fold(e, &e->k->inst[i])) {
+                em_line_of(e, i);
+                em_loop_fold_end(e, i);
+            }
     }
     emit_level(e, EM_AT_POINT, 1);
 }
@@ -380,6 +391,7 @@ void em_emit_chunk_level(em *e) {
         const kn_phase *phase = &e->k->phase[p];
         if (phase->at_entry) continue;
         em_begin_phase(e, phase);
+        em_line_of_phase(e);
         em_aim(e, phase->first, phase->end, EM_AT_CHUNK);
         emit_level(e, EM_AT_CHUNK, 0);
     }

@@ -37,6 +37,7 @@ typedef struct {
     LLVMContextRef context; /* of safe_context */
     LLVMModuleRef module;
     LLVMBuilderRef builder;
+    LLVMDIBuilderRef lines;
     LLVMOrcLLJITRef jit;
     int out_of_memory;
 } job;
@@ -95,6 +96,7 @@ static LLVMTargetMachineRef new_machine(job *j) {
 static void build_module(job *j) {
     const sinter_llvm_request *request = j->request;
     kn_kernel *kernel = kn_decode(&j->arena, request->kernel, request->kernel_size);
+    const kn_lines lines = kn_lines_of(&j->arena, kernel);
     kernel = kn_expand(&j->arena, kernel);
 
     j->machine = new_machine(j);
@@ -107,12 +109,15 @@ static void build_module(job *j) {
     LLVMSetModuleDataLayout(j->module, layout);
     LLVMDisposeTargetData(layout);
 
+    if (request->lines) j->lines = LLVMCreateDIBuilder(j->module);
     em e = {.arena = &j->arena,
             .k = kernel,
             .v4 = strcmp(request->level, "v4") == 0,
             .context = j->context,
             .module = j->module,
-            .b = j->builder};
+            .b = j->builder,
+            .lines = request->lines ? &lines : NULL,
+            .di = j->lines};
     em_kernel(&e, request->symbol);
 
     char *message = NULL;
@@ -152,11 +157,22 @@ static LLVMErrorRef capture_object(void *arg, LLVMMemoryBufferRef *object) {
     return LLVMErrorSuccess;
 }
 
-static void build_object(job *j) {
+static void make_jit(job *j) {
     LLVMOrcLLJITBuilderRef builder = LLVMOrcCreateLLJITBuilder();
     LLVMOrcLLJITBuilderSetJITTargetMachineBuilder(
         builder, LLVMOrcJITTargetMachineBuilderCreateFromTargetMachine(new_machine(j)));
     check(j, LLVMOrcCreateLLJIT(&j->jit, builder), "cannot make a JIT");
+}
+
+/* Leaves the JIT alive with its code. */
+static void hand_over(job *j, LLVMOrcExecutorAddress address) {
+    j->result->address = (void *)(uintptr_t)address;
+    j->result->handle = j->jit;
+    j->jit = NULL;
+}
+
+static void build_object(job *j) {
+    make_jit(j);
     LLVMOrcIRTransformLayerSetTransform(LLVMOrcLLJITGetIRTransformLayer(j->jit), transform_ir, j);
     LLVMOrcObjectTransformLayerSetTransform(LLVMOrcLLJITGetObjTransformLayer(j->jit), capture_object, j);
 
@@ -169,10 +185,17 @@ static void build_object(job *j) {
     check(j, LLVMOrcLLJITLookup(j->jit, &address, j->request->symbol), "cannot compile");
     if (j->out_of_memory) base_fail(&j->trap, SN_ERR_NOMEM, "no memory for the object of a kernel");
     if (!j->result->bytes) base_fail(&j->trap, SN_ERR_COMPILE, "LLVM gave no object");
-    if (!j->request->keep) return;
-    j->result->address = (void *)(uintptr_t)address;
-    j->result->handle = j->jit;
-    j->jit = NULL;
+    if (j->request->keep) hand_over(j, address);
+}
+
+static void link_object(job *j) {
+    const sinter_llvm_request *r = j->request;
+    make_jit(j);
+    LLVMMemoryBufferRef object = LLVMCreateMemoryBufferWithMemoryRangeCopy(r->object, r->object_size, r->symbol);
+    check(j, LLVMOrcLLJITAddObjectFile(j->jit, LLVMOrcLLJITGetMainJITDylib(j->jit), object), "cannot add the object");
+    LLVMOrcExecutorAddress address = 0;
+    check(j, LLVMOrcLLJITLookup(j->jit, &address, r->symbol), "cannot link");
+    hand_over(j, address);
 }
 
 static void release(void *handle) {
@@ -208,6 +231,10 @@ static void build_text(job *j) {
 
 static void run_job(void *arg) {
     job *j = arg;
+    if (j->request->want == SINTER_LLVM_LINK) {
+        link_object(j);
+        return;
+    }
     build_module(j);
     if (j->request->want == SINTER_LLVM_OBJECT)
         build_object(j);
@@ -217,6 +244,7 @@ static void run_job(void *arg) {
 
 static void close_job(job *j) {
     if (j->builder) LLVMDisposeBuilder(j->builder);
+    if (j->lines) LLVMDisposeDIBuilder(j->lines);
     if (j->module) LLVMDisposeModule(j->module);
     release(j->jit);
     if (j->safe_context) LLVMOrcDisposeThreadSafeContext(j->safe_context);
@@ -229,10 +257,11 @@ static const char *check_request(const sinter_llvm_request *r) {
         return "libsinter and libsinter-llvm are of different versions";
     if (r->codegen && strcmp(r->codegen, SINTER_LLVM_CODEGEN))
         return "libsinter and libsinter-llvm were built from different sources";
-    if (!r->kernel || !r->symbol || !*r->symbol || !r->level || !r->allocator.realloc)
+    int links = r->want == SINTER_LLVM_LINK;
+    if (!(links ? r->object : r->kernel) || !r->symbol || !*r->symbol || !r->level || !r->allocator.realloc)
         return "a field of the request is NULL";
     if (strcmp(r->level, "v3") && strcmp(r->level, "v4")) return "the level must be v3 or v4";
-    if (r->want > SINTER_LLVM_ASM) return "nothing is known of what is wanted";
+    if (r->want > SINTER_LLVM_LINK) return "nothing is known of what is wanted";
     return NULL;
 }
 

@@ -21,7 +21,7 @@
 
 #include "sinter/sinter.h"
 
-enum { SINTER_LLVM_ABI = 1, SINTER_LLVM_TEXT_MAX = 1024 };
+enum { SINTER_LLVM_ABI = 2, SINTER_LLVM_TEXT_MAX = 1024 };
 #define SINTER_LLVM_ENTRY "sinter_llvm_compile"
 #define SINTER_LLVM_SO    "libsinter-llvm.so"
 
@@ -35,13 +35,15 @@ typedef enum {
     SINTER_LLVM_OBJECT, /* relocatable ELF */
     SINTER_LLVM_RAW,    /* LLVM IR text as emitted, before the passes */
     SINTER_LLVM_IR,     /* LLVM IR text after the passes, as handed to the code generator */
-    SINTER_LLVM_ASM     /* assembly text */
+    SINTER_LLVM_ASM,    /* assembly text */
+    SINTER_LLVM_LINK    /* nothing is compiled: ORC links request.object and keeps it, see address and handle below */
 } sinter_llvm_want;
 
 typedef struct {
     size_t struct_size; /* sizeof(sinter_llvm_request) */
     uint32_t abi;       /* SINTER_LLVM_ABI */
     uint32_t want;      /* sinter_llvm_want */
+    uint32_t lines;     /* 1: with the numbers of the lines of kn_print; the code is the same */
     uint32_t keep;      /* 1, with OBJECT: also link the object with ORC and keep it, see address and handle below */
     const void *kernel; /* kn_encode's bytes; untrusted: anything malformed gives SN_ERR_PARSE */
     size_t kernel_size;
@@ -49,14 +51,16 @@ typedef struct {
     const char *level;      /* "v3" (AVX2, FMA, F16C) or "v4" (AVX-512 F, BW, CD, DQ, VL) */
     sn_allocator allocator; /* where the result's bytes come from; also for work memory. Must be thread-safe. */
     const char *codegen;    /* SINTER_LLVM_CODEGEN of the caller: another one is refused. NULL: not compared */
+    const void *object;     /* LINK: what an OBJECT request gave; trusted */
+    size_t object_size;
 } sinter_llvm_request;
 
 typedef struct {
     char
         *bytes; /* n bytes from request.allocator, the caller's; text also has a NUL at bytes[n - 1]; NULL on failure */
     size_t n;
-    void *address; /* keep: the linked function, a kn_code, alive until release(handle) */
-    void *handle;  /* keep: else NULL */
+    void *address; /* keep and LINK: the linked function, a kn_code, alive until release(handle) */
+    void *handle;  /* else NULL */
     void (*release)(void *handle);
     char llvm[32];                   /* "19.1.7": provenance of the code */
     char text[SINTER_LLVM_TEXT_MAX]; /* the sentence on failure, else "" */

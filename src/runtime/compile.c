@@ -164,7 +164,9 @@ static void get_help(void *arg);
 static sn_status load_one(load_job *job, uint32_t i, int *compiled, base_trap *err) {
     sn_function *f = job->f;
     const pg_step *step = &f->program->step[i];
-    const cache_about about = {step->name, f->name, step->kernel, put_graph, get_help, job};
+    pg_namer namer = {&f->graph, step->kernel};
+    const cache_about about = {step->name, f->name, step->kernel,        put_graph,
+                               get_help,   job,     pg_name_instruction, &namer};
     base_strbuf bytes;
     base_strbuf_init(&bytes, &f->ctx->alloc);
     kn_encode(step->kernel, &bytes);

@@ -109,7 +109,8 @@ static void put_kernels(const sn_function *f, base_strbuf *out) {
         const pg_step *step = &f->program->step[i];
         if (step->kind != PG_LAUNCH) continue;
         base_strbuf_printf(out, "kernel %s (step %u)\n", step->name, (unsigned)i);
-        kn_print(step->kernel, out);
+        pg_namer namer = {&f->graph, step->kernel};
+        kn_print_named(step->kernel, pg_name_instruction, &namer, out);
     }
 }
 

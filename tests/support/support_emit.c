@@ -15,6 +15,9 @@
 #include <sys/mman.h>
 
 #include "backend/interp.h"
+#include "base/elf.h"
+#include "cache/disk_entry.h"
+#include "jit_cpu/loader.h"
 
 enum { PAGE = 4096 };
 
@@ -213,10 +216,11 @@ static void run_compiled(run *r, kn_code code) {
 }
 
 static sinter_llvm_result compile(sinter_llvm_compile_fn *fn, const base_strbuf *bytes, const char *level,
-                                  uint32_t want, const sn_allocator *allocator, const char *what) {
+                                  uint32_t want, uint32_t lines, const sn_allocator *allocator, const char *what) {
     sinter_llvm_request request = {.struct_size = sizeof request,
                                    .abi = SINTER_LLVM_ABI,
                                    .want = want,
+                                   .lines = lines,
                                    .keep = want == SINTER_LLVM_OBJECT,
                                    .kernel = bytes->at,
                                    .kernel_size = bytes->n,
@@ -249,7 +253,7 @@ static void print(check_job *j, const kn_kernel *k, sinter_llvm_compile_fn *fn, 
         fprintf(stderr, "%s\n", out.at);
         base_strbuf_free(&out);
     } else if (want) {
-        sinter_llvm_result result = compile(fn, &j->bytes, level, (uint32_t)atoi(want), allocator, j->what);
+        sinter_llvm_result result = compile(fn, &j->bytes, level, (uint32_t)atoi(want), 0, allocator, j->what);
         fprintf(stderr, "%s\n", result.bytes);
         allocator->realloc(allocator->user, result.bytes, result.n, 0);
     }
@@ -268,19 +272,105 @@ static void interpret(check_job *j, const kn_kernel *k) {
     }
 }
 
+/* ---- one object, linked in several ways ----------------------------------------------------------------------------
+ */
+
+enum { COLD_ORC, COLD_OWN, WARM_OWN, WARM_ORC, LINKINGS };
+static const char *const linking_names[LINKINGS] = {"compiled and linked by ORC", "compiled, own loader",
+                                                    "cached, own loader", "cached, linked by ORC"};
+typedef struct {
+    kn_code code[LINKINGS];
+    cpu_code own[LINKINGS];
+    sinter_llvm_result orc; /* of WARM_ORC */
+    base_strbuf entry;      /* that the cache would keep */
+} linkings;
+
+static kn_code link_own(cpu_code *out, const void *object, size_t n, const char *what) {
+    base_trap err;
+    kn_code code;
+    ck_assert_msg(!cpu_link(object, n, "kernel", out, NULL, &err), "%s: %s", what, err.text);
+    memcpy(&code, &out->entry, sizeof code);
+    return code;
+}
+
+/* Warm: what was compiled, through an entry of the cache. */
+static void link_all(check_job *j, sinter_llvm_compile_fn *fn, const char *level, const sinter_llvm_result *compiled,
+                     linkings *l) {
+    base_strbuf key, meta;
+    cache_entry entry;
+    *l = (linkings){0};
+    memcpy(&l->code[COLD_ORC], &compiled->address, sizeof l->code[COLD_ORC]);
+    l->code[COLD_OWN] = link_own(&l->own[COLD_OWN], compiled->bytes, compiled->n, j->what);
+    base_strbuf_init(&key, &j->s->alloc);
+    base_strbuf_init(&meta, &j->s->alloc);
+    base_strbuf_init(&l->entry, &j->s->alloc);
+    base_strbuf_add(&key, j->bytes.at, j->bytes.n);
+    base_strbuf_add(&key, level, strlen(level) + 1);
+    const cache_key k = {key.at, key.n, j->bytes.n, base_hash_bytes(key.at, key.n), 0};
+    cache_entry_write(&l->entry, &k, compiled->bytes, compiled->n, &meta);
+    base_strbuf_free(&key);
+    const char *wrong = cache_entry_open(&entry, l->entry.at, l->entry.n);
+    ck_assert_msg(!wrong, "%s: %s", j->what, wrong);
+    l->code[WARM_OWN] = link_own(&l->own[WARM_OWN], entry.payload, entry.payload_bytes, j->what);
+    sinter_llvm_request request = {.struct_size = sizeof request,
+                                   .abi = SINTER_LLVM_ABI,
+                                   .want = SINTER_LLVM_LINK,
+                                   .symbol = "kernel",
+                                   .level = level,
+                                   .object = entry.payload,
+                                   .object_size = entry.payload_bytes,
+                                   .allocator = j->s->alloc.hook};
+    ck_assert_msg(!fn(&request, &l->orc), "%s: %s", j->what, l->orc.text);
+    memcpy(&l->code[WARM_ORC], &l->orc.address, sizeof l->code[WARM_ORC]);
+}
+
+static void unlink_all(linkings *l) {
+    for (int i = 0; i < LINKINGS; i++) cpu_unlink(&l->own[i]);
+    l->orc.release(l->orc.handle);
+    base_strbuf_free(&l->entry);
+}
+
+/* Every bit, that of NaNs and of scratch included: it is the same code. */
+static void compare_linkings(const run *a, const run *b, const char *what, int linking) {
+    for (uint32_t m = 0; m < a->k->n_mem; m++)
+        ck_assert_msg(!a->mem[m].map || !memcmp(a->mem[m].at, b->mem[m].at, a->mem[m].n),
+                      "%s: memory %u differs: %s and %s", what, m, linking_names[0], linking_names[linking]);
+}
+
+/* Line numbers change no instruction. */
+static void check_lines(check_job *j, sinter_llvm_compile_fn *fn, const char *level, const sinter_llvm_result *plain) {
+    const sn_allocator *allocator = &j->s->alloc.hook;
+    sinter_llvm_result lines = compile(fn, &j->bytes, level, SINTER_LLVM_OBJECT, 1, allocator, j->what);
+    base_elf a, b;
+    char text[BASE_ELF_TEXT_MAX];
+    ck_assert_msg(base_elf_open(&a, plain->bytes, plain->n, text), "%s: %s", j->what, text);
+    ck_assert_msg(base_elf_open(&b, lines.bytes, lines.n, text), "%s: %s", j->what, text);
+    ck_assert_msg(base_elf_same_code(&a, &b), "%s, %s: line numbers change the code", j->what, level);
+    ck_assert_uint_gt(lines.n, plain->n);
+    lines.release(lines.handle);
+    allocator->realloc(allocator->user, lines.bytes, lines.n, 0);
+}
+
 static void check_level(check_job *j, const kn_kernel *k, sinter_llvm_compile_fn *fn, const char *level) {
     const sn_allocator *allocator = &j->s->alloc.hook;
     print(j, k, fn, level);
-    sinter_llvm_result result = compile(fn, &j->bytes, level, SINTER_LLVM_OBJECT, allocator, j->what);
+    sinter_llvm_result result = compile(fn, &j->bytes, level, SINTER_LLVM_OBJECT, 0, allocator, j->what);
+    linkings l;
     check_object(result.bytes, result.n, "kernel", j->what);
-    kn_code code;
-    memcpy(&code, &result.address, sizeof code);
+    link_all(j, fn, level, &result, &l);
     for (size_t i = 0; i < j->n_cases && machine_has(level); i++) {
-        run got = new_run(j->s, k, &j->cases[i]);
-        run_compiled(&got, code);
-        compare(&j->want[i], &got, j->what, level);
-        free_run(&got);
+        run got[LINKINGS];
+        for (int how = 0; how < LINKINGS; how++) {
+            got[how] = new_run(j->s, k, &j->cases[i]);
+            run_compiled(&got[how], l.code[how]);
+            compare_linkings(&got[0], &got[how], j->what, how);
+        }
+        compare(&j->want[i], &got[0], j->what, level);
+        for (int how = 0; how < LINKINGS; how++) free_run(&got[how]);
     }
+    static unsigned count; /* compiling once more takes its time: every eighth kernel in the normal run */
+    if (!strcmp(level, "v4") && (getenv("SN_SLOW") || count++ % 8 == 0)) check_lines(j, fn, level, &result);
+    unlink_all(&l);
     result.release(result.handle);
     allocator->realloc(allocator->user, result.bytes, result.n, 0);
 }

@@ -1,5 +1,6 @@
-/* support_emit.h: compiles a kernel with the LLVM plug-in for every level, runs it as ORC linked it, and compares all
- * that it wrote with the kernel interpreter, bit for bit (any NaN equals any NaN). */
+/* support_emit.h: compiles a kernel with the LLVM plug-in for every level, runs it, and compares all that it wrote with
+ * the kernel interpreter, bit for bit (any NaN equals any NaN): the code as ORC linked it when it compiled; and with
+ * that, every bit equal, the same object linked by our loader, and both again from an entry of the cache. */
 #ifndef SUPPORT_EMIT_H
 #define SUPPORT_EMIT_H
 

@@ -42,6 +42,11 @@ int cache_stats(const cache_list *list, const char *glob);
 /* cache_show.c: prints of one entry what is asked for: "about", "graph", "kernel", "llvm", "asm", "disasm". The exit
  * status. */
 int cache_show(const cache_list *list, const cache_item *item, const char *what);
+/* cache_annotate.c: generated code with the lines of the kernel's text (kn_print_named) among its own. */
+typedef enum { CACHE_LLVM, CACHE_ASM, CACHE_DISASM } cache_code;
+void cache_annotate(cache_code kind, const char *code, size_t n, const base_strbuf *kernel, int coloured,
+                    base_strbuf *out);
+int cache_has_colours(void); /* does standard output go to a terminal that shows them? */
 /* Why two entries are two: the parts of their keys that differ. */
 int cache_diff(cache_list *list, const cache_item *a, const cache_item *b);
 /* A kernel's text in the names of its first user; 0 where the bytes are no kernel. */

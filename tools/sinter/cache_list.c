@@ -93,7 +93,7 @@ static void put_cell(const cache_item *item, int column, char text[CELL]) {
     }
 }
 
-static int has_colours(void) {
+int cache_has_colours(void) {
     const char *term = getenv("TERM"), *refused = getenv("NO_COLOR");
     return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") && !(refused && *refused);
 }
@@ -109,7 +109,7 @@ static void print_row(const int width[N_COLUMNS], char cell[N_COLUMNS][CELL], co
 
 static void print_table(const cache_list *l, const char *glob) {
     char cell[N_COLUMNS][CELL];
-    int width[N_COLUMNS], rows = 0, coloured = has_colours();
+    int width[N_COLUMNS], rows = 0, coloured = cache_has_colours();
     const char *colour[N_COLUMNS];
     for (int c = 0; c < N_COLUMNS; c++) width[c] = (int)strlen(columns[c].head);
     for (size_t i = 0; i < l->n; i++) {
@@ -220,7 +220,7 @@ int cache_stats(const cache_list *l, const char *glob) {
                entries, bytes, damaged, hits, misses, ms, saved_ms);
         return 0;
     }
-    int coloured = has_colours();
+    int coloured = cache_has_colours();
     const char *name = coloured ? "\033[1m" : "", *bad = coloured && damaged ? "\033[31m" : "",
                *end = coloured ? "\033[0m" : "";
     printf("%sfolder%s      %s\n%sentries%s     %llu\n%sbytes%s       %llu\n%sdamaged%s     %s%llu%s\n", name, end,

@@ -2,16 +2,21 @@
 #define _POSIX_C_SOURCE 200809L
 #include "cache.h"
 
+#include <errno.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "backend/backend.h"
+#include "base/elf.h"
 #include "tool.h"
 
 extern char **environ;
+
+enum { TARGET_MAX = 128 };
 
 typedef struct {
     const cache_item *item;
@@ -19,22 +24,35 @@ typedef struct {
     base_strbuf *out;
 } printing;
 
-/* Names are words behind "memories", one per memory; as many as there are count. */
+/* The words of a line of the metadata, if they are so many, else NULL. "-" is none, "=" is the one before. */
+static const char **words_of(printing *p, const char *line, uint32_t n_words) {
+    size_t n;
+    const char *names = cache_entry_meta(&p->item->entry, line, &n), *before = "";
+    if (!names || !n_words) return NULL;
+    char *text = base_arena_alloc(&p->arena, n + 1), *rest = NULL;
+    const char **name = base_arena_array(&p->arena, n_words, sizeof *name);
+    memcpy(text, names, n);
+    uint32_t i = 0;
+    char *word = strtok_r(text, " ", &rest);
+    for (; word && i < n_words; word = strtok_r(NULL, " ", &rest)) {
+        if (strcmp(word, "=")) before = strcmp(word, "-") ? word : "";
+        name[i++] = before;
+    }
+    return i == n_words && !word ? name : NULL;
+}
+
+static void put_value_name(void *arg, uint32_t inst, base_strbuf *out) {
+    const char *const *name = arg;
+    base_strbuf_puts(out, name[inst]);
+}
+
+/* In the names of its first user. */
 static void print_kernel(void *arg) {
     printing *p = arg;
     kn_kernel *k = kn_decode(&p->arena, p->item->entry.key, p->item->entry.kernel_bytes);
-    size_t n;
-    const char *names = cache_entry_meta(&p->item->entry, "memories", &n);
-    if (names && k->n_mem) {
-        char *text = base_arena_alloc(&p->arena, n + 1), *rest = NULL;
-        const char **name = base_arena_array(&p->arena, k->n_mem, sizeof *name);
-        memcpy(text, names, n);
-        uint32_t i = 0;
-        for (char *word = strtok_r(text, " ", &rest); word && i < k->n_mem; word = strtok_r(NULL, " ", &rest))
-            name[i++] = strcmp(word, "-") ? word : "";
-        if (i == k->n_mem) k->mem_name = name;
-    }
-    kn_print(k, p->out);
+    k->mem_name = words_of(p, "memories", k->n_mem);
+    const char **values = words_of(p, "values", k->n_inst);
+    kn_print_named(k, values ? put_value_name : NULL, values, p->out);
 }
 
 static void print_types(void *arg) {
@@ -69,37 +87,114 @@ void cache_item_types(const cache_item *item, char *text, size_t size) {
     base_strbuf_free(&types);
 }
 
-/* Generated anew from the key, for this machine; the cached object may be of another one. */
-static int put_code(const cache_list *list, const cache_item *item, const char *what, base_strbuf *out) {
+/* ---- code -------------------------------------------------------------------------------------------------------- */
+
+/* Generated anew from the key, for this machine: what is a text of be_cpu. */
+static sn_status generate(const cache_item *item, const char *what, char target[TARGET_MAX], base_strbuf *out,
+                          base_trap *err) {
     base_log log;
-    base_trap err = {.armed = 0};
     be_device *dev = NULL;
     base_log_init(&log, NULL, NULL, SN_LOG_ERROR);
     be_options options = {.alloc = out->alloc, .log = &log, .threads = 1};
-    (void)list;
-    sn_status status = be_cpu.open(&options, &dev, &err);
-    if (!status) status = be_cpu.text(dev, item->entry.key, item->entry.kernel_bytes, what, out, &err);
-    if (!status && strcmp(be_cpu.target(dev), item->entry.key + item->entry.kernel_bytes))
-        fprintf(stderr, "sinter cache: the entry is for %s, what follows is for %s\n",
-                item->entry.key + item->entry.kernel_bytes, be_cpu.target(dev));
+    sn_status status = be_cpu.open(&options, &dev, err);
+    if (!status) snprintf(target, TARGET_MAX, "%s", be_cpu.target(dev));
+    if (!status) status = be_cpu.text(dev, item->entry.key, item->entry.kernel_bytes, what, out, err);
     be_cpu.close(dev);
-    return status ? tool_fail("cache", "%s", err.text) : 0;
+    return status;
 }
 
-static int disassemble(const cache_list *list, const cache_item *item) {
-    char path[CACHE_PATH_MAX + CACHE_NAME_MAX];
-    snprintf(path, sizeof path, "%s/%s", list->dir, item->name);
-    char program[] = "objdump", flag[] = "-d", *const argv[] = {program, flag, path, NULL};
-    pid_t child;
-    int status;
-    fflush(stdout);
-    if (posix_spawnp(&child, program, NULL, NULL, argv, environ)) return tool_fail("cache", "there is no objdump");
-    return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+static int annotate(cache_code kind, const cache_item *item, const base_strbuf *code, int coloured, base_strbuf *out) {
+    base_strbuf kernel;
+    base_strbuf_init(&kernel, out->alloc);
+    int good = cache_put_kernel(item, &kernel) && !kernel.failed && !code->failed;
+    if (good) cache_annotate(kind, code->at ? code->at : "", code->n, &kernel, coloured, out);
+    base_strbuf_free(&kernel);
+    return good ? 0 : tool_fail("cache", "%s: its key holds no kernel", item->name);
 }
+
+static int put_code(const cache_item *item, cache_code kind, int coloured, base_strbuf *out) {
+    base_trap err = {.armed = 0};
+    base_strbuf code;
+    char target[TARGET_MAX];
+    base_strbuf_init(&code, out->alloc);
+    sn_status failed = generate(item, kind == CACHE_ASM ? "asm lines" : "llvm lines", target, &code, &err);
+    const char *kept_for = item->entry.key + item->entry.kernel_bytes;
+    if (!failed && strcmp(target, kept_for))
+        fprintf(stderr, "sinter cache: the entry is for %s, what follows is for %s\n", kept_for, target);
+    int status = failed ? tool_fail("cache", "%s", err.text) : annotate(kind, item, &code, coloured, out);
+    base_strbuf_free(&code);
+    return status;
+}
+
+/* The same code as the entry's with line numbers, which entries do not have: 1, or 0 and said why on standard error. */
+static int with_lines(const cache_item *item, base_strbuf *object) {
+    base_trap err = {.armed = 0};
+    base_elf kept, made;
+    char target[TARGET_MAX], text[BASE_ELF_TEXT_MAX];
+    if (generate(item, "object lines", target, object, &err)) {
+        fprintf(stderr, "sinter cache: the code is shown without the kernel's lines: %s\n", err.text);
+        return 0;
+    }
+    if (base_elf_open(&kept, item->entry.payload, item->entry.payload_bytes, text) &&
+        base_elf_open(&made, object->at, object->n, text) && base_elf_same_code(&kept, &made))
+        return 1;
+    fprintf(stderr,
+            "sinter cache: the code is shown without the kernel's lines: compiled here, for %s, the kernel becomes "
+            "other code\n",
+            target);
+    return 0;
+}
+
+/* What objdump prints of the object. */
+static int objdump(const void *object, size_t n, base_strbuf *out) {
+    char path[] = "/tmp/sinter-code-XXXXXX", program[] = "objdump", flags[] = "-drl", reads[] = "--no-show-raw-insn";
+    char *const argv[] = {program, flags, reads, path, NULL};
+    int fd = mkstemp(path), ends[2], status = 1;
+    if (fd < 0) return tool_fail("cache", "no file for the code can be made in /tmp: %s", strerror(errno));
+    int written = write(fd, object, n) == (ssize_t)n;
+    close(fd);
+    if (!written || pipe(ends)) {
+        unlink(path);
+        return tool_fail("cache", "the code cannot be given to objdump: %s", strerror(errno));
+    }
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    posix_spawn_file_actions_addclose(&actions, ends[0]);
+    posix_spawn_file_actions_addclose(&actions, ends[1]);
+    pid_t child;
+    int failed = posix_spawnp(&child, program, &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    char block[4096];
+    for (ssize_t got; !failed && (got = read(ends[0], block, sizeof block)) > 0;)
+        base_strbuf_add(out, block, (size_t)got);
+    close(ends[0]);
+    if (!failed && waitpid(child, &status, 0) != child) status = 1;
+    unlink(path);
+    if (failed) return tool_fail("cache", "there is no objdump");
+    return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : tool_fail("cache", "objdump fails");
+}
+
+static int disassemble(const cache_item *item, int coloured, base_strbuf *out) {
+    const cache_entry *e = &item->entry;
+    base_strbuf object, text;
+    base_strbuf_init(&object, out->alloc);
+    base_strbuf_init(&text, out->alloc);
+    int lines = with_lines(item, &object);
+    int status = objdump(lines ? object.at : e->payload, lines ? object.n : e->payload_bytes, &text);
+    if (!status) status = annotate(CACHE_DISASM, item, &text, coloured, out);
+    base_strbuf_free(&text);
+    base_strbuf_free(&object);
+    return status;
+}
+
+/* ---- all parts --------------------------------------------------------------------------------------------------- */
 
 /* Prints what is asked for into out. */
 static int put(const cache_list *list, const cache_item *item, const char *what, base_strbuf *out) {
     const cache_entry *e = &item->entry;
+    int coloured = !list->json && cache_has_colours();
     if (!strcmp(what, "graph")) {
         size_t n;
         const char *graph = cache_entry_graph(e, &n);
@@ -112,8 +207,10 @@ static int put(const cache_list *list, const cache_item *item, const char *what,
         base_strbuf_printf(out, "entry %s\ntarget %s\npayload %zu bytes\nkernel %zu bytes\n", item->name,
                            e->key + e->kernel_bytes, e->payload_bytes, e->kernel_bytes);
         base_strbuf_add(out, e->meta, e->meta_bytes - n - (e->meta_bytes > n));
+    } else if (!strcmp(what, "disasm")) {
+        return disassemble(item, coloured, out);
     } else {
-        return put_code(list, item, what, out);
+        return put_code(item, strcmp(what, "asm") ? CACHE_LLVM : CACHE_ASM, coloured, out);
     }
     return out->failed ? tool_fail("cache", "out of memory") : 0;
 }
@@ -122,7 +219,6 @@ int cache_show(const cache_list *list, const cache_item *item, const char *what)
     base_alloc alloc;
     base_strbuf out;
     if (item->wrong) return tool_fail("cache", "%s: %s", item->name, item->wrong);
-    if (!strcmp(what, "disasm")) return disassemble(list, item);
     base_alloc_init(&alloc, NULL);
     base_strbuf_init(&out, &alloc);
     int status = put(list, item, what, &out);

@@ -133,7 +133,6 @@ static int show(cache_list *l, int argc, char **argv) {
         size_t k = 0;
         while (k < 6 && strcmp(parts[k], part[i])) k++;
         if (k == 6) return tool_fail("cache", "an entry has no part %s", part[i]);
-        if (k == 5 && l->json) return tool_fail("cache", "disasm is what objdump prints, which is no JSON");
     }
     if (l->json) printf("{");
     for (int i = 0; i < n && !status; i++) {

@@ -78,7 +78,8 @@ static void compile(void *arg) {
         if (p->step[i].kind != PG_LAUNCH) continue;
         if (j->stages & KERNEL) {
             printf("%s\n", p->step[i].name);
-            kn_print(p->step[i].kernel, &out);
+            pg_namer namer = {&j->graph, p->step[i].kernel};
+            kn_print_named(p->step[i].kernel, pg_name_instruction, &namer, &out);
             print(&out);
         }
         if ((j->stages & CODE) && !j->status) print_code(j, p->step[i].kernel, p->step[i].name);

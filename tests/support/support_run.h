@@ -1,0 +1,17 @@
+/* support_run.h: what programs of tests have in common besides what they test. */
+#ifndef SUPPORT_RUN_H
+#define SUPPORT_RUN_H
+
+#include <check.h>
+#include <string.h>
+#include <sys/types.h>
+
+int support_main(Suite *suite); /* the program's exit status */
+int support_slow(void);         /* is this the long run, with "SN_SLOW" set? */
+/* Waits for a child process, which must have ended with status 0. */
+void support_join(pid_t child);
+
+#define SUPPORT_HAS(text, what)                                                                                        \
+    ck_assert_msg(strstr((text), (what)) != NULL, "'%s' is not in the text:\n%.3000s", (what), (text))
+
+#endif
