@@ -130,7 +130,6 @@ SN_API sn_expr sn_layer_linear_at(sn_params *params, sn_expr x, const char *weig
     X(RELU, 1, "relu", "max(x, 0)")                                                                                    \
     X(SIGMOID, 2, "sigmoid", "1 / (1 + e^-x)")                                                                         \
     X(TANH, 3, "tanh", "hyperbolic tangent")                                                                           \
-    X(GELU, 4, "gelu", "x * P(normal < x): Hendrycks and Gimpel, 2016; by erf, not by tanh")                           \
     X(SILU, 5, "silu", "x * sigmoid(x): Hendrycks and Gimpel, 2016; also called swish")                                \
     X(SOFTPLUS, 6, "softplus", "log(1 + e^x)")
 
@@ -261,8 +260,8 @@ SN_API sn_status sn_params_load(sn_params *params, const char *path, unsigned fl
 
 /* A whole .npy file (NumPy's, of one array) into memory of the context's allocator, or an array into a file. Element
  * types are those that have operators; files have to be little-endian, in C order. Free with sn_npy_free, which empties
- * the tensor. The old file of that name is there until the new one is complete. Errors: IO, PARSE, DTYPE, NOMEM; then
- * out->data is NULL. */
+ * the tensor. The old file of that name is there until the new one is complete. Errors: IO, PARSE, DTYPE, UNSUPPORTED,
+ * NOMEM; then out->data is NULL. */
 SN_API sn_status sn_npy_read(sn_context *ctx, const char *path, sn_tensor *out);
 SN_API sn_status sn_npy_write(sn_context *ctx, const char *path, const sn_tensor *tensor);
 SN_API void sn_npy_free(sn_context *ctx, sn_tensor *tensor);

@@ -5,17 +5,18 @@
  *   train      call the step; then ask the other functions how well it went, and draw it
  *
  * Each sinter function that can fail is checked, and the sentence it left is printed. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include <sinter/sinter.h>
+#include <sinter/nn.h>
 
 #include "../common/array.h"
 #include "../common/canvas.h"
-#include "../common/npy.h"
 #include "../common/progress.h"
 #include "data.h"
 #include "options.h"
@@ -268,16 +269,33 @@ static bool show_compiled(const network *net, const moons_options *o) {
     return !o->dot || show(net, SN_SHOW_DOT, o->dot);
 }
 
+static bool make_folder(const char *folder) {
+    if (!mkdir(folder, 0777) || errno == EEXIST) return true;
+    fprintf(stderr, "cannot make the folder %s: %s\n", folder, strerror(errno));
+    return false;
+}
+
+/* Writes folder/NAME.npy. */
+static bool dump_array(const network *net, const char *folder, const char *name, const sn_tensor *array) {
+    char path[4096];
+    int length = snprintf(path, sizeof path, "%s/%s.npy", folder, name);
+    if (length < 0 || (size_t)length >= sizeof path) {
+        fprintf(stderr, "the path %.40s.../%s.npy is longer than %zu bytes\n", folder, name, sizeof path - 1);
+        return false;
+    }
+    return good(sn_npy_write(net->ctx, path, array), "writing an array", sn_context_error(net->ctx));
+}
+
 /* Writes the four parameters as DIR/W1.npy .. or DIR/W1_init.npy .. */
 static bool dump_parameters(const network *net, const char *folder, const char *suffix) {
     for (int i = 0; i < PARAMETERS; i++) {
         sn_tensor type = sn_var_type(net->parameter[i]), copy;
         if (!array_new(type.dtype, type.rank, type.size, &copy)) return no_memory("a copy of the weights");
         char name[32];
-        snprintf(name, sizeof name, "%s%s.npy", parameter_name[i], suffix);
+        snprintf(name, sizeof name, "%s%s", parameter_name[i], suffix);
         bool done = good(sn_var_get(net->parameter[i], copy.data, sn_tensor_bytes(&copy)), "reading a variable",
                          sn_context_error(net->ctx)) &&
-                    npy_save(folder, name, &copy);
+                    dump_array(net, folder, name, &copy);
         array_free(&copy);
         if (!done) return false;
     }
@@ -287,8 +305,8 @@ static bool dump_parameters(const network *net, const char *folder, const char *
 /* Before the training, so that a folder or file that cannot be written is not found out after it. */
 static bool prepare_files(const network *net, const moons_options *o, const sn_tensor data[2]) {
     if (o->plot && !canvas_writable(o->plot)) return false;
-    return !o->dump || (folder_make(o->dump) && npy_save(o->dump, "X.npy", &data[0]) &&
-                        npy_save(o->dump, "y.npy", &data[1]) && dump_parameters(net, o->dump, "_init"));
+    return !o->dump || (make_folder(o->dump) && dump_array(net, o->dump, "X", &data[0]) &&
+                        dump_array(net, o->dump, "y", &data[1]) && dump_parameters(net, o->dump, "_init"));
 }
 
 /* ---- the program

@@ -14,8 +14,8 @@
 
 #include "ir/infer.h"
 #include "ir/text.h"
-#include "npy.h"
 #include "runtime/call.h"
+#include "sinter/nn.h"
 #include "tool.h"
 
 enum { SHOWN = 8, PATH_LENGTH = 4096 };
@@ -121,15 +121,14 @@ static int load_graph(job *j) {
     return 0;
 }
 
-static int read_npy(const char *path, sn_tensor *to) {
-    char why[NPY_WHY_MAX];
-    return npy_read(path, to, why) ? tool_fail("run", "%s: %s", path, why) : 0;
+static int read_npy(const job *j, const char *path, sn_tensor *to) {
+    return sn_npy_read(j->ctx, path, to) ? tool_fail("run", "%s", sn_context_error(j->ctx)) : 0;
 }
 
 static int set_var(const job *j, const given *a) {
     const ir_var *var = &j->g->var.at[a->index];
     sn_tensor value, type = sn_var_type(var->var);
-    if (read_npy(a->path, &value)) return 2;
+    if (read_npy(j, a->path, &value)) return 2;
     int bad = value.dtype != type.dtype || value.rank != type.rank;
     for (int32_t i = 0; i < type.rank && !bad; i++) bad = value.size[i] != type.size[i];
     if (bad) {
@@ -141,7 +140,7 @@ static int set_var(const job *j, const given *a) {
     } else if (sn_var_set(var->var, value.data, sn_tensor_bytes(&value))) {
         bad = tool_fail("run", "%s", sn_context_error(j->ctx));
     }
-    free(value.data);
+    sn_npy_free(j->ctx, &value);
     return bad ? 2 : 0;
 }
 
@@ -157,7 +156,7 @@ static int load_values(job *j) {
     j->names = calloc(j->g->dim_name.n + 1, sizeof *j->names);
     if (!j->in || !j->out || !j->expr || !j->update || !j->names) return no_memory();
     for (size_t i = 0; i < j->input.n; i++)
-        if (read_npy(j->input.at[i].path, &j->in[j->input.at[i].index])) return 2;
+        if (read_npy(j, j->input.at[i].path, &j->in[j->input.at[i].index])) return 2;
     for (size_t i = 0; i < j->var.n; i++)
         if (set_var(j, &j->var.at[i])) return 2;
     return 0;
@@ -272,9 +271,8 @@ static void print_output(const job *j, size_t i) {
     puts(n > SHOWN ? " .." : "");
 }
 
-static int write_npy(const char *path, const sn_tensor *t) {
-    char why[NPY_WHY_MAX];
-    return npy_write(path, t, why) ? tool_fail("run", "%s: %s", path, why) : 0;
+static int write_npy(const job *j, const char *path, const sn_tensor *t) {
+    return sn_npy_write(j->ctx, path, t) ? tool_fail("run", "%s", sn_context_error(j->ctx)) : 0;
 }
 
 static int make_dir(const char *dir) {
@@ -292,7 +290,7 @@ static int save_vars(const job *j) {
         t.data = malloc(bytes ? bytes : 1);
         if (!t.data) return no_memory();
         if (sn_var_get(j->g->var.at[i].var, t.data, bytes)) bad = tool_fail("run", "%s", sn_context_error(j->ctx));
-        bad = bad || file_path(j, j->var_dir, "var", i, var_name, path) || write_npy(path, &t);
+        bad = bad || file_path(j, j->var_dir, "var", i, var_name, path) || write_npy(j, path, &t);
         free(t.data);
     }
     return bad ? 2 : 0;
@@ -303,11 +301,11 @@ static int save(const job *j) {
     if (j->out_dir && make_dir(j->out_dir)) return 2;
     for (uint32_t i = 0; i < j->roots.n_out; i++) {
         if (!j->out_dir && !j->output.n) print_output(j, i);
-        if (j->out_dir && (file_path(j, j->out_dir, "out", i, output_name, path) || write_npy(path, &j->out[i])))
+        if (j->out_dir && (file_path(j, j->out_dir, "out", i, output_name, path) || write_npy(j, path, &j->out[i])))
             return 2;
     }
     for (size_t i = 0; i < j->output.n; i++)
-        if (write_npy(j->output.at[i].path, &j->out[j->output.at[i].index])) return 2;
+        if (write_npy(j, j->output.at[i].path, &j->out[j->output.at[i].index])) return 2;
     if (j->var_dir && save_vars(j)) return 2;
     return fflush(stdout) ? tool_fail("run", "the output cannot be written") : 0;
 }
@@ -367,7 +365,7 @@ static int take_arguments(job *j, int argc, char **argv) {
 static void clear(job *j) {
     sn_call_free(j->call);
     sn_function_free(j->f);
-    for (uint32_t i = 0; j->in && i < j->g->input.n; i++) free(j->in[i].data);
+    for (uint32_t i = 0; j->in && i < j->g->input.n; i++) sn_npy_free(j->ctx, &j->in[i]);
     for (uint32_t i = 0; j->out && i < j->roots.n_out; i++) free(j->out[i].data);
     sn_graph_free(j->g);
     sn_context_free(j->ctx);
