@@ -46,7 +46,7 @@ static void count(void *arg, int64_t i) { ((int *)arg)[i]++; }
 
 static void each_index_once(cpu_pool *pool, int64_t n) {
     int *seen = calloc((size_t)n + 1, sizeof *seen);
-    cpu_pool_for(pool, n, count, seen);
+    cpu_pool_for(pool, CPU_ALL, n, count, seen);
     for (int64_t i = 0; i < n; i++) ck_assert_int_eq(seen[i], 1);
     ck_assert_int_eq(seen[n], 0);
     free(seen);
@@ -84,7 +84,7 @@ START_TEST(all_threads_take_part_and_block_signals) {
     cpu_pool *pool = pool_of(4, NULL);
     for (int round = 0; round < 20; round++) {
         visitors v = {.n = 0};
-        cpu_pool_for(pool, 4, visit, &v);
+        cpu_pool_for(pool, CPU_ALL, 4, visit, &v);
         ck_assert_int_eq(v.blocked, 3); /* all but this thread */
         for (int i = 0; i < 4; i++)
             for (int k = 0; k < i; k++) ck_assert(!pthread_equal(v.thread[i], v.thread[k]));
@@ -104,14 +104,14 @@ static void add_inner(void *arg, int64_t i) { atomic_fetch_add((_Atomic int64_t 
 static void outer(void *arg, int64_t i) {
     nested *job = arg;
     _Atomic int64_t sum = 0;
-    cpu_pool_for(job->pool, 100, add_inner, &sum);
+    cpu_pool_for(job->pool, CPU_ALL, 100, add_inner, &sum);
     job->sum[i] = sum;
 }
 
 START_TEST(nested_use_runs_on_the_caller) {
     cpu_pool *pool = pool_of(3, NULL);
     nested job = {.pool = pool};
-    cpu_pool_for(pool, 64, outer, &job);
+    cpu_pool_for(pool, CPU_ALL, 64, outer, &job);
     for (int i = 0; i < 64; i++) ck_assert_int_eq(job.sum[i], 4950);
     close_pool(pool);
 }
@@ -122,7 +122,7 @@ static void *concurrent_caller(void *arg) {
     for (int round = 0; round < 400; round++) {
         memset(seen, 0, sizeof seen);
         int64_t n = 1 + round % 256;
-        cpu_pool_for(arg, n, count, seen);
+        cpu_pool_for(arg, CPU_ALL, n, count, seen);
         for (int64_t i = 0; i < 257; i++)
             if (seen[i] != (i < n)) return (void *)1;
     }
@@ -148,7 +148,7 @@ START_TEST(many_short_jobs) {
     int seen[8];
     for (int round = 0; round < 20000; round++) {
         memset(seen, 0, sizeof seen);
-        cpu_pool_for(pool, 8, count, seen);
+        cpu_pool_for(pool, CPU_ALL, 8, count, seen);
         for (int i = 0; i < 8; i++) ck_assert_int_eq(seen[i], 1);
     }
     close_pool(pool);
@@ -166,9 +166,9 @@ START_TEST(works_in_a_forked_child) {
         if (!child) {
             alarm(20);
             visitors v = {.n = 0};
-            if (round % 2) cpu_pool_for(pool, 4, visit, &v);
+            if (round % 2) cpu_pool_for(pool, CPU_ALL, 4, visit, &v);
             int seen[101] = {0}, wrong = round % 2 && v.n != 4;
-            cpu_pool_for(pool, 100, count, seen);
+            cpu_pool_for(pool, CPU_ALL, 100, count, seen);
             for (int i = 0; i < 100; i++) wrong |= seen[i] != 1;
             cpu_pool_free(pool);
             _exit(wrong);
@@ -211,6 +211,81 @@ START_TEST(a_host_pool_gets_the_work) {
     each_index_once(pool, 1);
     each_index_once(pool, 0);
     ck_assert_int_eq(calls, 1);
+    close_pool(pool);
+}
+END_TEST
+
+/* Each index waits until there are as many threads as indices: then nobody has time to take another's. */
+typedef struct {
+    pthread_t by[3];
+    _Atomic int n;
+} shares;
+
+static void note_thread(void *arg, int64_t i) {
+    shares *s = arg;
+    s->by[i] = pthread_self();
+    atomic_fetch_add(&s->n, 1);
+    while (atomic_load(&s->n) < 3) sched_yield();
+}
+
+START_TEST(threads_keep_their_shares) {
+    cpu_pool *pool = pool_of(3, NULL);
+    shares first = {.n = 0};
+    cpu_pool_for(pool, CPU_ALL, 3, note_thread, &first);
+    ck_assert(pthread_equal(first.by[0], pthread_self()));
+    for (int round = 0; round < 200; round++) {
+        shares s = {.n = 0};
+        if (round % 20 == 0) usleep(1000); /* some asleep, some awake */
+        each_index_once(pool, 5);
+        cpu_pool_for(pool, CPU_ALL, 3, note_thread, &s);
+        for (int i = 0; i < 3; i++) ck_assert(pthread_equal(s.by[i], first.by[i]));
+    }
+    close_pool(pool);
+}
+END_TEST
+
+/* Very short work is for the caller, long work for everybody. Short work wakes workers more and more seldom while that
+ * leads to nothing: here nobody ever publishes a job. */
+START_TEST(who_takes_part) {
+    cpu_pool *pool = pool_of(1, NULL);
+    ck_assert_int_eq(cpu_pool_crew(pool, 1e9), CPU_ALONE);
+    close_pool(pool);
+    int calls = 0;
+    pool = pool_of(2, &(sn_pool){backwards, &calls});
+    for (int i = 0; i < 1000; i++) ck_assert_int_eq(cpu_pool_crew(pool, 1e5), CPU_ALONE);
+    ck_assert_int_eq(cpu_pool_crew(pool, 1e6), CPU_ALL);
+    int seen[10] = {0};
+    cpu_pool_for(pool, CPU_ALONE, 10, count, seen);
+    ck_assert_int_eq(calls, 0);
+    close_pool(pool);
+
+    pool = pool_of(2, NULL);
+    ck_assert_int_eq(cpu_pool_crew(pool, 1e6), CPU_ALL);
+    int all = 0;
+    for (int i = 0; i < 100000; i++) {
+        ck_assert_int_eq(cpu_pool_crew(pool, 1e3), CPU_ALONE);
+        cpu_crew crew = cpu_pool_crew(pool, 5e4);
+        ck_assert(crew != CPU_AWAKE);
+        all += crew == CPU_ALL;
+    }
+    ck_assert_int_ge(all, 5);
+    ck_assert_int_le(all, 20);
+    close_pool(pool);
+}
+END_TEST
+
+/* Short jobs one after the other find workers awake sooner or later, unless there is no processor for them. */
+START_TEST(short_jobs_find_workers_awake) {
+    cpu_pool *pool = pool_of(2, NULL);
+    int awake = 0;
+    for (int i = 0; i < 200000 && awake < 100; i++) {
+        int seen[64] = {0};
+        cpu_crew crew = cpu_pool_crew(pool, 1e5);
+        awake += crew == CPU_AWAKE;
+        cpu_pool_for(pool, crew, 64, count, seen);
+        for (int k = 0; k < 64; k++) ck_assert_int_eq(seen[k], 1);
+    }
+    ck_assert_int_gt(awake, 0);
     close_pool(pool);
 }
 END_TEST
@@ -414,6 +489,9 @@ int main(void) {
     tcase_add_test(tc, runs_each_index_once);
     tcase_add_test(tc, all_threads_take_part_and_block_signals);
     tcase_add_test(tc, nested_use_runs_on_the_caller);
+    tcase_add_test(tc, threads_keep_their_shares);
+    tcase_add_test(tc, who_takes_part);
+    tcase_add_test(tc, short_jobs_find_workers_awake);
     tcase_add_test(tc, several_callers_at_once);
     tcase_add_test(tc, many_short_jobs);
 #ifndef UNDER_TSAN

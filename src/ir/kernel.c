@@ -46,7 +46,9 @@ int64_t kn_chunks(const kn_kernel *k, uint32_t part, const int64_t *dims) {
     const kn_part *p = &k->part[part];
     int64_t chunks = ceil_div(kn_tiles(k, part, dims), p->grain);
     if (chunks > p->max_chunks) chunks = p->max_chunks;
-    return chunks < 1 ? 1 : chunks;
+    if (chunks < 1) return 1;
+    while (chunks & (chunks - 1)) chunks &= chunks - 1;
+    return chunks;
 }
 
 int64_t kn_chunk_tile(int64_t tiles, int64_t chunks, int64_t c) {

@@ -7,7 +7,8 @@
  *
  *     for each chunk c
  *         start the chunk's accumulators (folds over POINT axes) at the identity of their operation
- *         entry phases, in order                          -- no POINT axis; their stores to OUT happen in chunk 0 only
+ *         entry phases, in order                          -- no POINT axis; their stores to OUT happen in chunk 0 only;
+ *                                                            what they compute is the same in all chunks
  *         for each tile of the chunk, in order            -- tiles are numbered row-major over the point axes
  *             the other phases, in order, over the tile's points
  *         write the accumulators that stayed in registers
@@ -158,7 +159,8 @@ typedef struct {
     uint16_t team;  /* threads that share a tile, power of two, <= KN_MAX_WIDTH: for backends that have many. It
                        decides no bit of any result. 1 on the CPU */
     uint32_t grain; /* least tiles per chunk */
-    uint32_t max_chunks; /* C = max(1, min(ceil(T / grain), max_chunks)): of extents alone, never of threads */
+    uint32_t max_chunks; /* C = the greatest power of two up to max(1, min(ceil(T / grain), max_chunks)): of extents
+                            alone, never of threads; then the same share of chunks is the same points in every launch */
 } kn_part;
 
 typedef struct {

@@ -9,7 +9,7 @@ enum {
     ROW_TILE = 2,           /* points whose copies share loads and accumulators of the loops */
     LIGHT_BODY = 6,         /* primitives: below, four accumulators hide the latency of a fold .. */
     MEDIUM_BODY = 30,       /* .. below, two .. */
-    CHUNK_NS = 20000,       /* work of a chunk */
+    CHUNK_NS = 4000,        /* work of a chunk */
     MAX_CHUNKS = 256,       /* where chunks leave nothing behind .. */
     MAX_PARTIAL_CHUNKS = 32 /* .. where each leaves partials that somebody combines */
 };

@@ -308,12 +308,12 @@ void cpu_blas_gemm(cpu_blas *blas, const be_gemm *g) {
     }
     panels p = {.blas = blas, .g = g};
     if (g->m > INT32_MAX || g->n > INT32_MAX || g->k > INT32_MAX) {
-        cpu_pool_for(blas->pool, g->m, run_long_row, &p);
+        cpu_pool_for(blas->pool, CPU_ALL, g->m, run_long_row, &p);
         return;
     }
     cpu_blas_panels(g->m, g->n, g->k, &p.by_rows, &p.count);
     if (p.count > 1 && !blas->has_threads && !blas->one_at_a_time) {
-        cpu_pool_for(blas->pool, p.count, run_panel, &p);
+        cpu_pool_for(blas->pool, CPU_ALL, p.count, run_panel, &p);
         return;
     }
     for (int64_t i = 0; i < p.count; i++) run_panel(&p, i);

@@ -20,10 +20,9 @@
 #include "jit_cpu/pool.h"
 #include "jit_cpu/scratch.h"
 
-/* Waking threads costs 10 to 50 us each: less work than this is faster on the thread that has it. */
-static const double split_ns = 150e3;
-/* Ranges per thread: some threads start late, some chunks take longer. */
-enum { RANGES_PER_THREAD = 4 };
+/* Ranges per thread: some threads start late, some chunks take longer. But a range that takes less time than this
+ * (estimated) is mostly entry phases. */
+enum { RANGES_PER_THREAD = 4, RANGE_NS = 10000 };
 
 struct be_device {
     base_alloc *alloc;
@@ -235,38 +234,51 @@ typedef struct {
     const be_exec *exec;
     const kn_launch *launch;
     const int64_t *n_chunks;
-    int64_t total, ranges; /* chunks of all parts, numbered one after the other, and what they are cut into */
+    int64_t ranges;
     int wants_scratch;
 } work;
 
+/* Range i has the i-th share of the chunks of each part: what two launches do with the same rows is done by the same
+ * thread. Where a part has fewer chunks than there are ranges, the parts take turns. */
+static int64_t range_start(const work *w, uint32_t part, int64_t i) {
+    if (w->ranges == 1) return w->n_chunks[part] * i;
+    return (w->n_chunks[part] * i + part % w->ranges) / w->ranges;
+}
+
 static void run_range(void *arg, int64_t i) {
     const work *w = arg;
-    int64_t at = w->total * i / w->ranges, end = w->total * (i + 1) / w->ranges, part_start = 0;
     int slot = 0;
     void *scratch = w->wants_scratch ? cpu_scratch_take(w->dev->scratch, &slot) : NULL;
     uint32_t fp = cpu_fp_enter();
-    for (uint32_t part = 0; part < w->exec->kernel->n_part && at < end; part++) {
-        int64_t part_end = part_start + w->n_chunks[part], stop = end < part_end ? end : part_end;
-        if (at < stop) {
-            w->exec->run(w->launch, part, at - part_start, stop - part_start, scratch);
-            at = stop;
-        }
-        part_start = part_end;
+    for (uint32_t part = 0; part < w->exec->kernel->n_part; part++) {
+        int64_t at = range_start(w, part, i), end = range_start(w, part, i + 1);
+        if (at < end) w->exec->run(w->launch, part, at, end, scratch);
     }
     cpu_fp_leave(fp);
     if (w->wants_scratch) cpu_scratch_give(w->dev->scratch, slot);
 }
 
+/* Who takes part, and in how many ranges. Arithmetic, whose traces the host must not find in its floating-point flags.
+ */
+static cpu_crew split(work *w, double ns) {
+    uint32_t fp = cpu_fp_enter();
+    cpu_crew crew = cpu_pool_crew(w->dev->pool, ns);
+    if (crew != CPU_ALONE) {
+        int64_t threads = cpu_pool_threads(w->dev->pool), total = 0;
+        for (uint32_t part = 0; part < w->exec->kernel->n_part; part++) total += w->n_chunks[part];
+        double each = ns / (double)(threads * RANGE_NS);
+        w->ranges = threads * (each < 1 ? 1 : each > RANGES_PER_THREAD ? RANGES_PER_THREAD : (int64_t)each);
+        if (w->ranges > total) w->ranges = total ? total : 1;
+    }
+    cpu_fp_leave(fp);
+    return crew;
+}
+
 static void cpu_launch(be_device *dev, be_exec *exec, const kn_launch *launch, const int64_t *n_chunks,
                        size_t scratch_bytes, double ns) {
-    work w = {dev, exec, launch, n_chunks, 0, 1, scratch_bytes != 0};
-    for (uint32_t part = 0; part < exec->kernel->n_part; part++) w.total += n_chunks[part];
-    int64_t most = (int64_t)cpu_pool_threads(dev->pool) * RANGES_PER_THREAD;
-    if (ns > split_ns) w.ranges = w.total < most ? w.total : most;
-    if (w.ranges > 1)
-        cpu_pool_for(dev->pool, w.ranges, run_range, &w);
-    else if (w.total)
-        run_range(&w, 0);
+    work w = {dev, exec, launch, n_chunks, 1, scratch_bytes != 0};
+    cpu_crew crew = ns > CPU_SHORT_NS ? split(&w, ns) : CPU_ALONE;
+    cpu_pool_for(dev->pool, crew, w.ranges, run_range, &w);
 }
 
 static void cpu_gemm(be_device *dev, const be_gemm *gemm) { cpu_blas_gemm(dev->blas, gemm); }

@@ -1,6 +1,6 @@
 /* From a kernel to an LLVM module: one internal function per part, and the exported function that chooses among them.
  *
- * A part's function is, for each of its chunks: accumulators set, entry phases, what is the same for all tiles, the
+ * A part's function is: entry phases, what is the same for all tiles; for each of its chunks: accumulators set, the
  * tile loop, accumulators written. A tile is emitted twice if the last point axis may end inside one: full, and ragged
  * with masks. The tile's place on the point axes is found by division once per chunk and counted up from there. */
 #include "jit_cpu/llvm_emit.h"
@@ -167,6 +167,7 @@ static void emit_tile_phases(em *e) {
 /* NULL: a full tile. */
 static void set_tile_masks(em *e, LLVMValueRef present) {
     uint32_t tile = e->part->tile;
+    if (present && tile == 2) present = em_i64(e, 1);
     e->tile_n = present;
     e->tile_mask = present && tile > 1 ? em_lanes_below(e, tile, present) : NULL;
     LLVMValueRef last = present ? LLVMBuildSub(e->b, present, em_i64(e, 1), "") : NULL;
@@ -251,6 +252,35 @@ static void for_point_folds(em *e, void (*f)(em *, kn_id)) {
     }
 }
 
+/* A ROW memory that an entry phase fills and a later phase writes again has to be filled for each chunk. */
+static int entry_is_spoilt(const em *e) {
+    const kn_kernel *k = e->k;
+    for (uint32_t m = 0; m < k->n_mem; m++) {
+        int in_entry = 0, in_tiles = 0;
+        for (uint32_t p = e->part->first_phase; k->mem[m].space == KN_ROW && p < e->part->end_phase; p++)
+            for (uint32_t i = k->phase[p].first; i < k->phase[p].end; i++) {
+                if (k->inst[i].kind != KI_STORE || k->access[k->inst[i].acc].mem != m) continue;
+                in_entry |= k->phase[p].at_entry;
+                in_tiles |= !k->phase[p].at_entry;
+            }
+        if (in_entry && in_tiles) return 1;
+    }
+    return 0;
+}
+
+static int has_tile_phase(const em *e) {
+    return e->part->end_phase > e->part->first_phase && !e->k->phase[e->part->end_phase - 1].at_entry;
+}
+
+/* The entry phases, and what is the same for all tiles. */
+static void emit_entry(em *e) {
+    set_tile_masks(e, NULL);
+    for (uint32_t p = e->part->first_phase; p < e->part->end_phase; p++)
+        if (e->k->phase[p].at_entry) em_emit_phase(e, &e->k->phase[p]);
+    if (has_tile_phase(e)) em_emit_chunk_level(e);
+    em_line_of_part(e);
+}
+
 static void emit_chunk(em *e, LLVMValueRef tiles, LLVMValueRef chunks, LLVMValueRef *part_start) {
     LLVMBuilderRef b = e->b;
     for (kn_id m = 0; m < e->k->n_mem; m++) {
@@ -262,17 +292,7 @@ static void emit_chunk(em *e, LLVMValueRef tiles, LLVMValueRef chunks, LLVMValue
     for_point_folds(e, em_point_fold_begin);
     em_line_of_part(e);
     set_tile_masks(e, NULL);
-    int has_tile_phase = 0;
-    for (uint32_t p = e->part->first_phase; p < e->part->end_phase; p++) {
-        if (e->k->phase[p].at_entry)
-            em_emit_phase(e, &e->k->phase[p]);
-        else
-            has_tile_phase = 1;
-    }
-    em_line_of_part(e);
-    if (has_tile_phase) {
-        em_emit_chunk_level(e);
-        em_line_of_part(e);
+    if (has_tile_phase(e)) {
         /* [c * T / C, (c + 1) * T / C) without overflow: c * T / C == c * (T / C) + c * (T % C) / C */
         LLVMValueRef bound[2], each = LLVMBuildUDiv(b, tiles, chunks, ""), over = LLVMBuildURem(b, tiles, chunks, "");
         for (int i = 0; i < 2; i++) {
@@ -284,6 +304,23 @@ static void emit_chunk(em *e, LLVMValueRef tiles, LLVMValueRef chunks, LLVMValue
     }
     for_point_folds(e, em_point_fold_end);
     em_line_of_part(e);
+}
+
+/* The chunk loop. What entry phases compute is the same for all chunks: done once for those of a call. */
+static void emit_chunks(em *e, LLVMValueRef tiles, LLVMValueRef chunks) {
+    LLVMValueRef *part_start = ARENA_ARRAY(e->arena, LLVMValueRef, e->k->n_mem);
+    for (kn_id m = 0; m < e->k->n_mem; m++) part_start[m] = e->k->mem[m].space == KN_PART ? e->mem[m] : NULL;
+    LLVMValueRef first = LLVMGetParam(e->fn, 1), end = LLVMGetParam(e->fn, 2);
+    LLVMBasicBlockRef join = em_if(e, LLVMBuildICmp(e->b, LLVMIntSLT, first, end, ""), "chunks");
+    int once = !entry_is_spoilt(e);
+    e->chunk = first;
+    if (once) emit_entry(e);
+    em_loop loop = em_loop_begin(e, "chunk", first, end, em_i64(e, 1));
+    e->chunk = loop.index;
+    if (!once) emit_entry(e);
+    emit_chunk(e, tiles, chunks, part_start);
+    em_loop_end(e, &loop);
+    em_end_if(e, join);
 }
 
 static void emit_part(em *e) {
@@ -308,14 +345,10 @@ static void emit_part(em *e) {
     for (uint32_t i = 0; i < part->n_point; i++) tiles = LLVMBuildMul(b, tiles, tiles_along(e, i), "tiles");
     LLVMValueRef most = em_i64(e, part->max_chunks), chunks = ceil_div(e, tiles, part->grain);
     chunks = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSGT, chunks, most, ""), most, chunks, "");
-    chunks = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, chunks, em_i64(e, 1), ""), em_i64(e, 1), chunks, "chunks");
-
-    LLVMValueRef *part_start = ARENA_ARRAY(e->arena, LLVMValueRef, e->k->n_mem);
-    for (kn_id m = 0; m < e->k->n_mem; m++) part_start[m] = e->k->mem[m].space == KN_PART ? e->mem[m] : NULL;
-    em_loop loop = em_loop_begin(e, "chunk", LLVMGetParam(e->fn, 1), LLVMGetParam(e->fn, 2), em_i64(e, 1));
-    e->chunk = loop.index;
-    emit_chunk(e, tiles, chunks, part_start);
-    em_loop_end(e, &loop);
+    LLVMValueRef zeros[2] = {LLVMBuildOr(b, chunks, em_i64(e, 1), ""), LLVMConstInt(e->i1, 1, 0)};
+    LLVMValueRef top = em_intrinsic(e, "llvm.ctlz", &e->i64, 1, zeros, 2);
+    chunks = LLVMBuildLShr(b, LLVMConstInt(e->i64, (uint64_t)1 << 63, 0), top, "chunks");
+    emit_chunks(e, tiles, chunks);
     LLVMBuildRetVoid(b);
 }
 
