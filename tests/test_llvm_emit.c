@@ -401,6 +401,33 @@ static void updates(const schedule *s) {
 START_TEST(updates_are_the_interpreters) { updates(&schedules[_i]); }
 END_TEST
 
+/* Scratch that an entry phase fills and the tiles of the chunk then use up: every chunk starts with it anew. */
+static void used_up(const schedule *s) {
+    support_kernel k;
+    support_kernel_init(&k);
+    kn_build *b = &k.b;
+    const sn_dtype F = SN_F32;
+    kn_id n = kn_add_axis(b, KN_POINT, KN_D(0)), c = kn_add_axis(b, KN_LOOP, KN_D(1)), lanes = KN_NONE;
+    kn_id w = kn_add_mem(b, KN_IN, F, KN_D(1), "w"), y = kn_add_mem(b, KN_OUT, F, KN_D(2), "y");
+    kn_id row = kn_add_mem(b, KN_ROW, F, KN_D(1), "row");
+    if (s->form == LOOP_LANES) lanes = c;
+    kn_part_begin(b, 1, &n, s->tile, 1, 4);
+    kn_phase_begin(b, 1, 1, &c, lanes, lanes == KN_NONE ? 1 : s->width, 1);
+    kn_store(b, access1(row, c, KN_C(1)), kn_load(b, F, access1(w, c, KN_C(1))));
+    kn_phase_end(b);
+    kn_phase_begin(b, 0, 1, &c, lanes, lanes == KN_NONE ? 1 : s->width, 1);
+    kn_id left = kn_load(b, F, access1(row, c, KN_C(1)));
+    kn_store(b, access2(y, n, KN_D(1), c, KN_C(1)), left);
+    kn_store(b, access1(row, c, KN_C(1)), kn_prim2(b, KP_ADD, F, left, left));
+    kn_phase_end(b);
+    kn_part_end(b);
+    const support_case sizes[] = {{.dim = {37, 19, 703}}, {.dim = {8, 32, 256}}, {.dim = {1, 1, 1}}};
+    CHECK(&k, s, "used up", sizes);
+}
+
+START_TEST(used_up_rows_are_the_interpreters) { used_up(&schedules[_i]); }
+END_TEST
+
 /* ---- primitives ----------------------------------------------------------------------------------------------------
  */
 
@@ -491,6 +518,7 @@ int main(void) {
     add(suite, "interleaved", interleaved_is_the_interpreters, N_SCHEDULES);
     add(suite, "training step", training_step_is_the_interpreters, N_SCHEDULES);
     add(suite, "updates", updates_are_the_interpreters, N_SCHEDULES);
+    add(suite, "used up", used_up_rows_are_the_interpreters, N_SCHEDULES);
     add(suite, "primitives", primitives_are_the_interpreters, 18);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

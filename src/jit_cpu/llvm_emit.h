@@ -12,7 +12,8 @@
  *
  * Ragged ends, of a loop and of the last point axis, run the same body once more with masks. Lanes are masked: loads
  * give 0, stores store nothing, folds keep their accumulator. Copies are clamped: an absent copy repeats the last one
- * that is present, so that its loads need no mask; only its stores and folds are left out, by a uniform condition. */
+ * that is present, so that its loads need no mask; only its stores and folds are left out, by a uniform condition. A
+ * ragged tile of two points has one, and is emitted without the other copy. */
 #ifndef JIT_CPU_LLVM_EMIT_H
 #define JIT_CPU_LLVM_EMIT_H
 
@@ -101,7 +102,7 @@ typedef struct {
     /* the phase */
     const kn_phase *phase;
     em_mode mode;
-    uint32_t width, ilp, copies; /* lanes; iterations together; instances along r */
+    uint32_t width, ilp, copies; /* lanes; iterations together; instances along r: 1, or those that a tile may have */
     kn_id lane_axis, inner;      /* inner: the innermost LOOP axis, or KN_NONE */
 
     /* the innermost loop: full, or its ragged end with these masks */

@@ -167,12 +167,14 @@ static void fill_memory(em *e, const kn_inst *in) {
     }
 }
 
+/* Accumulators in registers: [instance][place in the tile], or one of as many lanes. */
+static uint32_t places(const em *e) { return e->mode == EM_POINT_LANES ? 1 : e->part->tile; }
 static uint32_t point_lanes(const em *e) { return e->mode == EM_POINT_LANES ? e->part->tile : 1; }
 
 void em_point_fold_begin(em *e, kn_id inst) {
     const kn_inst *in = &e->k->inst[inst];
     if (in_registers(e, in))
-        e->acc[inst] = new_accumulators(e, in, em_instances(e, in->over) * e->copies, point_lanes(e));
+        e->acc[inst] = new_accumulators(e, in, em_instances(e, in->over) * places(e), point_lanes(e));
     else
         fill_memory(e, in);
 }
@@ -186,7 +188,7 @@ static void step_registers(em *e, kn_id inst, const kn_inst *in) {
             em_at one = at;
             one.r = r;
             LLVMValueRef present = lanes > 1 ? e->tile_mask : e->tile_present[r];
-            LLVMValueRef slot = e->acc[inst][at.slot * e->copies + r], acc = read_acc(e, slot);
+            LLVMValueRef slot = e->acc[inst][at.slot * places(e) + r], acc = read_acc(e, slot);
             LLVMValueRef next = step(e, in, acc, operand(e, in, 0, &one, lanes), operand(e, in, 1, &one, lanes));
             LLVMBuildStore(e->b, choose(e, present, next, acc, lanes), slot);
         }
@@ -235,8 +237,8 @@ void em_point_fold_end(em *e, kn_id inst) {
     em_at at = {0};
     do {
         LLVMValueRef acc[EM_MAX_WIDTH] = {0};
-        for (uint32_t r = 0; r < e->copies; r++) acc[r] = read_acc(e, e->acc[inst][at.slot * e->copies + r]);
-        for (uint32_t n = e->copies; n > 1; n /= 2)
+        for (uint32_t r = 0; r < places(e); r++) acc[r] = read_acc(e, e->acc[inst][at.slot * places(e) + r]);
+        for (uint32_t n = places(e); n > 1; n /= 2)
             for (uint32_t r = 0; r < n / 2; r++) acc[r] = combine(e, in, acc[r], acc[r + n / 2]);
         LLVMValueRef value = combine_lanes(e, in, acc[0], point_lanes(e));
         em_store(e, in->acc, &at, 1, value);

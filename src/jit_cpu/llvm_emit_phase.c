@@ -254,7 +254,7 @@ static void emit_round(em *e, LLVMValueRef i) {
     em_aim_back(e, saved);
 }
 
-/* `left` indices are left: fewer than a round takes, at least one. */
+/* `left` indices are left: at most as many as a round takes, at least one. */
 static void emit_ragged_round(em *e, LLVMValueRef i, LLVMValueRef left) {
     LLVMValueRef last = LLVMBuildSub(e->b, left, em_i64(e, 1), "");
     for (uint32_t u = 0; u < e->ilp; u++) {
@@ -272,6 +272,10 @@ static void emit_ragged_round(em *e, LLVMValueRef i, LLVMValueRef left) {
     memset(e->loop_offset, 0, sizeof e->loop_offset);
 }
 
+/* In a ragged tile, which is the last of its axis, a phase with more instructions than this runs all rounds with masks:
+ * most of what compiling costs is in proportion to the number of bodies. */
+enum { ONE_BODY = 24 };
+
 static void emit_inner_loop(em *e) {
     char name[40];
     kn_size extent = e->k->axis[e->inner].extent;
@@ -280,6 +284,15 @@ static void emit_inner_loop(em *e) {
     int is_const = extent.dim == KN_NONE;
     if (is_const && extent.k == step) {
         emit_round(e, zero);
+        return;
+    }
+    if (e->tile_n && extent.k % step != 0 && e->phase->end - e->phase->first > ONE_BODY) {
+        name_of(e, name, e->inner, ".masked");
+        em_loop loop = em_loop_begin(e, name, zero, n, em_i64(e, step));
+        LLVMValueRef left = LLVMBuildSub(e->b, n, loop.index, "left");
+        LLVMValueRef is_last = LLVMBuildICmp(e->b, LLVMIntSLT, left, em_i64(e, step), "");
+        emit_ragged_round(e, loop.index, LLVMBuildSelect(e->b, is_last, left, em_i64(e, step), ""));
+        em_loop_end(e, &loop);
         return;
     }
     LLVMValueRef whole = LLVMBuildAnd(e->b, n, em_i64(e, -step), "whole");
@@ -332,10 +345,10 @@ static void convert_value(em *e, kn_id id) {
     LLVMTypeRef type = em_scalar_type(e, (sn_dtype)e->k->inst[id].type);
     for (uint32_t x = 0; x < n; x++) {
         LLVMValueRef vector = lanes > 1 ? LLVMGetPoison(em_vector(type, lanes)) : old.at[x], point = NULL;
-        for (uint32_t r = 0; r < tile; r++) {
+        for (uint32_t r = 0; r < (lanes > 1 ? tile : e->copies); r++) {
             LLVMValueRef place = em_i32(e, r);
             if (lanes > 1) {
-                vector = LLVMBuildInsertElement(e->b, vector, old.at[r * n + x], place, "");
+                vector = LLVMBuildInsertElement(e->b, vector, old.at[(r < old.nr ? r : 0) * n + x], place, "");
             } else {
                 LLVMValueRef here = LLVMBuildExtractElement(e->b, vector, place, "");
                 point = e->tile_present[r] ? LLVMBuildSelect(e->b, e->tile_present[r], here, point, "") : here;
@@ -354,7 +367,7 @@ void em_begin_phase(em *e, const kn_phase *phase) {
                                                            : EM_POINT_LANES;
     e->width = e->mode == EM_COPIES ? 1 : phase->width;
     e->lane_axis = e->mode == EM_COPIES ? (kn_id)KN_NONE : phase->lanes;
-    e->copies = e->mode == EM_POINT_LANES ? 1 : e->part->tile;
+    e->copies = e->mode == EM_POINT_LANES || (e->tile_n && e->part->tile == 2) ? 1 : e->part->tile;
     e->ilp = phase->ilp;
 }
 
