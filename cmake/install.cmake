@@ -47,7 +47,7 @@ find_program(FILE_PROGRAM file) # CPack needs it besides
 if(DPKG_SHLIBDEPS AND FILE_PROGRAM)
   set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 elseif(SINTER_LLVM)
-  set(CPACK_DEBIAN_PACKAGE_DEPENDS "libc6, libllvm19")
+  set(CPACK_DEBIAN_PACKAGE_DEPENDS "libc6, libstdc++6, zlib1g, libzstd1, libllvm19")
 else()
   set(CPACK_DEBIAN_PACKAGE_DEPENDS libc6)
 endif()

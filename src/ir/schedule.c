@@ -14,6 +14,8 @@ enum {
     MAX_PARTIAL_CHUNKS = 32 /* .. where each leaves partials that somebody combines */
 };
 static const double NS_PER_PRIM = 0.03; /* one primitive on one element, vectorised */
+/* What a byte of partials adds to the work that a chunk should have: it is cleared, added to and read again. */
+static const double PARTIAL_NS_PER_BYTE = 1;
 
 typedef struct {
     lw_part *p;
@@ -123,10 +125,12 @@ static void order_loops(lw_phase *phase, const traffic *t) {
 
 static uint32_t accumulators(double prims) { return prims <= LIGHT_BODY ? 4 : prims <= MEDIUM_BODY ? 2 : 1; }
 
-static int has_exit(const lw_part *p) {
+/* Nominal bytes that each chunk leaves to be combined. */
+static double partial_bytes(const lw_part *p) {
+    double bytes = 0;
     for (uint32_t i = 0; i < p->group->member.n; i++)
-        if (p->s->node[p->group->member.at[i]].is_exit) return 1;
-    return 0;
+        if (p->s->node[p->group->member.at[i]].is_exit) bytes += fu_bytes(p->s, p->group->member.at[i]);
+    return bytes;
 }
 
 /* Partials are combined in chunk order: one accumulator, no lanes along the chunks. */
@@ -195,9 +199,10 @@ void lw_schedule(lw_part *p) {
         if (has_fold(p, i) && !chunks) phase->ilp = accumulators(t[i].prims);
     }
     double per_tile = ns * p->tile;
-    double grain = per_tile > 0 ? CHUNK_NS / per_tile : CHUNK_NS;
+    double partial = partial_bytes(p), chunk = CHUNK_NS + partial * PARTIAL_NS_PER_BYTE;
+    double grain = per_tile > 0 ? chunk / per_tile : chunk;
     p->grain = grain < 1 ? 1 : grain > 1 << 20 ? 1 << 20 : (uint32_t)grain;
-    p->max_chunks = has_exit(p) ? MAX_PARTIAL_CHUNKS : MAX_CHUNKS;
+    p->max_chunks = partial > 0 ? MAX_PARTIAL_CHUNKS : MAX_CHUNKS;
     if (!p->point_axes) p->max_chunks = 1;
     add_flops(p);
 }

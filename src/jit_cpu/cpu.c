@@ -22,7 +22,7 @@
 
 /* Ranges per thread: some threads start late, some chunks take longer. But a range that takes less time than this
  * (estimated) is mostly entry phases. */
-enum { RANGES_PER_THREAD = 4, RANGE_NS = 10000 };
+enum { RANGES_PER_THREAD = 4, RANGE_NS = 20000 };
 
 struct be_device {
     base_alloc *alloc;

@@ -31,10 +31,12 @@
 enum { SPIN_ALONE_NS = 3000, SPIN_NS = 20000, CLAIMS_PER_THREAD = 8 };
 /* More estimated work than this is worth waking threads. */
 enum { LONG_NS = 150 * 1000 };
-/* So much of such work is done alone before workers are woken for it: at least about what a wake-up costs, twice as
+/* So much shorter work is done alone before workers are woken for it: at first about what a wake-up costs, twice as
  * much after each wake-up that led to nothing, and LOSS_WEIGHT times what was lost by waiting for workers that had no
- * processor. Work done together brings it down again, slowly. */
-enum { LEAST_PATIENCE_NS = 150 * 1000, MOST_PATIENCE_NS = 1000 * 1000 * 1000, LOSS_WEIGHT = 64, DECAY = 64 };
+ * processor: a wait of more than LOSS_NS; less may be memory that moves to another cache when sharing begins. Work done
+ * together brings it down again, slowly. */
+enum { LEAST_PATIENCE_NS = 30 * 1000, FIRST_PATIENCE_NS = 150 * 1000, MOST_PATIENCE_NS = 1000 * 1000 * 1000 };
+enum { LOSS_NS = 200 * 1000, LOSS_WEIGHT = 16, DECAY = 64 };
 #define GATE_OPEN   ((uint32_t)1 << 31) /* workers may join */
 #define GATE_WAITED ((uint32_t)1 << 30) /* the caller sleeps until the last worker has left */
 #define GATE_COUNT  (GATE_WAITED - 1)   /* workers inside */
@@ -233,7 +235,7 @@ cpu_crew cpu_pool_crew(cpu_pool *pool, double ns) {
 /* From short work that workers were awake for. */
 static void learn(cpu_pool *pool, int64_t asleep) {
     int64_t patience = hint(&pool->patience);
-    if (asleep) {
+    if (asleep > LOSS_NS) {
         atomic_store_explicit(&pool->crowded, 1, memory_order_relaxed);
         be_patient(pool, patience > asleep * LOSS_WEIGHT ? patience : asleep * LOSS_WEIGHT);
     } else if (patience > LEAST_PATIENCE_NS) {
@@ -286,7 +288,7 @@ sn_status cpu_pool_new(base_alloc *alloc, int threads, const sn_pool *host, cpu_
         pool->host = *host;
     }
     pool->owner = getpid();
-    be_patient(pool, LEAST_PATIENCE_NS);
+    be_patient(pool, FIRST_PATIENCE_NS);
     for (int i = 0; i < threads; i++) pool->seat[i].pool = pool;
     *out = pool;
     return SN_OK;

@@ -133,7 +133,7 @@ if command -v dpkg-deb >/dev/null; then
         grep -q " \./usr/$file\( \|$\)" "$work/content" || fail "the package lacks $file: $(cat "$work/content")"
     done <"$work/wanted"
     dpkg-deb -f "$work"/pack/*.deb >"$work/control"
-    for line in "Package: sinter" "Version: $version" "Depends: .*libllvm19" "Recommends: libopenblas0"; do
+    for line in "Package: sinter" "Version: $version" "Depends: .*libstdc++6" "Recommends: libopenblas0"; do
         grep -q "^$line" "$work/control" || fail "the control file lacks $line: $(cat "$work/control")"
     done
 else
