@@ -181,6 +181,93 @@ START_TEST(nobody_sees_between) {
 }
 END_TEST
 
+/* ---- batches of a data set on the device ----------------------------------------------------------------------------
+ */
+
+enum { ITEMS = 600, FEATURES = 12, BATCHES = 5 };
+
+static uint8_t image[ITEMS][FEATURES], label[ITEMS];
+static int64_t order[ITEMS];
+
+static sn_var *filled(sn_context *ctx, const char *name, sn_dtype dtype, int32_t rank, const int64_t *sizes,
+                      const void *from) {
+    sn_var *var;
+    ck_assert_int_eq(sn_var_new(ctx, name, dtype, rank, sizes, &var), SN_OK);
+    sn_tensor type = sn_var_type(var);
+    ck_assert_int_eq(sn_var_set(var, from, sn_tensor_bytes(&type)), SN_OK);
+    return var;
+}
+
+/* Batch i is rows i * batch .. of the set, or of the set in another order. w += x^T (label + 1) / 4, all exact in f32.
+ */
+static void check_batches(const char *backend, int64_t batch, int shuffled) {
+    memory = (support_alloc){.fail_at = 0};
+    sn_allocator allocator = support_allocator(&memory);
+    sn_context_options options = {.allocator = &allocator, .log = keep_log, .threads = 1, .backend = backend};
+    sn_context *ctx;
+    ck_assert_int_eq(sn_context_new(&options, &ctx), SN_OK);
+    sn_var *images = filled(ctx, "images", SN_U8, 2, (int64_t[]){ITEMS, FEATURES}, image);
+    sn_var *labels = filled(ctx, "labels", SN_U8, 1, (int64_t[]){ITEMS}, label);
+    sn_var *rows = filled(ctx, "order", SN_I64, 1, (int64_t[]){ITEMS}, order), *w = variable(ctx, "w", FEATURES, NULL);
+
+    sn_graph *g = sn_graph_new(ctx, "batches");
+    sn_expr i = sn_input(g, "i", SN_I64, SN_SCALAR), at = sn_mul(i, sn_const(g, (double)batch));
+    sn_expr x = sn_use(g, images), t = sn_use(g, labels);
+    if (shuffled) {
+        sn_expr ids = sn_slice_at_index(sn_use(g, rows), 0, at, SN_DIM(batch));
+        x = sn_gather(x, ids);
+        t = sn_gather(t, ids);
+    } else {
+        x = sn_slice_at_index(x, 0, at, SN_DIM(batch));
+        t = sn_slice_at_index(t, 0, at, SN_DIM(batch));
+    }
+    sn_expr weight = sn_mul(sn_add(sn_cast(t, SN_F32), sn_const(g, 1)), sn_const(g, 0.25));
+    sn_expr step = sn_matmul(weight, sn_cast(x, SN_F32));
+    sn_update update = {w, sn_add(sn_use(g, w), step)};
+    sn_function_desc desc = {.inputs = &i, .n_inputs = 1, .updates = &update, .n_updates = 1};
+    sn_function *f = function(g, &desc);
+    sn_call *call;
+    ck_assert_int_eq(sn_call_new(f, &call), SN_OK);
+    ck_assert_int_eq(sn_call_run_steps(call, 0, 1, BATCHES), SN_OK);
+
+    float want[FEATURES] = {0}, have[FEATURES];
+    for (int64_t r = batch; r < batch * (1 + BATCHES); r++)
+        for (int k = 0; k < FEATURES; k++) {
+            int64_t row = shuffled ? order[r] : r;
+            want[k] += image[row][k] * ((float)label[row] + 1) / 4;
+        }
+    ck_assert_int_eq(sn_var_get(w, have, sizeof have), SN_OK);
+    ck_assert_mem_eq(have, want, sizeof want);
+
+    /* No copy of the set is made, and no pass over it: a step reads its batch, twice at most. */
+    sn_function_stats stats;
+    ck_assert_int_eq(sn_function_get_stats(f, &stats), SN_OK);
+    ck_assert_uint_le(stats.n_kernels, 2);
+    ck_assert_uint_lt(stats.arena_bytes, 8192);
+    ck_assert_uint_le(stats.bytes_per_call, 2 * (uint64_t)batch * (FEATURES + 1 + 8 * 2) + 6000);
+
+    sn_call_free(call);
+    sn_function_free(f);
+    sn_graph_free(g);
+    sn_var_free(images);
+    sn_var_free(labels);
+    sn_var_free(rows);
+    sn_var_free(w);
+    close_context(ctx);
+}
+
+START_TEST(batches_on_the_device) {
+    for (int i = 0; i < ITEMS; i++) {
+        label[i] = (uint8_t)(i * 7 % 10);
+        order[i] = i * 101 % ITEMS; /* a permutation: 101 is prime to 600 */
+        for (int k = 0; k < FEATURES; k++) image[i][k] = (uint8_t)(i * 31 + k * 17);
+    }
+    const int64_t sizes[] = {1, 3, 32, 100};
+    for (size_t b = 0; b < 4; b++)
+        for (int shuffled = 0; shuffled < 2; shuffled++) check_batches(backends[_i], sizes[b], shuffled);
+}
+END_TEST
+
 START_TEST(hooks_for_builders_of_users) {
     sn_context *ctx = context();
     ck_assert_int_eq(sn_context_fail(ctx, SN_ERR_IO, "the disk is full"), SN_ERR_IO);
@@ -215,6 +302,7 @@ int main(void) {
     tcase_add_loop_test(tests, counts_as_single_calls_do, 0, 2);
     tcase_add_test(tests, all_or_nothing);
     tcase_add_test(tests, nobody_sees_between);
+    tcase_add_loop_test(tests, batches_on_the_device, 0, 2);
     tcase_add_test(tests, hooks_for_builders_of_users);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -74,10 +74,11 @@ static void add_traffic(lw_part *p, pg_dim elements, sn_dtype dtype) {
     *base_vec_push(&p->launch->traffic_size, p->s->arena) = (uint8_t)sn_dtype_size(dtype);
 }
 
-kn_id lw_mem(lw_part *p, pg_ref ref, kn_space space, sn_dtype dtype, ir_dim count, int32_t chunk_step,
-             uint32_t chunk_part, const char *name) {
+/* read: how many of the count elements are touched, as far as its first access tells. */
+static kn_id add_mem(lw_part *p, pg_ref ref, kn_space space, sn_dtype dtype, ir_dim count, ir_dim read,
+                     int32_t chunk_step, uint32_t chunk_part, const char *name) {
     lw_launch *l = p->launch;
-    pg_dim elements = {count, chunk_step, chunk_part};
+    pg_dim elements = {count, chunk_step, chunk_part}, touched = {read, chunk_step, chunk_part};
     for (uint32_t i = 0; i < l->ref.n; i++) {
         if (l->ref.at[i].space != ref.space || l->ref.at[i].index != ref.index || ref.space == PG_NONE) continue;
         uint8_t *was = &l->b.mem.at[i].space;
@@ -97,9 +98,14 @@ kn_id lw_mem(lw_part *p, pg_ref ref, kn_space space, sn_dtype dtype, ir_dim coun
         size = dim_slot(p, elements);
     kn_id id = kn_add_mem(&l->b, space, dtype, size, name);
     *base_vec_push(&l->ref, p->s->arena) = ref;
-    if (space != KN_ROW) add_traffic(p, elements, dtype);
-    if (space == KN_INOUT) add_traffic(p, elements, dtype);
+    if (space != KN_ROW) add_traffic(p, touched, dtype);
+    if (space == KN_INOUT) add_traffic(p, touched, dtype);
     return id;
+}
+
+kn_id lw_mem(lw_part *p, pg_ref ref, kn_space space, sn_dtype dtype, ir_dim count, int32_t chunk_step,
+             uint32_t chunk_part, const char *name) {
+    return add_mem(p, ref, space, dtype, count, count, chunk_step, chunk_part, name);
 }
 
 static const char *name_of(lw_part *p, ir_id u) {
@@ -158,18 +164,22 @@ uint32_t lw_folded_axes(const lw_part *p, ir_id v) {
     return set;
 }
 
-/* Memory of a value that is stored, of a leaf, or of an alias. */
-static kn_id memory(lw_part *p, ir_id u) {
+/* Memory of a value that is stored, of a leaf, or of an alias. What slices and picks rows of it reads that many of its
+ * elements: a batch of a data set that lies in a variable, not the set. */
+static kn_id memory(lw_part *p, ir_id u, ir_id reader) {
+    ir_op op = (ir_op)ir_at(p->s->g, reader)->op;
+    int part = (op == IR_SLICE || op == IR_GATHER) && ir_at(p->s->g, reader)->in[0] == u;
     ir_id base = u;
     while (p->s->node[base].kind == FU_ALIAS) base = ir_at(p->s->g, base)->in[0];
     const lw_place *place = &p->place[base];
     pg_ref ref = p->s->node[base].is_exit ? place->stored : place->ref;
-    return lw_mem(p, ref, KN_IN, (sn_dtype)ir_at(p->s->g, base)->dtype, lw_count(p, base), -1, 0, name_of(p, base));
+    return add_mem(p, ref, KN_IN, (sn_dtype)ir_at(p->s->g, base)->dtype, lw_count(p, base),
+                   lw_count(p, part ? reader : base), -1, 0, name_of(p, base));
 }
 
 kn_id lw_load_own(lw_part *p, ir_id u) {
     const ir_node *n = ir_at(p->s->g, u);
-    kn_access access = kn_access_of(memory(p, u));
+    kn_access access = kn_access_of(memory(p, u, u));
     for (uint32_t a = 0; a < n->rank; a++) add_step(p, &access, fu_class_of(p->s, u, a), u, stride_of(p, n, a));
     return kn_load(&p->launch->b, (sn_dtype)n->dtype, access);
 }
@@ -178,7 +188,7 @@ static kn_access operand_access(lw_part *p, ir_id reader, uint32_t k) {
     ir_id u = ir_at(p->s->g, reader)->in[k];
     const ir_node *n = ir_at(p->s->g, u);
     const fu_edge *e = &p->s->node[reader].edge[k];
-    kn_access access = kn_access_of(memory(p, u));
+    kn_access access = kn_access_of(memory(p, u, reader));
     for (uint32_t a = 0; a < n->rank; a++)
         if (e->map[a] >= 0)
             add_step(p, &access, fu_class_of(p->s, reader, (uint32_t)e->map[a]), reader, stride_of(p, n, a));
@@ -266,7 +276,7 @@ static kn_id slice(lw_part *p, ir_id v) {
     ir_graph *g = p->s->g;
     kn_build *b = &p->launch->b;
     const ir_node *n = ir_at(g, v), *x = ir_at(g, n->in[0]);
-    kn_access access = kn_access_of(memory(p, n->in[0]));
+    kn_access access = kn_access_of(memory(p, n->in[0], v));
     ir_dim base = ir_dim_const(g, 0);
     kn_id offset = KN_NONE;
     for (uint32_t a = 0; a < x->rank; a++) {
@@ -301,7 +311,7 @@ static kn_id pad(lw_part *p, ir_id v) {
     ir_graph *g = p->s->g;
     kn_build *b = &p->launch->b;
     const ir_node *n = ir_at(g, v), *x = ir_at(g, n->in[0]);
-    kn_access access = kn_access_of(memory(p, n->in[0]));
+    kn_access access = kn_access_of(memory(p, n->in[0], v));
     kn_id offset = KN_NONE, guard = KN_NONE, zero = i64_const(p, 0);
     for (uint32_t a = 0; a < x->rank; a++) {
         const int64_t *attr = n->attr + IR_SLICE_ATTRS * a;
@@ -350,7 +360,7 @@ static kn_id concat(lw_part *p, ir_id v) {
         ir_dim end = ir_dim_add(g, start, x->dim[axis]), stride = stride_of(p, x, axis);
         kn_id first = kn_prim2(b, KP_LE, SN_BOOL, i64_dim(p, start), at);
         kn_id here = kn_prim2(b, KP_AND, SN_BOOL, first, kn_prim2(b, KP_LT, SN_BOOL, at, i64_dim(p, end)));
-        kn_access access = kn_access_of(memory(p, n->in[k]));
+        kn_access access = kn_access_of(memory(p, n->in[k], v));
         for (uint32_t a = 0; a < x->rank; a++) {
             /* An operand of extent 1 along the axis still moves with it inside its guard. */
             fu_class c = fu_class_of(p->s, v, a);
