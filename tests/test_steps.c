@@ -268,6 +268,94 @@ START_TEST(batches_on_the_device) {
 }
 END_TEST
 
+/* A batch size that no input tells: any size with one function, the last batch a shorter one. */
+START_TEST(told_dims) {
+    sn_context *ctx = context();
+    float values[10];
+    for (int i = 0; i < 10; i++) values[i] = (float)(i + 1);
+    sn_var *data = variable(ctx, "data", 10, values);
+    sn_graph *g = sn_graph_new(ctx, "told");
+    sn_dim b = sn_dim_new(g, "B"), n = sn_dim_new(g, "N");
+    sn_expr at = sn_input(g, "at", SN_I64, SN_SCALAR), extra = sn_input(g, "extra", SN_F32, SN_SHAPE(b));
+    sn_expr part = sn_slice_at_index(sn_use(g, data), 0, at, b), sum = sn_sum_all(part);
+    sn_expr in[] = {at, extra}, both = sn_sum_all(sn_add(part, extra));
+    sn_function_desc desc = {.inputs = in, .n_inputs = 1, .outputs = &sum, .n_outputs = 1};
+    sn_function *f;
+    ck_assert_int_eq(sn_function_new(g, &desc, &f), SN_ERR_MISSING);
+    ck_assert_str_eq(sn_graph_error(g), "function \"told\": dim B is used, but no input tells its size: list an input "
+                                        "whose shape has it, or the dim");
+    const struct {
+        sn_dim dims[2];
+        size_t n;
+        const char *sentence;
+    } bad[] = {{{{4, 0}}, 1, "function \"told\": dim 0 is no named dim of its graph: one that sn_dim_new made"},
+               {{b, sn_dim_add(g, b, n)},
+                2,
+                "function \"told\": dim 1 is no named dim of its graph: one that sn_dim_new made"},
+               {{{0, 9999}}, 1, "function \"told\": dim 0 is no named dim of its graph: one that sn_dim_new made"},
+               {{b, b}, 2, "function \"told\": dim 1, B, is listed twice"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        desc.dims = bad[i].dims;
+        desc.n_dims = bad[i].n;
+        ck_assert_int_eq(sn_function_new(g, &desc, &f), SN_ERR_ARGUMENT);
+        ck_assert_str_eq(sn_graph_error(g), bad[i].sentence);
+    }
+    const sn_dim told[] = {n, b}; /* N is in no expression */
+    desc.dims = told;
+    desc.n_dims = 2;
+    f = function(g, &desc);
+    sn_call *call;
+    int64_t from = 0;
+    float have;
+    sn_tensor start = sn_tensor_of(SN_I64, &from, 0, NULL), out = SCALAR(&have);
+    ck_assert_int_eq(sn_function_call(f, &start, 1, &out, 1), SN_ERR_MISSING);
+    ck_assert_str_eq(sn_function_error(f), "dim N has no size yet: make a call and tell it by sn_call_set_dim");
+    ck_assert_int_eq(sn_call_new(f, &call), SN_OK);
+    ck_assert_int_eq(sn_call_bind_input(call, 0, &start), SN_OK);
+    ck_assert_int_eq(sn_call_bind_output(call, 0, &out), SN_OK);
+    ck_assert_int_eq(sn_call_set_dim(NULL, 0, 1), SN_ERR_ARGUMENT);
+    ck_assert_int_eq(sn_call_set_dim(call, 2, 1), SN_ERR_ARGUMENT);
+    ck_assert_str_eq(sn_call_error(call), "function \"told\" has no dim to be told 2: it has 2");
+    ck_assert_int_eq(sn_call_set_dim(call, 1, -1), SN_ERR_ARGUMENT);
+    ck_assert_str_eq(sn_call_error(call), "dim B: size -1 is negative");
+    ck_assert_int_eq(sn_call_set_dim(call, 0, 7), SN_OK);
+    for (int64_t size = 0; size <= 10; size++) {
+        from = 10 - size;
+        ck_assert_int_eq(sn_call_set_dim(call, 1, size), SN_OK);
+        ck_assert_int_eq(sn_call_run(call), SN_OK);
+        float want = 0;
+        for (int64_t i = from; i < 10; i++) want += values[i];
+        ck_assert_float_eq(have, want);
+    }
+    ck_assert_int_eq(sn_call_set_dim(call, 1, 11), SN_OK); /* more than there is: the slice's own check */
+    ck_assert_int_eq(sn_call_run(call), SN_ERR_SHAPE);
+    ck_assert_ptr_nonnull(strstr(sn_call_error(call), "B = 11"));
+    sn_call_free(call);
+    sn_function_free(f);
+
+    /* An input that has the dim as well has to agree. */
+    desc = (sn_function_desc){.inputs = in, .n_inputs = 2, .outputs = &both, .n_outputs = 1, .dims = &b, .n_dims = 1};
+    f = function(g, &desc);
+    ck_assert_int_eq(sn_call_new(f, &call), SN_OK);
+    sn_tensor three = VEC(values, 3);
+    from = 0;
+    ck_assert_int_eq(sn_call_bind_input(call, 0, &start), SN_OK);
+    ck_assert_int_eq(sn_call_bind_input(call, 1, &three), SN_OK);
+    ck_assert_int_eq(sn_call_bind_output(call, 0, &out), SN_OK);
+    ck_assert_int_eq(sn_call_set_dim(call, 0, 2), SN_OK);
+    ck_assert_int_eq(sn_call_run(call), SN_ERR_SHAPE);
+    ck_assert_str_eq(sn_call_error(call), "B is 2 by sn_call_set_dim and 3 from \"extra\"");
+    ck_assert_int_eq(sn_call_set_dim(call, 0, 3), SN_OK);
+    ck_assert_int_eq(sn_call_run(call), SN_OK);
+    ck_assert_float_eq(have, 12);
+    sn_call_free(call);
+    sn_function_free(f);
+    sn_graph_free(g);
+    sn_var_free(data);
+    close_context(ctx);
+}
+END_TEST
+
 START_TEST(hooks_for_builders_of_users) {
     sn_context *ctx = context();
     ck_assert_int_eq(sn_context_fail(ctx, SN_ERR_IO, "the disk is full"), SN_ERR_IO);
@@ -303,6 +391,7 @@ int main(void) {
     tcase_add_test(tests, all_or_nothing);
     tcase_add_test(tests, nobody_sees_between);
     tcase_add_loop_test(tests, batches_on_the_device, 0, 2);
+    tcase_add_test(tests, told_dims);
     tcase_add_test(tests, hooks_for_builders_of_users);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -306,6 +306,8 @@ typedef struct sn_function_desc {
     size_t n_updates;
     const sn_given *givens;
     size_t n_givens;
+    const sn_dim *dims; /* named dims that calls are told by sn_call_set_dim; all others follow from inputs */
+    size_t n_dims;
 } sn_function_desc;
 
 /* Optimises, fuses, plans and compiles. On failure *out is NULL and sn_graph_error(graph) has the sentence. */
@@ -350,6 +352,9 @@ SN_API sn_status sn_call_new(sn_function *function, sn_call **out);
 SN_API void sn_call_free(sn_call *call);
 SN_API sn_status sn_call_bind_input(sn_call *call, size_t index, const sn_tensor *tensor);
 SN_API sn_status sn_call_bind_output(sn_call *call, size_t index, const sn_tensor *tensor);
+/* The size of dim number `index` of the description's dims, 0 or more, for all runs from here on: a batch size, say,
+ * where the batch is sliced from a variable and no input has it. An input that has the dim too must agree. */
+SN_API sn_status sn_call_set_dim(sn_call *call, size_t index, int64_t size);
 SN_API sn_status sn_call_run(sn_call *call);
 /* Runs n times while input number `input`, an i64 scalar, counts first, first + 1, ..: a loop over data that lies in
  * variables. The input need not be bound, and keeps what it is bound to. Outputs hold what the last run gave. All that

@@ -55,10 +55,11 @@ static void need(sn_function *f, const uint8_t *known, ir_dim d) {
     for (uint32_t t = 0; t < poly->n; t++)
         for (uint32_t i = 0; i < poly->term[t].n; i++)
             if (!known[poly->term[t].name[i]])
-                base_fail(
-                    &g->trap, SN_ERR_MISSING,
-                    "function \"%s\": dim %s is used, but no input tells its size: list an input whose shape has it",
-                    f->name, g->dim_name.at[poly->term[t].name[i]]);
+                base_fail(&g->trap, SN_ERR_MISSING,
+                          "function \"%s\": dim %s is used, but no input tells its size: list an input whose shape has "
+                          "it, or "
+                          "the dim",
+                          f->name, g->dim_name.at[poly->term[t].name[i]]);
 }
 
 static void need_all(sn_function *f, const uint8_t *known) {
@@ -81,6 +82,11 @@ void rt_plan_dims(sn_function *f) {
     ir_graph *g = &f->graph;
     uint8_t *known = ARENA_ARRAY(&g->arena, uint8_t, g->dim_name.n);
     f->solve = ARENA_ARRAY(&g->arena, rt_solve, g->dim_name.n);
+    for (uint32_t i = 0; i < f->n_told; i++) {
+        if (strcmp(g->dim_name.at[f->told[i]], f->given.dim_name.at[f->told[i]]) != 0)
+            base_fail(&g->trap, SN_ERR_INTERNAL, "the passes changed the order of the named dims");
+        known[f->told[i]] = 1;
+    }
     do
         while (solve_more(f, known, 1)) {
         }
@@ -110,9 +116,11 @@ static const char *names_text(const sn_call *call, char text[TYPE_TEXT]) {
     const sn_function *f = call->function;
     int n = 0;
     text[0] = 0;
-    for (uint32_t i = 0; i < f->n_solve && n < TYPE_TEXT; i++)
-        n += snprintf(text + n, (size_t)(TYPE_TEXT - n), "%s%s = %lld", i ? ", " : " with ",
-                      f->graph.dim_name.at[f->solve[i].name], (long long)call->names[f->solve[i].name]);
+    for (uint32_t i = 0; i < f->n_told + f->n_solve && n < TYPE_TEXT; i++) {
+        uint16_t name = i < f->n_told ? f->told[i] : f->solve[i - f->n_told].name;
+        n += snprintf(text + n, (size_t)(TYPE_TEXT - n), "%s%s = %lld", i ? ", " : " with ", f->graph.dim_name.at[name],
+                      (long long)call->names[name]);
+    }
     return text;
 }
 
@@ -246,6 +254,10 @@ static sn_status check_axis(sn_call *call, uint32_t slot, uint32_t axis) {
     const ir_poly *poly = &g->dim.at[d];
     if (slot < f->n_input && poly->n == 1 && poly->term[0].n == 1 && poly->term[0].coef == 1) {
         uint16_t name = poly->term[0].name[0];
+        if (call->from[name] == RT_TOLD)
+            return base_set_error(&call->error, SN_ERR_SHAPE, "%s is %lld by sn_call_set_dim and %lld from \"%s\"",
+                                  g->dim_name.at[name], (long long)call->names[name], (long long)t->size[axis],
+                                  g->input_name.at[slot]);
         return base_set_error(&call->error, SN_ERR_SHAPE, "%s is %lld from \"%s\" and %lld from \"%s\"",
                               g->dim_name.at[name], (long long)call->names[name], g->input_name.at[call->from[name]],
                               (long long)t->size[axis], g->input_name.at[slot]);
@@ -295,6 +307,10 @@ sn_status rt_solve_inputs(sn_call *call) {
     const sn_function *f = call->function;
     const ir_graph *g = &f->graph;
     sn_status status = SN_OK;
+    for (uint32_t i = 0; i < f->n_told; i++) {
+        call->names[f->told[i]] = call->told[i];
+        call->from[f->told[i]] = RT_TOLD;
+    }
     for (uint32_t i = 0; i < f->n_solve && !status; i++) status = solve_one(call, &f->solve[i]);
     for (uint32_t slot = 0; slot < f->n_input && !status; slot++)
         for (uint32_t axis = 0; axis < ir_at(g, slot_node(f, slot))->rank && !status; axis++)

@@ -36,6 +36,7 @@ static void carve_all(sn_call *call, carver *c) {
     size_t n_slot = (size_t)f->n_input + f->roots.n_out;
     call->tensor = carve(c, n_slot, sizeof *call->tensor);
     call->bound = carve(c, n_slot, 1);
+    call->told = carve(c, f->n_told, sizeof *call->told);
     call->names = carve(c, f->graph.dim_name.n, sizeof *call->names);
     call->from = carve(c, f->graph.dim_name.n, sizeof *call->from);
     call->step = carve(c, p->n_step, sizeof *call->step);
@@ -84,6 +85,7 @@ static sn_status make(sn_function *f, sn_call **out) {
     }
     c = (carver){call->block, 0};
     carve_all(call, &c);
+    for (uint32_t i = 0; i < f->n_told; i++) call->told[i] = -1;
     call->state = RT_SIZES;
     pthread_mutex_lock(&f->lock);
     call->next = f->calls;
@@ -168,6 +170,18 @@ sn_status sn_call_bind_output(sn_call *call, size_t index, const sn_tensor *tens
     return bind(call, call->function->n_input + (uint32_t)index, tensor);
 }
 
+sn_status sn_call_set_dim(sn_call *call, size_t index, int64_t size) {
+    if (!call) return SN_ERR_ARGUMENT;
+    const sn_function *f = call->function;
+    if (index >= f->n_told) return no_such(call, "dim to be told", index, f->n_told);
+    if (size < 0)
+        return base_set_error(&call->error, SN_ERR_ARGUMENT, "dim %s: size %lld is negative",
+                              f->graph.dim_name.at[f->told[index]], (long long)size);
+    if (call->told[index] != size) call->state = RT_SIZES;
+    call->told[index] = size;
+    return SN_OK;
+}
+
 /* ---- running
  * ------------------------------------------------------------------------------------------------------------- */
 
@@ -180,6 +194,11 @@ static sn_status prepare(sn_call *call) {
                                   f->graph.input_name.at[slot]);
         return base_set_error(&call->error, SN_ERR_MISSING, "output %u is not bound", (unsigned)(slot - f->n_input));
     }
+    for (uint32_t i = 0; i < f->n_told; i++)
+        if (call->told[i] < 0)
+            return base_set_error(&call->error, SN_ERR_MISSING,
+                                  "dim %s has no size yet: make a call and tell it by sn_call_set_dim",
+                                  f->graph.dim_name.at[f->told[i]]);
     if (call->state == RT_SIZES) {
         sn_status status = rt_solve_dims(call);
         if (!status) status = rt_layout(call);

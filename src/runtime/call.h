@@ -11,6 +11,9 @@ typedef enum {
     RT_SIZES     /* everything */
 } rt_state;
 
+/* In sn_call.from: told by sn_call_set_dim, not by an input. */
+#define RT_TOLD UINT32_MAX
+
 /* A step with the dims of the call put in. */
 typedef struct {
     uint8_t kind; /* pg_kind */
@@ -37,6 +40,7 @@ struct sn_call {
     sn_tensor *tensor; /* inputs, then outputs */
     uint8_t *bound;
     int64_t count_at; /* what the counting input of sn_call_run_steps reads */
+    int64_t *told;    /* sizes of the dims that the call is told; -1: not yet */
     int64_t *names;   /* values of the named dims, and which of them .. */
     uint32_t *from;   /* .. input told it */
     rt_step *step;

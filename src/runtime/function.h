@@ -43,6 +43,8 @@ struct sn_function {
     uint32_t n_held;
     rt_solve *solve;
     uint32_t n_solve;
+    uint16_t *told; /* named dims that calls are told, in the description's order */
+    uint32_t n_told;
     BASE_VEC(ir_check) check;      /* of the graph as given, over dims of graph */
     uint32_t n_mem, n_dim, n_part; /* totals over the launches: what a call has to keep */
 

@@ -46,7 +46,8 @@ static void check_arrays(const state *s) {
     } arrays[] = {{d->inputs, d->n_inputs, "inputs"},
                   {d->outputs, d->n_outputs, "outputs"},
                   {d->updates, d->n_updates, "updates"},
-                  {d->givens, d->n_givens, "givens"}};
+                  {d->givens, d->n_givens, "givens"},
+                  {d->dims, d->n_dims, "dims"}};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
         if (arrays[i].n && !arrays[i].at)
             FAIL(s, SN_ERR_ARGUMENT, "function \"%s\": %zu %s, but the array is NULL", s->to->name, arrays[i].n,
@@ -91,6 +92,26 @@ static void take_inputs(state *s) {
         if (s->to->input.n != i + 1)
             FAIL(s, SN_ERR_INTERNAL, "function \"%s\": input %zu got another place", s->to->name, i);
     }
+}
+
+/* Dims that calls are told: their names are there whether an expression has them or not. They are the first names of
+ * the new graph, and passes keep names in order. */
+static void take_dims(state *s) {
+    const sn_function_desc *d = s->desc;
+    s->f->told = ARENA_ARRAY(&s->to->arena, uint16_t, d->n_dims);
+    for (size_t i = 0; i < d->n_dims; i++) {
+        ir_dim dim = d->dims[i].id;
+        const ir_poly *poly = dim && dim < s->from->dim.n ? &s->from->dim.at[dim] : NULL;
+        if (!poly || poly->n != 1 || poly->term[0].n != 1 || poly->term[0].coef != 1)
+            FAIL(s, SN_ERR_ARGUMENT, "function \"%s\": dim %zu is no named dim of its graph: one that sn_dim_new made",
+                 s->to->name, i);
+        const char *name = s->from->dim_name.at[poly->term[0].name[0]];
+        ir_dim_named(s->to, name);
+        if (s->to->dim_name.n != i + 1)
+            FAIL(s, SN_ERR_ARGUMENT, "function \"%s\": dim %zu, %s, is listed twice", s->to->name, i, name);
+        s->f->told[i] = (uint16_t)i;
+    }
+    s->f->n_told = (uint32_t)d->n_dims;
 }
 
 static void mark(state *s) {
@@ -197,6 +218,7 @@ static void copy_described(void *arg) {
     s->asis = ARENA_ARRAY(arena, uint8_t, n);
     s->changed = ARENA_ARRAY(arena, uint8_t, n);
     check_arrays(s);
+    take_dims(s);
     take_givens(s);
     take_inputs(s);
     mark(s);
