@@ -102,8 +102,9 @@ SN_API int64_t sn_params_elements(const sn_params *params);
 /* Fills every parameter as it was added. Random numbers are those of sn_random_uniform and sn_random_normal, a
  * generator that counts: parameter number i takes stream i of the seed and its element k the draw k, so that a value
  * depends on seed, i and k alone; it is the same on every device and for every number of threads, and stays when other
- * parameters change. Runs as one function on the context's device, which is compiled like any other; nothing is
- * written on failure. Errors: NOMEM, and those of sn_function_new. */
+ * parameters change. Draws run on the context's device, by functions that are compiled like any other, once for each
+ * dtype and distribution; the values of all parameters are in memory before the first is set, and none is on failure.
+ * Errors: NOMEM, and those of sn_function_new. */
 SN_API sn_status sn_params_init(sn_params *params, uint64_t seed);
 
 /* The parameter of that name in a graph, with its dtype and shape. Poison where the list has none of that name. */

@@ -1,89 +1,158 @@
-/* Initial values: each parameter's description in, one function that updates all of them out, run once and forgotten.
- * Parameter number i draws from stream i of the seed, which is an input, so that another seed compiles nothing anew. */
+/* Initial values: each parameter's description in, its values out. All are made first, then all are set.
+ *
+ * Random ones come from one small function for each dtype and distribution, whose seed, stream, offset and scale are
+ * inputs and whose length is told, so that neither another seed nor another network compiles anything anew. Parameter
+ * number i draws from stream i of the seed. */
 #include <math.h>
+#include <string.h>
 
 #include "nn/nn.h"
 
-/* A seed's bits as the i64 that an input takes. */
-typedef union {
-    uint64_t bits;
-    int64_t value;
-} seed_word;
+/* Values start at multiples of this. */
+enum { ALIGN = 64 };
 
+typedef enum { UNIFORM, NORMAL, N_DRAWS } draw_kind;
+
+/* offset + scale * a draw: uniform in [0, 1), or normal. */
 typedef struct {
-    sn_graph *g;
-    sn_expr seed, stream;
-    sn_dtype dtype;
-    sn_shape shape;
+    draw_kind kind;
+    double offset, scale;
 } drawing;
 
-/* Uniform in [low, high). */
-static sn_expr uniform(const drawing *d, double low, double high) {
-    sn_expr u = sn_random_uniform(d->seed, d->stream, d->dtype, d->shape);
-    return sn_add(sn_const(d->g, low), sn_mul(sn_const(d->g, high - low), u));
-}
+typedef struct {
+    sn_params *params;
+    uint64_t seed;
+    sn_call *call[2][N_DRAWS]; /* for f64, f32; made when first wanted */
+    char *values;              /* of all parameters */
+    size_t bytes;
+} filling;
 
-static sn_expr normal(const drawing *d, double mean, double deviation) {
-    sn_expr x = sn_random_normal(d->seed, d->stream, d->dtype, d->shape);
-    return sn_add(sn_const(d->g, mean), sn_mul(sn_const(d->g, deviation), x));
-}
+static size_t padded(size_t bytes) { return (bytes + ALIGN - 1) / ALIGN * ALIGN; }
 
 /* Uniform numbers of mean 0 and a variance lie within +- sqrt(3 variance). */
-static sn_expr uniform_of_variance(const drawing *d, double variance) {
+static drawing uniform_of(double variance) {
     double bound = sqrt(3 * variance);
-    return uniform(d, -bound, bound);
+    return (drawing){UNIFORM, -bound, 2 * bound};
 }
 
-static sn_expr initial(sn_graph *g, sn_expr seed, size_t stream, const sn_tensor *type, sn_init init) {
-    drawing d = {g, seed, sn_const_of(g, SN_I64, (double)stream), type->dtype,
-                 sn_shape_of_sizes(type->rank, type->size)};
-    double in = 1, out = 1;
+static drawing normal_of(double variance) { return (drawing){NORMAL, 0, sqrt(variance)}; }
+
+static drawing drawing_of(const sn_tensor *type, sn_init init) {
+    double in = 1, out = (double)type->size[type->rank ? type->rank - 1 : 0];
     for (int32_t i = 0; i + 1 < type->rank; i++) in *= (double)type->size[i];
-    if (type->rank) out = (double)type->size[type->rank - 1];
-    if (in + out == 0) in = out = 1; /* there are no elements: any finite variance will do */
     switch (init.kind) {
-        case SN_INIT_ZEROS: break;
-        case SN_INIT_CONSTANT: return sn_full(g, d.dtype, init.a, d.shape);
-        case SN_INIT_UNIFORM: return uniform(&d, init.a, init.b);
-        case SN_INIT_NORMAL: return normal(&d, init.a, init.b);
-        case SN_INIT_LECUN: return normal(&d, 0, sqrt(1 / fmax(in, 1)));
-        case SN_INIT_XAVIER_UNIFORM: return uniform_of_variance(&d, 2 / (in + out));
-        case SN_INIT_XAVIER_NORMAL: return normal(&d, 0, sqrt(2 / (in + out)));
-        case SN_INIT_HE_UNIFORM: return uniform_of_variance(&d, 2 / fmax(in, 1));
-        case SN_INIT_HE_NORMAL: return normal(&d, 0, sqrt(2 / fmax(in, 1)));
+        case SN_INIT_UNIFORM: return (drawing){UNIFORM, init.a, init.b - init.a};
+        case SN_INIT_NORMAL: return (drawing){NORMAL, init.a, init.b};
+        case SN_INIT_LECUN: return normal_of(1 / in);
+        case SN_INIT_XAVIER_UNIFORM: return uniform_of(2 / (in + out));
+        case SN_INIT_XAVIER_NORMAL: return normal_of(2 / (in + out));
+        case SN_INIT_HE_UNIFORM: return uniform_of(2 / in);
+        case SN_INIT_HE_NORMAL: return normal_of(2 / in);
+        case SN_INIT_ZEROS:
+        case SN_INIT_CONSTANT: break;
     }
-    return sn_full(g, d.dtype, 0, d.shape);
+    return (drawing){UNIFORM, 0, 0};
 }
 
-/* Failures of the graph and of the function become the context's, which is where lists keep theirs. */
-static sn_status run(const sn_params *params, sn_graph *g, sn_update *updates, uint64_t seed) {
-    sn_expr word = sn_input(g, "seed", SN_I64, SN_SCALAR);
-    for (size_t i = 0; i < params->n; i++) {
-        sn_tensor type = sn_var_type(params->item[i].var);
-        updates[i] = (sn_update){params->item[i].var, initial(g, word, i, &type, params->item[i].init)};
-    }
-    sn_function_desc desc = {.inputs = &word, .n_inputs = 1, .updates = updates, .n_updates = params->n};
+/* ---- random numbers ---------------------------------------------------------------------------------------------- */
+
+/* Inputs seed, stream, offset, scale; output [N] with N told. */
+static sn_status make_call(sn_context *ctx, sn_dtype dtype, draw_kind kind, sn_call **out) {
+    sn_graph *g = sn_graph_new(ctx, "init");
+    if (!g) return SN_ERR_NOMEM;
+    sn_dim n = sn_dim_new(g, "N");
+    const sn_expr in[] = {sn_input(g, "seed", SN_I64, SN_SCALAR), sn_input(g, "stream", SN_I64, SN_SCALAR),
+                          sn_input(g, "offset", dtype, SN_SCALAR), sn_input(g, "scale", dtype, SN_SCALAR)};
+    sn_expr draw = kind == UNIFORM ? sn_random_uniform(in[0], in[1], dtype, SN_SHAPE(n))
+                                   : sn_random_normal(in[0], in[1], dtype, SN_SHAPE(n));
+    sn_expr values = sn_add(in[2], sn_mul(in[3], draw));
+    sn_function_desc desc = {.inputs = in, .n_inputs = 4, .outputs = &values, .n_outputs = 1, .dims = &n, .n_dims = 1};
     sn_function *f;
     sn_status status = sn_function_new(g, &desc, &f);
-    if (status) return nn_fail(params->ctx, status, "initial values: %s", sn_graph_error(g));
-    seed_word at = {.bits = seed};
-    sn_tensor in = sn_tensor_of(SN_I64, &at.value, 0, NULL);
-    status = sn_function_call(f, &in, 1, NULL, 0);
-    if (status) nn_fail(params->ctx, status, "initial values: %s", sn_function_error(f));
-    sn_function_free(f);
+    if (status)
+        nn_fail(ctx, status, "initial values: %s", sn_graph_error(g));
+    else if ((status = sn_call_new(f, out)))
+        nn_fail(ctx, status, "initial values: out of memory");
+    sn_function_free(f); /* the call keeps it */
+    sn_graph_free(g);
     return status;
+}
+
+static sn_status draw(filling *k, size_t stream, const sn_tensor *type, drawing d, void *to) {
+    sn_context *ctx = k->params->ctx;
+    sn_call **call = &k->call[type->dtype == SN_F32][d.kind];
+    sn_status status = *call ? SN_OK : make_call(ctx, type->dtype, d.kind, call);
+    if (status) return status;
+    int64_t seed, number = (int64_t)stream, n = (int64_t)(sn_tensor_bytes(type) / sn_dtype_size(type->dtype));
+    memcpy(&seed, &k->seed, sizeof seed);
+    double f64[] = {d.offset, d.scale};
+    float f32[] = {(float)d.offset, (float)d.scale};
+    const sn_tensor in[] = {sn_tensor_of(SN_I64, &seed, 0, NULL), sn_tensor_of(SN_I64, &number, 0, NULL),
+                            sn_tensor_of(type->dtype, type->dtype == SN_F32 ? (void *)&f32[0] : &f64[0], 0, NULL),
+                            sn_tensor_of(type->dtype, type->dtype == SN_F32 ? (void *)&f32[1] : &f64[1], 0, NULL)};
+    const sn_tensor out = sn_tensor_of(type->dtype, to, 1, &n);
+    for (size_t i = 0; i < 4 && !status; i++) status = sn_call_bind_input(*call, i, &in[i]);
+    if (!status) status = sn_call_bind_output(*call, 0, &out);
+    if (!status) status = sn_call_set_dim(*call, 0, n);
+    if (!status) status = sn_call_run(*call);
+    return status ? nn_fail(ctx, status, "initial values: %s", sn_call_error(*call)) : SN_OK;
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------------------- */
+
+/* The value as an element of the dtype, which has it. */
+static void put_value(sn_dtype dtype, double value, void *to) {
+    switch (dtype) {
+        case SN_F64: *(double *)to = value; break;
+        case SN_F32: *(float *)to = (float)value; break;
+        case SN_I64: *(int64_t *)to = (int64_t)value; break;
+        case SN_I32: *(int32_t *)to = (int32_t)value; break;
+        default: *(uint8_t *)to = (uint8_t)value; break;
+    }
+}
+
+static sn_status fill(filling *k, size_t i, const sn_tensor *type, char *to) {
+    sn_init init = k->params->item[i].init;
+    size_t bytes = sn_tensor_bytes(type), item = sn_dtype_size(type->dtype);
+    if (!bytes) return SN_OK;
+    if (init.kind != SN_INIT_ZEROS && init.kind != SN_INIT_CONSTANT)
+        return draw(k, i, type, drawing_of(type, init), to);
+    for (size_t at = 0; at < bytes; at += item)
+        put_value(type->dtype, init.kind == SN_INIT_CONSTANT ? init.a : 0, to + at);
+    return SN_OK;
+}
+
+static sn_status fill_all(filling *k) {
+    const sn_params *params = k->params;
+    char *to = k->values;
+    for (size_t i = 0; i < params->n; i++) {
+        sn_tensor type = sn_var_type(params->item[i].var);
+        sn_status status = fill(k, i, &type, to);
+        if (status) return status;
+        to += padded(sn_tensor_bytes(&type));
+    }
+    to = k->values;
+    for (size_t i = 0; i < params->n; i++) {
+        sn_tensor type = sn_var_type(params->item[i].var);
+        sn_var_set(params->item[i].var, to, sn_tensor_bytes(&type)); /* of its size exactly: it cannot fail */
+        to += padded(sn_tensor_bytes(&type));
+    }
+    return SN_OK;
 }
 
 sn_status sn_params_init(sn_params *params, uint64_t seed) {
     if (!params) return SN_ERR_ARGUMENT;
-    if (!params->n) return SN_OK;
     sn_context *ctx = params->ctx;
-    sn_graph *g = sn_graph_new(ctx, "init");
-    if (!g) return SN_ERR_NOMEM;
-    sn_update *updates = nn_alloc(ctx, params->n * sizeof *updates);
-    sn_status status =
-        updates ? run(params, g, updates, seed) : nn_fail(ctx, SN_ERR_NOMEM, "initial values: out of memory");
-    nn_free(ctx, updates, params->n * sizeof *updates);
-    sn_graph_free(g);
+    filling k = {.params = params, .seed = seed};
+    for (size_t i = 0; i < params->n; i++) {
+        sn_tensor type = sn_var_type(params->item[i].var);
+        k.bytes += padded(sn_tensor_bytes(&type));
+    }
+    if (!k.bytes) return SN_OK;
+    k.values = nn_alloc(ctx, k.bytes);
+    if (!k.values) return nn_fail(ctx, SN_ERR_NOMEM, "initial values: out of memory: %zu bytes", k.bytes);
+    sn_status status = fill_all(&k);
+    for (size_t i = 0; i < 2 * N_DRAWS; i++) sn_call_free(k.call[i / N_DRAWS][i % N_DRAWS]);
+    nn_free(ctx, k.values, k.bytes);
     return status;
 }
