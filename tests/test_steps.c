@@ -198,9 +198,9 @@ static sn_var *filled(sn_context *ctx, const char *name, sn_dtype dtype, int32_t
     return var;
 }
 
-/* Batch i is rows i * batch .. of the set, or of the set in another order. w += x^T (label + 1) / 4, all exact in f32.
- */
-static void check_batches(const char *backend, int64_t batch, int shuffled) {
+/* Batch i is rows i * batch .. of the set, or of the set in another order; its size is a constant, or told. The step
+ * w += x^T (label + 1) / 4 is exact in f32. */
+static void check_batches(const char *backend, int64_t batch, int shuffled, int told) {
     memory = (support_alloc){.fail_at = 0};
     sn_allocator allocator = support_allocator(&memory);
     sn_context_options options = {.allocator = &allocator, .log = keep_log, .threads = 1, .backend = backend};
@@ -211,23 +211,29 @@ static void check_batches(const char *backend, int64_t batch, int shuffled) {
     sn_var *rows = filled(ctx, "order", SN_I64, 1, (int64_t[]){ITEMS}, order), *w = variable(ctx, "w", FEATURES, NULL);
 
     sn_graph *g = sn_graph_new(ctx, "batches");
-    sn_expr i = sn_input(g, "i", SN_I64, SN_SCALAR), at = sn_mul(i, sn_const(g, (double)batch));
+    sn_dim size = told ? sn_dim_new(g, "B") : SN_DIM(batch);
+    sn_expr i = sn_input(g, "i", SN_I64, SN_SCALAR), at = sn_mul(i, sn_dim_value(g, size));
     sn_expr x = sn_use(g, images), t = sn_use(g, labels);
     if (shuffled) {
-        sn_expr ids = sn_slice_at_index(sn_use(g, rows), 0, at, SN_DIM(batch));
+        sn_expr ids = sn_slice_at_index(sn_use(g, rows), 0, at, size);
         x = sn_gather(x, ids);
         t = sn_gather(t, ids);
     } else {
-        x = sn_slice_at_index(x, 0, at, SN_DIM(batch));
-        t = sn_slice_at_index(t, 0, at, SN_DIM(batch));
+        x = sn_slice_at_index(x, 0, at, size);
+        t = sn_slice_at_index(t, 0, at, size);
     }
     sn_expr weight = sn_mul(sn_add(sn_cast(t, SN_F32), sn_const(g, 1)), sn_const(g, 0.25));
     sn_expr step = sn_matmul(weight, sn_cast(x, SN_F32));
     sn_update update = {w, sn_add(sn_use(g, w), step)};
     sn_function_desc desc = {.inputs = &i, .n_inputs = 1, .updates = &update, .n_updates = 1};
+    if (told) {
+        desc.dims = &size;
+        desc.n_dims = 1;
+    }
     sn_function *f = function(g, &desc);
     sn_call *call;
     ck_assert_int_eq(sn_call_new(f, &call), SN_OK);
+    if (told) ck_assert_int_eq(sn_call_set_dim(call, 0, batch), SN_OK);
     ck_assert_int_eq(sn_call_run_steps(call, 0, 1, BATCHES), SN_OK);
 
     float want[FEATURES] = {0}, have[FEATURES];
@@ -264,7 +270,7 @@ START_TEST(batches_on_the_device) {
     }
     const int64_t sizes[] = {1, 3, 32, 100};
     for (size_t b = 0; b < 4; b++)
-        for (int shuffled = 0; shuffled < 2; shuffled++) check_batches(backends[_i], sizes[b], shuffled);
+        for (int way = 0; way < 4; way++) check_batches(backends[_i], sizes[b], way & 1, way >> 1);
 }
 END_TEST
 
