@@ -26,7 +26,8 @@ static const struct {
     {"Fashion-MNIST (clothes, not digits)", 0x2ed6e46a, 0x242bc73f, fashion_name},
 };
 
-char *mnist_folder(void) {
+/* Where to look; to free with free. */
+static char *default_folder(void) {
     const char *given = getenv("SINTER_MNIST_DIR");
     if (given && *given) return strdup(given);
     const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
@@ -96,8 +97,7 @@ static bool load_set(const char *folder, const char *which, const char *images_f
     return done;
 }
 
-bool mnist_load(const char *folder, mnist_data *out) {
-    *out = (mnist_data){.name = "data of unknown origin", .of = digit_name};
+static bool load_folder(const char *folder, mnist_data *out) {
     if (!load_set(folder, "training", "train-images-idx3-ubyte", "train-labels-idx1-ubyte", &out->train) ||
         !load_set(folder, "test", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte", &out->test)) {
         mnist_free(out);
@@ -108,6 +108,15 @@ bool mnist_load(const char *folder, mnist_data *out) {
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (known[i].train == train && known[i].test == test) out->name = known[i].name, out->of = known[i].of;
     return true;
+}
+
+bool mnist_load(const char *folder, mnist_data *out) {
+    *out = (mnist_data){.name = "data of unknown origin", .of = digit_name};
+    char *found = folder ? NULL : default_folder();
+    bool done = (folder || found) && load_folder(folder ? folder : found, out);
+    if (!folder && !found) fprintf(stderr, "not enough memory for the name of the folder\n");
+    free(found);
+    return done;
 }
 
 void mnist_free(mnist_data *data) {

@@ -20,10 +20,8 @@ typedef struct mnist_data {
     const char *const *of; /* the name of each class */
 } mnist_data;
 
-/* The folder to look in where none is given: SINTER_MNIST_DIR, else where fetch-data puts the files. To free with free;
- * NULL when out of memory. */
-char *mnist_folder(void);
-/* Reads train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each with
+/* folder NULL: SINTER_MNIST_DIR, else where fetch-data puts the files, sinter/mnist in XDG_DATA_HOME or ~/.local/share.
+ * Reads train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each with
  * .gz or without. On failure prints a sentence to standard error and returns false. */
 bool mnist_load(const char *folder, mnist_data *out);
 void mnist_free(mnist_data *data);
