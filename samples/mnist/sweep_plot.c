@@ -25,8 +25,7 @@ static double paper_y(const view *v, double seconds) {
 }
 
 static view view_of(const sweep_table *t) {
-    view v = {log10((double)t->hidden[0]) - 0.12, log10((double)t->hidden[SWEEP_SIZES - 1]) + 0.12, INFINITY,
-              -INFINITY};
+    view v = {log10((double)t->hidden[0]) - 0.2, log10((double)t->hidden[SWEEP_SIZES - 1]) + 0.12, INFINITY, -INFINITY};
     for (int d = 0; d < SWEEP_DEVICES; d++)
         for (int i = 0; i < SWEEP_SIZES; i++)
             if (!isnan(t->seconds[d][i])) {
