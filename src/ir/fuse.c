@@ -484,4 +484,5 @@ void fu_fuse(fu_state *s) {
     for (uint32_t i = 0; i < s->roots->n_update; i++) add_assign(s, s->roots->update[i], 1, s->roots->update_var[i]);
     for (uint32_t i = 0; i < s->assign.n; i++) settle_in_place(s, &s->assign.at[i]);
     find_stored(s);
+    fu_find_blocks(s);
 }

@@ -38,6 +38,11 @@ enum {
     FU_MAX_MEMS = 24,        /* memories of one group */
     FU_MAX_INSTS = 3000,     /* primitives of one group after unrolling */
     FU_LAUNCH_BYTES = 4096,  /* what a launch costs, as memory traffic */
+    FU_BLOCK_BYTES = 4096,   /* blocks are worth it where so much lies along either class .. */
+    FU_BLOCK_EXTENT = 16,    /* .. whose extents fill blocks of so many .. */
+    FU_BLOCK_WASTE = 2,      /* .. to at least one part in this; where no memory has more bytes than .. */
+    FU_BLOCK_ALONE = 262144, /* .. this, or there are at least .. */
+    FU_BLOCK_TILES = 16,     /* .. so many tiles to do in parallel */
     FU_MAX_PARTS = 16        /* parts that share a launch */
 };
 
@@ -204,6 +209,11 @@ void fu_merge(fu_state *s);
  */
 /* Nodes that one later group alone reads move there where that moves fewer bytes. */
 void fu_place_late(fu_state *s);
+
+/* ---- fuse_block.c ---------------------------------------------------------------------------------------------------
+ */
+/* Points and loops of groups that read or write memory across itself. */
+void fu_find_blocks(fu_state *s);
 
 /* FU_OK, FU_NEST or FU_BUDGET. point: the points to assume; extra: one more member, or 0. */
 fu_reason fu_find_roles(fu_state *s, const fu_group *group, uint32_t n_point, const fu_class *point, ir_id extra,

@@ -6,7 +6,11 @@ enum {
     LOOP_WIDTH = 16,        /* elements of a vector along a loop */
     POINT_WIDTH = 16,       /* points of a tile that are one vector .. */
     LIGHT_POINT_WIDTH = 64, /* .. where little is done for each: several registers hide latencies */
-    ROW_TILE = 2,           /* points whose copies share loads and accumulators of the loops */
+    ROW_TILE = 2,           /* points whose copies share loads and accumulators of the loops .. */
+    BLOCK_TILE = 16,        /* .. where memory is read or written across: see fuse_block.c; at most .. */
+    BLOCK_LINE = 64,        /* .. so many bytes .. */
+    BLOCK_PRIMS = 600,      /* .. and primitives of all copies, if these are more than .. */
+    LEAST_BLOCK_TILE = 4,   /* .. so many points */
     LIGHT_BODY = 6,         /* primitives: below, four accumulators hide the latency of a fold .. */
     MEDIUM_BODY = 30,       /* .. below, two .. */
     CHUNK_NS = 4000,        /* work of a chunk */
@@ -20,7 +24,9 @@ static const double PARTIAL_NS_PER_BYTE = 1;
 typedef struct {
     lw_part *p;
     uint32_t phase;
-    double bytes[KN_MAX_AXES]; /* per kernel axis: of accesses for which it is the contiguous one */
+    double bytes[KN_MAX_AXES]; /* per kernel axis: of accesses for which it is the contiguous one .. */
+    double across[KN_MAX_AXES][KN_MAX_AXES]; /* .. and that vary over the second one, too */
+    uint32_t size[KN_MAX_AXES];              /* largest of their elements */
     double prims;              /* per innermost iteration */
 } traffic;
 
@@ -32,21 +38,42 @@ static double bytes_read(const fu_state *s, ir_id tensor, ir_id reader) {
     return bytes < whole ? bytes : whole;
 }
 
+/* Axis a of the tensor at its own classes, or at those of map in reader. */
+static fu_class class_at(const traffic *t, ir_id tensor, const fu_edge *map, ir_id reader, uint32_t a) {
+    if (!map) return fu_class_of(t->p->s, tensor, a);
+    return map->map[a] < 0 ? 0 : fu_class_of(t->p->s, reader, (uint32_t)map->map[a]);
+}
+
+static void count_across(traffic *t, ir_id tensor, const fu_edge *map, ir_id reader, kn_id contiguous, double bytes) {
+    const ir_node *n = ir_at(t->p->s->g, tensor);
+    uint32_t size = (uint32_t)sn_dtype_size((sn_dtype)n->dtype);
+    if (t->size[contiguous] < size) t->size[contiguous] = size;
+    for (uint32_t a = 0; a < n->rank; a++) {
+        fu_class c = class_at(t, tensor, map, reader, a);
+        const lw_axis *axis = c ? lw_axis_info(t->p, c) : NULL;
+        if (axis && axis->axis != KN_NONE && axis->axis != contiguous)
+            t->across[contiguous][axis->axis] += bytes;
+    }
+}
+
 static void count_contiguous(traffic *t, ir_id tensor, const fu_edge *map, ir_id reader) {
     lw_part *p = t->p;
     double bytes = bytes_read(p->s, tensor, reader);
     const ir_node *n = ir_at(p->s->g, tensor);
+    int first = 1;
     for (uint32_t a = n->rank; a-- > 0;) {
-        fu_class c = !map              ? fu_class_of(p->s, tensor, a)
-                     : map->map[a] < 0 ? 0
-                                       : fu_class_of(p->s, reader, (uint32_t)map->map[a]);
+        fu_class c = class_at(t, tensor, map, reader, a);
         if (!c) {
             int64_t one;
             if (ir_dim_is_const(p->s->g, n->dim[a], &one) && one == 1) continue;
             return; /* the contiguous axis is not walked */
         }
         const lw_axis *axis = lw_axis_info(p, c);
-        if (axis && axis->axis != KN_NONE) t->bytes[axis->axis] += bytes;
+        if (axis && axis->axis != KN_NONE) {
+            t->bytes[axis->axis] += bytes;
+            if (first) count_across(t, tensor, map, reader, axis->axis, bytes);
+        }
+        first = 0;
         if (!axis || axis->role != KN_UNROLL) return; /* unrolled: the next axis out is nearly contiguous */
     }
 }
@@ -125,6 +152,19 @@ static void order_loops(lw_phase *phase, const traffic *t) {
 
 static uint32_t accumulators(double prims) { return prims <= LIGHT_BODY ? 4 : prims <= MEDIUM_BODY ? 2 : 1; }
 
+/* Much is contiguous along the loop and much along the points: blocks of both. */
+static int in_blocks(const lw_part *p, const traffic *t, kn_id inner, kn_id point) {
+    return inner != KN_NONE && point != KN_NONE && extent_of(p, point) >= FU_BLOCK_EXTENT &&
+           t->across[inner][point] >= FU_BLOCK_BYTES && t->across[point][inner] >= FU_BLOCK_BYTES;
+}
+
+static uint32_t block_tile(const traffic *t, kn_id inner, kn_id point, double prims) {
+    uint32_t size = t->size[inner] > t->size[point] ? t->size[inner] : t->size[point], tile = BLOCK_TILE;
+    while (tile * size > BLOCK_LINE) tile /= 2;
+    while (tile > LEAST_BLOCK_TILE && tile * prims > BLOCK_PRIMS) tile /= 2;
+    return tile;
+}
+
 /* Nominal bytes that each chunk leaves to be combined. */
 static double partial_bytes(const lw_part *p) {
     double bytes = 0;
@@ -158,6 +198,8 @@ void lw_schedule(lw_part *p) {
     kn_id point = last_point(p);
     traffic *t = ARENA_ARRAY(p->s->arena, traffic, p->phase.n);
     int loop_lanes = 0, tile_phases = 0;
+    const traffic *block = NULL; /* of a phase that reads or writes in blocks */
+    kn_id block_loop = KN_NONE;
     double ns = 0;
     for (uint32_t i = 0; i < p->phase.n; i++) {
         lw_phase *phase = &p->phase.at[i];
@@ -169,16 +211,23 @@ void lw_schedule(lw_part *p) {
         tile_phases += !phase->entry;
         kn_id inner = phase->n_loop ? phase->loop[phase->n_loop - 1] : KN_NONE;
         int long_loop = inner != KN_NONE && extent_of(p, inner) >= LOOP_WIDTH && !over_chunks(p, phase);
-        int prefer_loop = long_loop && (phase->entry || t[i].bytes[inner] >= t[i].bytes[point]);
+        int blocks = long_loop && !phase->entry && in_blocks(p, &t[i], inner, point);
+        int prefer_loop = long_loop && (phase->entry || blocks || t[i].bytes[inner] >= t[i].bytes[point]);
         if (prefer_loop) phase->lanes = inner;
         if (prefer_loop && !phase->entry) loop_lanes = 1;
+        if (blocks) {
+            block = &t[i];
+            block_loop = inner;
+        }
     }
     p->tile = 1;
     if (point != KN_NONE && tile_phases) {
         double extent = extent_of(p, point);
         double prims = 0; /* with copies by unrolling: few loops, few values alive */
         for (uint32_t i = 0; i < p->phase.n; i++) prims += p->phase.at[i].entry ? 0 : t[i].prims;
-        if (!loop_lanes)
+        if (block)
+            p->tile = block_tile(block, block_loop, point, prims);
+        else if (!loop_lanes)
             p->tile = prims <= 2 * LIGHT_BODY && extent >= 4096 ? LIGHT_POINT_WIDTH : POINT_WIDTH;
         else if (extent >= 64)
             p->tile = ROW_TILE;
@@ -196,7 +245,7 @@ void lw_schedule(lw_part *p) {
             phase->lanes = point;
             phase->width = p->tile;
         }
-        if (has_fold(p, i) && !chunks) phase->ilp = accumulators(t[i].prims);
+        if (has_fold(p, i) && !chunks && !block) phase->ilp = accumulators(t[i].prims); /* a block has copies enough */
     }
     double per_tile = ns * p->tile;
     double partial = partial_bytes(p), chunk = CHUNK_NS + partial * PARTIAL_NS_PER_BYTE;

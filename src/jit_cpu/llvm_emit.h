@@ -208,9 +208,30 @@ void em_aim_back(em *e, const em_pointer *saved);
 /* Reads and writes `lanes` lanes through an access; the masks and guard of `at` apply. */
 LLVMValueRef em_load(em *e, kn_id access, const em_at *at, uint32_t lanes);
 void em_store(em *e, kn_id access, const em_at *at, uint32_t lanes, LLVMValueRef value);
+/* Reads all instances over a set of axes, by slot. */
+void em_load_all(em *e, kn_id access, uint32_t over, uint32_t lanes, LLVMValueRef *value);
 /* Stores all instances over a set of axes, by slot. Neighbours on an UNROLL axis become one wide store where they can.
  */
 void em_store_all(em *e, kn_id access, uint32_t over, uint32_t lanes, const LLVMValueRef *value);
+
+/* For llvm_emit_block.c. The address of the instance: of its first lane; an ix that varies over the lanes is left out. */
+LLVMValueRef em_place(em *e, kn_id acc, const em_at *at, uint32_t lanes);
+/* If the lanes are 2 or 4 elements apart and an UNROLL axis of that extent fills the gaps, that axis. Then the lanes of
+ * all its indices together are one stretch of memory. */
+kn_id em_filling_axis(const em *e, const kn_access *a);
+LLVMValueRef em_load_masked(em *e, const kn_access *a, LLVMTypeRef type, LLVMValueRef p, LLVMValueRef mask);
+void em_store_masked(em *e, const kn_access *a, LLVMValueRef p, LLVMValueRef value, LLVMValueRef mask);
+/* When an instance is stored at all; NULL: always. Entry phases run in every chunk, but what they store outside of
+ * scratch is stored by the first alone. */
+LLVMValueRef em_store_condition(em *e, const kn_access *a, const em_at *at, uint32_t lanes);
+LLVMValueRef em_to_memory(em *e, const kn_access *a, LLVMValueRef value, uint32_t lanes); /* bool: bytes */
+
+/* ---- llvm_emit_block.c --------------------------------------------------------------------------------------------
+ */
+
+/* em_load_all and em_store_all where the lanes lie apart but copies side by side; 0 where they do not. */
+int em_load_blocks(em *e, kn_id access, uint32_t over, uint32_t lanes, LLVMValueRef *value);
+int em_store_blocks(em *e, kn_id access, uint32_t over, uint32_t lanes, const LLVMValueRef *value);
 
 /* ---- llvm_emit_fold.c ---------------------------------------------------------------------------------------------
  */

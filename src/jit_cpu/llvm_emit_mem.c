@@ -94,7 +94,7 @@ static int varies(const em *e, kn_id inst, uint32_t lanes) {
 }
 
 /* Address of the instance; of its first lane. A vector ix is left out. */
-static LLVMValueRef place(em *e, kn_id acc, const em_at *at, uint32_t lanes) {
+LLVMValueRef em_place(em *e, kn_id acc, const em_at *at, uint32_t lanes) {
     const kn_access *a = &e->k->access[acc];
     const em_pointer *pointer = &e->pointer[acc];
     LLVMValueRef p = pointer->at[pointer->nr > 1 ? at->r : 0];
@@ -137,7 +137,7 @@ static int is_contiguous(const em *e, const kn_access *a, uint32_t lanes) {
 
 /* If the lanes are 2 or 4 elements apart and an UNROLL axis of that extent fills the gaps, that axis. Then the lanes of
  * all its indices together are one stretch of memory. */
-static kn_id filling_axis(const em *e, const kn_access *a) {
+kn_id em_filling_axis(const em *e, const kn_access *a) {
     int64_t step;
     if (a->ix != KN_NONE || a->guard != KN_NONE || !const_lane_step(e, a, &step) || (step != 2 && step != 4))
         return KN_NONE;
@@ -187,12 +187,12 @@ static LLVMValueRef load_wide(em *e, kn_id acc, const em_at *at, uint32_t lanes,
     em_at first = *at;
     first.x[filling] = 0;
     LLVMTypeRef wide = em_vector(type_of(e, a), lanes * step);
-    LLVMValueRef all = load_plain(e, a, wide, place(e, acc, &first, lanes)), pick[EM_MAX_WIDTH];
+    LLVMValueRef all = load_plain(e, a, wide, em_place(e, acc, &first, lanes)), pick[EM_MAX_WIDTH];
     for (uint32_t l = 0; l < lanes; l++) pick[l] = em_i32(e, l * step + at->x[filling]);
     return LLVMBuildShuffleVector(e->b, all, LLVMGetPoison(wide), LLVMConstVector(pick, lanes), "");
 }
 
-static LLVMValueRef load_masked(em *e, const kn_access *a, LLVMTypeRef type, LLVMValueRef p, LLVMValueRef mask) {
+LLVMValueRef em_load_masked(em *e, const kn_access *a, LLVMTypeRef type, LLVMValueRef p, LLVMValueRef mask) {
     LLVMTypeRef types[2] = {type, e->ptr};
     LLVMValueRef args[4] = {p, em_i32(e, align_of(e, a)), mask, LLVMConstNull(type)};
     return em_intrinsic(e, "llvm.masked.load", types, 2, args, 4);
@@ -222,18 +222,18 @@ static LLVMValueRef load_raw(em *e, kn_id acc, const em_at *at, uint32_t lanes) 
     const kn_access *a = &e->k->access[acc];
     LLVMTypeRef type = em_vector(type_of(e, a), lanes);
     if (lanes == 1) { /* absent copies are clamped: always a valid address */
-        LLVMValueRef p = place(e, acc, at, 1);
+        LLVMValueRef p = em_place(e, acc, at, 1);
         if (a->guard != KN_NONE) p = LLVMBuildSelect(e->b, em_get(e, a->guard, at, 1), p, e->zero, "");
         return load_plain(e, a, type, p);
     }
     LLVMValueRef mask = em_lane_mask(e, at);
-    kn_id filling = mask ? (kn_id)KN_NONE : filling_axis(e, a);
+    kn_id filling = mask ? (kn_id)KN_NONE : em_filling_axis(e, a);
     if (filling != KN_NONE) return load_wide(e, acc, at, lanes, filling);
     if (a->guard != KN_NONE) mask = em_and(e, mask, em_get(e, a->guard, at, lanes));
-    LLVMValueRef p = place(e, acc, at, lanes);
+    LLVMValueRef p = em_place(e, acc, at, lanes);
     if (is_contiguous(e, a, lanes)) {
         if (!mask) return load_plain(e, a, type, p);
-        if (e->v4 || align_of(e, a) >= 4) return load_masked(e, a, type, p, mask);
+        if (e->v4 || align_of(e, a) >= 4) return em_load_masked(e, a, type, p, mask);
     }
     return load_lanes(e, a, p, lane_offsets(e, a, at, lanes), mask, lanes);
 }
@@ -244,11 +244,24 @@ LLVMValueRef em_load(em *e, kn_id access, const em_at *at, uint32_t lanes) {
     return LLVMBuildICmp(e->b, LLVMIntNE, value, LLVMConstNull(LLVMTypeOf(value)), "");
 }
 
+void em_load_all(em *e, kn_id access, uint32_t over, uint32_t lanes, LLVMValueRef *value) {
+    em_at at = {0};
+    if (em_load_blocks(e, access, over, lanes, value)) return;
+    do value[at.slot] = em_load(e, access, &at, lanes);
+    while (em_next(e, over, &at));
+}
+
 /* ---- stores --------------------------------------------------------------------------------------------------------
  */
 
 static void store_plain(em *e, const kn_access *a, LLVMValueRef p, LLVMValueRef value) {
     LLVMSetAlignment(LLVMBuildStore(e->b, value, p), align_of(e, a));
+}
+
+void em_store_masked(em *e, const kn_access *a, LLVMValueRef p, LLVMValueRef value, LLVMValueRef mask) {
+    LLVMTypeRef types[2] = {LLVMTypeOf(value), e->ptr};
+    LLVMValueRef args[4] = {value, p, em_i32(e, align_of(e, a)), mask};
+    em_intrinsic(e, "llvm.masked.store", types, 2, args, 4);
 }
 
 /* Where lanes meet in one element, the last one stays, as in the interpreter. */
@@ -268,7 +281,7 @@ static void store_lanes(em *e, const kn_access *a, LLVMValueRef p, LLVMValueRef 
 
 /* NULL: always. Entry phases run in every chunk, but what they store outside of scratch is stored by the first alone.
  */
-static LLVMValueRef store_condition(em *e, const kn_access *a, const em_at *at, uint32_t lanes) {
+LLVMValueRef em_store_condition(em *e, const kn_access *a, const em_at *at, uint32_t lanes) {
     LLVMValueRef yes = em_copy_present(e, at);
     if (e->phase->at_entry && mem_of(e, a)->space != KN_ROW)
         yes = em_and(e, yes, LLVMBuildICmp(e->b, LLVMIntEQ, e->chunk, em_i64(e, 0), ""));
@@ -276,15 +289,15 @@ static LLVMValueRef store_condition(em *e, const kn_access *a, const em_at *at, 
     return yes;
 }
 
-static LLVMValueRef to_memory(em *e, const kn_access *a, LLVMValueRef value, uint32_t lanes) {
+LLVMValueRef em_to_memory(em *e, const kn_access *a, LLVMValueRef value, uint32_t lanes) {
     return mem_of(e, a)->store == SN_BOOL ? LLVMBuildZExt(e->b, value, em_vector(e->i8, lanes), "") : value;
 }
 
 void em_store(em *e, kn_id access, const em_at *at, uint32_t lanes, LLVMValueRef value) {
     const kn_access *a = &e->k->access[access];
-    value = to_memory(e, a, value, lanes);
-    LLVMBasicBlockRef join = em_if(e, store_condition(e, a, at, lanes), "store");
-    LLVMValueRef p = place(e, access, at, lanes);
+    value = em_to_memory(e, a, value, lanes);
+    LLVMBasicBlockRef join = em_if(e, em_store_condition(e, a, at, lanes), "store");
+    LLVMValueRef p = em_place(e, access, at, lanes);
     if (lanes == 1) {
         store_plain(e, a, p, value);
     } else {
@@ -293,9 +306,7 @@ void em_store(em *e, kn_id access, const em_at *at, uint32_t lanes, LLVMValueRef
         if (!is_contiguous(e, a, lanes)) {
             store_lanes(e, a, p, lane_offsets(e, a, at, lanes), mask, value, lanes);
         } else if (mask) {
-            LLVMTypeRef types[2] = {LLVMTypeOf(value), e->ptr};
-            LLVMValueRef args[4] = {value, p, em_i32(e, align_of(e, a)), mask};
-            em_intrinsic(e, "llvm.masked.store", types, 2, args, 4);
+            em_store_masked(e, a, p, value, mask);
         } else {
             store_plain(e, a, p, value);
         }
@@ -317,21 +328,22 @@ static void store_wide(em *e, kn_id access, const em_at *at, uint32_t lanes, kn_
     const kn_access *a = &e->k->access[access];
     LLVMValueRef v[4] = {0};
     uint32_t n = (uint32_t)e->k->axis[filling].extent.k;
-    for (uint32_t i = 0; i < n; i++) v[i] = to_memory(e, a, value[at->slot + i * stride], lanes);
+    for (uint32_t i = 0; i < n; i++) v[i] = em_to_memory(e, a, value[at->slot + i * stride], lanes);
     LLVMValueRef all =
         n == 2 ? interleave(e, v[0], v[1]) : interleave(e, interleave(e, v[0], v[2]), interleave(e, v[1], v[3]));
-    store_plain(e, a, place(e, access, at, lanes), all);
+    store_plain(e, a, em_place(e, access, at, lanes), all);
 }
 
 void em_store_all(em *e, kn_id access, uint32_t over, uint32_t lanes, const LLVMValueRef *value) {
     em_at at = {0};
+    if (em_store_blocks(e, access, over, lanes, value)) return;
     const kn_access *a = &e->k->access[access];
-    kn_id filling = lanes > 1 ? filling_axis(e, a) : (kn_id)KN_NONE;
+    kn_id filling = lanes > 1 ? em_filling_axis(e, a) : (kn_id)KN_NONE;
     uint32_t stride = 1; /* in slots, from one index on the filling axis to the next */
     for (uint32_t axis = filling == KN_NONE ? e->k->n_axis : filling + 1u; axis < e->k->n_axis; axis++)
         if (over >> axis & 1 && role_of(e, (kn_id)axis) == KN_UNROLL) stride *= (uint32_t)e->k->axis[axis].extent.k;
     do {
-        if (filling == KN_NONE || em_lane_mask(e, &at) || store_condition(e, a, &at, lanes))
+        if (filling == KN_NONE || em_lane_mask(e, &at) || em_store_condition(e, a, &at, lanes))
             em_store(e, access, &at, lanes, value[at.slot]);
         else if (at.x[filling] == 0)
             store_wide(e, access, &at, lanes, filling, stride, value);

@@ -185,7 +185,6 @@ static LLVMValueRef emit_instance(em *e, const kn_inst *in, const em_at *at, uin
         }
         case KI_DIM: return em_size(e, (kn_size){1, (kn_id)in->bits});
         case KI_INDEX: return index_value(e, (kn_id)in->bits, at, lanes);
-        case KI_LOAD: return em_load(e, in->acc, at, lanes);
         default: break; /* KI_PRIM */
     }
     LLVMValueRef operand[3] = {NULL, NULL, NULL};
@@ -227,7 +226,8 @@ static void emit_instruction(em *e, kn_id id) {
         uint32_t lanes = em_lanes(e, in->over);
         em_value *v = em_new_value(e, id, in->over, lanes);
         em_at at = {0};
-        do v->at[at.slot] = named(emit_instance(e, in, &at, lanes), id);
+        if (in->kind == KI_LOAD) em_load_all(e, in->acc, in->over, lanes, v->at);
+        do v->at[at.slot] = named(in->kind == KI_LOAD ? v->at[at.slot] : emit_instance(e, in, &at, lanes), id);
         while (em_next(e, in->over, &at));
     }
 }
