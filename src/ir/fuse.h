@@ -41,10 +41,13 @@ enum {
     FU_BLOCK_BYTES = 4096,   /* blocks are worth it where so much lies along either class .. */
     FU_BLOCK_EXTENT = 16,    /* .. whose extents fill blocks of so many .. */
     FU_BLOCK_WASTE = 2,      /* .. to at least one part in this; where no memory has more bytes than .. */
-    FU_BLOCK_ALONE = 262144, /* .. this, or there are at least .. */
+    FU_BLOCK_ALONE = 262144, /* .. this (or a symbolic extent), or there are at least .. */
     FU_BLOCK_TILES = 16,     /* .. so many tiles to do in parallel */
     FU_MAX_PARTS = 16        /* parts that share a launch */
 };
+
+/* Of two ways the one that leaves memory with more bytes as it lies, unless it computes so much more for nothing. */
+#define FU_BLOCK_MORE 1.1
 
 typedef uint32_t fu_class; /* representative slot; 0: extent 1, no axis */
 

@@ -2,6 +2,7 @@
  * class, others along another. One of the two becomes a loop, the other the last point class, so that a tile of points
  * and a vector along the loop are a block that is read and written as whole lines of memory and transposed in
  * registers. Runs on finished groups: what is fused does not depend on it. */
+#include <math.h>
 #include <string.h>
 
 #include "ir/fuse.h"
@@ -102,30 +103,66 @@ static int place_of(const fu_group *g, fu_class c) {
     return -1;
 }
 
-/* What blocks along a class of this extent compute of which nothing is kept, as a factor. */
-static double waste(const fu_state *s, fu_class c, int may_unroll) {
+/* The class that stands just before c in every access that has either; 0: none. Lowering makes one axis of the two. */
+static fu_class outer_of(const search *t, fu_class c) {
+    fu_class outer = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (uint32_t i = 0; i < t->n; i++) {
+            const access *a = &t->at[i];
+            for (uint32_t k = 0; k < a->n; k++) { /* innermost first */
+                fu_class next = k + 1 < a->n ? a->over[k + 1] : 0;
+                if (a->over[k] == c && (!next || (outer && next != outer))) return 0;
+                if (a->over[k] == c) outer = next;
+                if (a->over[k] == outer && (k == 0 || a->over[k - 1] != c) && pass) return 0;
+            }
+        }
+    return outer;
+}
+
+static double extent_of_last(const search *t, const fu_group *g, fu_class last, fu_class loop) {
+    double extent = (double)fu_extent(t->s, last, NULL);
+    for (fu_class c = outer_of(t, last); c && c != loop && place_of(g, c) >= 0; c = outer_of(t, c))
+        extent *= (double)fu_extent(t->s, c, NULL);
+    return extent;
+}
+
+static double blocks_along(double extent) { return ceil(extent / FU_BLOCK_EXTENT); }
+
+/* What is computed, in blocks, to what is kept. */
+static double waste(const search *t, const fu_group *g, fu_class last, fu_class loop) {
     int symbolic;
-    int64_t n = fu_extent(s, c, &symbolic);
-    if (symbolic || (may_unroll && n <= FU_UNROLL_EXTENT)) return 1;
-    return (double)((n + FU_BLOCK_EXTENT - 1) / FU_BLOCK_EXTENT * FU_BLOCK_EXTENT) / (double)n;
+    double points = extent_of_last(t, g, last, loop), n = (double)fu_extent(t->s, loop, &symbolic);
+    double of_points = blocks_along(points) * FU_BLOCK_EXTENT / points;
+    return symbolic || n > FU_UNROLL_EXTENT ? of_points * blocks_along(n) * FU_BLOCK_EXTENT / n : of_points;
 }
 
 /* Tiles of the group if the class is last among the points and loop is none of them. */
-static double tiles_with(const fu_state *s, const fu_group *g, fu_class last, fu_class loop) {
-    double tiles = ((double)fu_extent(s, last, NULL) + FU_BLOCK_EXTENT - 1) / FU_BLOCK_EXTENT;
+static double tiles_with(const search *t, const fu_group *g, fu_class last, fu_class loop) {
+    double points = 1, extent = extent_of_last(t, g, last, loop);
     for (uint32_t i = 0; i < g->n_point; i++)
-        if (g->point[i] != last && g->point[i] != loop) tiles *= (double)fu_extent(s, g->point[i], NULL);
-    return tiles;
+        if (g->point[i] != loop) points *= (double)fu_extent(t->s, g->point[i], NULL);
+    return points / extent * blocks_along(extent);
+}
+
+static int is_large(const search *t) {
+    const fu_state *s = t->s;
+    for (uint32_t i = 0; i < t->n; i++) {
+        int symbolic, any = 0;
+        for (uint32_t k = 0; k < t->at[i].n; k++) {
+            fu_extent(s, t->at[i].over[k], &symbolic);
+            any |= symbolic;
+        }
+        if (any || t->at[i].bytes > FU_BLOCK_ALONE) return 1;
+    }
+    return 0;
 }
 
 static int is_worth(const search *t, const fu_group *g, fu_class last, fu_class loop) {
-    const fu_state *s = t->s;
-    double most = 0;
-    int64_t n = fu_extent(s, loop, NULL);
-    for (uint32_t i = 0; i < t->n; i++)
-        if (t->at[i].bytes > most) most = t->at[i].bytes;
-    if (n <= 2 || waste(s, last, 0) * waste(s, loop, 1) > FU_BLOCK_WASTE) return 0;
-    return most <= FU_BLOCK_ALONE || tiles_with(s, g, last, loop) >= FU_BLOCK_TILES;
+    if (place_of(g, last) < 0) return 0;
+    if (place_of(g, loop) < 0) return 1; /* it is a loop anyway */
+    if (fu_extent(t->s, loop, NULL) <= 2 || extent_of_last(t, g, last, loop) < FU_BLOCK_EXTENT) return 0;
+    if (waste(t, g, last, loop) > FU_BLOCK_WASTE) return 0;
+    return !is_large(t) || tiles_with(t, g, last, loop) >= FU_BLOCK_TILES;
 }
 
 /* Rearranges the points if the group still passes the tests. */
@@ -168,9 +205,12 @@ static void consider(fu_state *s, int32_t gi) {
             best[0] = x; /* most of the bytes lie along this one: it needs no transposing as the loop */
             best[1] = y;
         }
-    for (int i = 0; i < 2 && most > 0; i++) {
-        fu_class loop = best[i], last = best[!i];
-        if (place_of(g, last) < 0 || (place_of(g, loop) >= 0 && !is_worth(&t, g, last, loop))) continue;
+    if (!most) return;
+    int first = is_worth(&t, g, best[0], best[1]) && is_worth(&t, g, best[1], best[0]) &&
+                waste(&t, g, best[1], best[0]) > FU_BLOCK_MORE * waste(&t, g, best[0], best[1]);
+    for (int i = 0; i < 2; i++) {
+        fu_class loop = best[first ^ i], last = best[!(first ^ i)];
+        if (!is_worth(&t, g, last, loop)) continue;
         if (place_of(g, loop) < 0 && place_of(g, last) == g->n_point - 1) return; /* so it is */
         if (!arrange(s, gi, last, loop)) continue;
         explain(s, gi, last, loop);

@@ -69,7 +69,7 @@ static kn_access new_memory(maker *m, kn_space space, sn_dtype type, uint32_t se
     }
     kn_access access = kn_access_of(0);
     kn_size step = KN_C(1);
-    if (chance(m, 15)) { /* one of each two or three elements */
+    if (chance(m, 15) && space != KN_PART) { /* one of each two or three elements; partials have no gaps */
         step = KN_C(2 + below(m, 2));
         access.base = KN_C(below(m, (uint32_t)step.k));
     }

@@ -235,6 +235,7 @@ static sinter_llvm_result compile(sinter_llvm_compile_fn *fn, const base_strbuf 
 
 typedef struct {
     support_kernel *s;
+    const kn_kernel *kernel; /* NULL: what s builds */
     const support_case *cases;
     size_t n_cases;
     const char *what;
@@ -377,11 +378,12 @@ static void check_level(check_job *j, const kn_kernel *k, sinter_llvm_compile_fn
 
 static void check_body(void *arg) {
     check_job *j = arg;
-    kn_kernel *k = kn_build_finish(&j->s->b);
+    const kn_kernel *k = j->kernel ? j->kernel : kn_build_finish(&j->s->b);
     char text[256];
     const char *wrong = kn_verify(k, text);
     ck_assert_msg(!wrong, "%s: %s", j->what, wrong);
-    j->bytes = support_kernel_bytes(j->s);
+    base_strbuf_init(&j->bytes, &j->s->alloc);
+    kn_encode(k, &j->bytes);
     interpret(j, k);
     sinter_llvm_compile_fn *fn = support_plugin();
     check_level(j, k, fn, "v3");
@@ -389,9 +391,14 @@ static void check_body(void *arg) {
     for (size_t i = 0; i < j->n_cases; i++) free_run(&j->want[i]);
 }
 
-void support_emit_check(support_kernel *s, const support_case *cases, size_t n_cases, const char *what) {
-    check_job j = {.s = s, .cases = cases, .n_cases = n_cases, .what = what};
+void support_emit_check_kernel(support_kernel *s, const kn_kernel *k, const support_case *cases, size_t n_cases,
+                               const char *what) {
+    check_job j = {.s = s, .kernel = k, .cases = cases, .n_cases = n_cases, .what = what};
     sn_status status = base_protect(&s->trap, check_body, &j);
     ck_assert_msg(status == SN_OK, "%s: %s", what, s->trap.text);
     base_strbuf_free(&j.bytes);
+}
+
+void support_emit_check(support_kernel *s, const support_case *cases, size_t n_cases, const char *what) {
+    support_emit_check_kernel(s, NULL, cases, n_cases, what);
 }

@@ -7,7 +7,7 @@
 #include "ir/kernel_build.h"
 #include "jit_cpu/llvm_plugin.h"
 
-enum { SUPPORT_MAX_DIMS = 8, SUPPORT_MAX_SCALARS = 8 };
+enum { SUPPORT_MAX_DIMS = 16, SUPPORT_MAX_SCALARS = 8 };
 
 /* What the memories hold at the start. */
 typedef enum {
@@ -37,6 +37,10 @@ void support_kernel_free(support_kernel *s);
  * difference. Also checks that the object has one symbol and no undefined one, and that nothing outside of the memories
  * is touched: each ends at a page that cannot be. */
 void support_emit_check(support_kernel *s, const support_case *cases, size_t n_cases, const char *what);
+
+/* The same for a kernel made elsewhere; s gives memory. */
+void support_emit_check_kernel(support_kernel *s, const kn_kernel *k, const support_case *cases, size_t n_cases,
+                               const char *what);
 
 /* The plug-in's function, and the bytes of a finished kernel (base_strbuf_free). */
 sinter_llvm_compile_fn *support_plugin(void);
