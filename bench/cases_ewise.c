@@ -130,6 +130,25 @@ static void setup_transpose(bench_run *run, const bench_case *c) {
     run->bytes = 4.0 * sizeof(float) * (double)(n * n);
 }
 
+/* Matrices whose last two axes change places: rows and columns of a, or pixels and channels of images. */
+static void setup_swap(bench_run *run, const bench_case *c) {
+    int64_t sizes[] = {c->variant ? c->variant : 1, c->size, c->variant ? 64 : c->size};
+    int64_t swapped[] = {sizes[0], sizes[2], sizes[1]};
+    vector *s = new_vector(run, sizes[0] * sizes[1] * sizes[2]);
+    s->yard.rows = sizes[1];
+    s->yard.columns = sizes[2];
+    s->yard.x = bench_uniform(run, s->yard.n, 1, -1, 1);
+    s->body = yard_transpose;
+    sn_expr x = sn_input(bench_graph(run), "x", SN_F32, sn_shape_of_sizes(3, sizes));
+    sn_expr out = sn_transpose(x, SN_AXES(0, 2, 1));
+    bench_compile(run, &x, 1, &out, 1, NULL, 0);
+    sn_tensor in = sn_tensor_of(SN_F32, (void *)(uintptr_t)s->yard.x, 3, sizes);
+    bench_bind_in(run, 0, &in);
+    sn_tensor result = sn_tensor_of(SN_F32, s->got, 3, swapped);
+    bench_bind_out(run, 0, &result);
+    run->bytes = 2.0 * sizeof(float) * (double)s->yard.n;
+}
+
 #define MATHS(function, kind, least)                                                                                   \
     {                                                                                                                  \
         .name = "maths-" #function, .what = #function " of 1 M elements in the cache",                                 \
@@ -161,5 +180,31 @@ static const bench_case cases[] = {
      .setup = setup_transpose,
      .dtype = SN_F32,
      .size = 4096},
+    {.name = "transpose-4099",
+     .what = "(A + B^T) * C of 4099 x 4099",
+     .yardstick = "memcpy of as many bytes",
+     .measure = BENCH_SPEED,
+     .limit = 0.6,
+     .tolerance = 1e-6,
+     .setup = setup_transpose,
+     .dtype = SN_F32,
+     .size = 4099},
+    {.name = "transpose-copy",
+     .what = "x^T of 4096 x 4096",
+     .yardstick = "blocks of 16 x 16, in C",
+     .measure = BENCH_SPEED,
+     .limit = 0.95,
+     .setup = setup_swap,
+     .dtype = SN_F32,
+     .size = 4096},
+    {.name = "transpose-images",
+     .what = "channels first: 32 images of 56 x 56 pixels, 64 channels",
+     .yardstick = "blocks of 16 x 16, in C",
+     .measure = BENCH_SPEED,
+     .limit = 0.95,
+     .setup = setup_swap,
+     .dtype = SN_F32,
+     .size = 56 * 56,
+     .variant = 32},
 };
 const bench_list bench_elementwise = {cases, sizeof cases / sizeof *cases};

@@ -176,6 +176,7 @@ CASES = {
     "chain": lambda: Forward(chain, vectors(3, 16 << 20)),
     **{f"maths-{f}": lambda f=f: maths(f) for f in ("exp", "sin", "tanh", "sigmoid", "log")},
     "transpose": lambda: Forward(lambda xp, v: [(v[0] + v[1].T) * v[2]], vectors(3, 4096, 4096)),
+    "transpose-4099": lambda: Forward(lambda xp, v: [(v[0] + v[1].T) * v[2]], vectors(3, 4099, 4099)),
     "softmax": lambda: Forward(softmax, vectors(1, 4096, 1024)),
     "layer-norm": lambda: Forward(layer_norm, vectors(1, 4096, 1024)),
     "sum": lambda: Forward(lambda xp, v: [v[0].sum()], vectors(1, 16 << 20)),

@@ -101,6 +101,7 @@ typedef struct {
     int64_t n;
     const float *x, *y, *z;
     float *out;
+    int64_t rows, columns; /* of matrices one after the other, where it matters */
 } yard_vector;
 void yard_chain(void *arg, int part, int parts); /* eight operations */
 void yard_exp(void *arg, int part, int parts);
@@ -108,7 +109,8 @@ void yard_log(void *arg, int part, int parts);
 void yard_sin(void *arg, int part, int parts);
 void yard_tanh(void *arg, int part, int parts);
 void yard_sigmoid(void *arg, int part, int parts);
-void yard_copy(void *arg, int part, int parts); /* out = x, memcpy */
+void yard_copy(void *arg, int part, int parts);      /* out = x, memcpy */
+void yard_transpose(void *arg, int part, int parts); /* each matrix, block by block */
 
 /* y = x^2 + 5x + 2 and dy/dx. */
 void yard_parabola(const float *x, float *y, float *dy);

@@ -35,7 +35,8 @@ static void build_blocks(support_case *c, const void *arg) {
     ir_graph *g = c->g;
     ir_dim N = size_of(c, b, "N", b->n), M = size_of(c, b, "M", b->m), two = ir_dim_const(g, 2),
            ten = ir_dim_const(g, 10);
-    ir_dim nm[2] = {N, M}, mn[2] = {M, N}, three[3] = {two, M, N}, image[4] = {two, N, M, ten}, few[4] = {M, ten, N, two};
+    ir_dim nm[2] = {N, M}, mn[2] = {M, N}, three[3] = {two, M, N}, image[4] = {two, N, M, ten},
+           few[4] = {M, ten, N, two};
     ir_id x = support_case_input(c, b->dtype, 2, nm), y = support_case_input(c, b->dtype, 2, mn);
     ir_id z = support_case_input(c, b->dtype, 3, three), im = support_case_input(c, b->dtype, 4, image);
     ir_id back = support_case_input(c, b->dtype, 4, few);
@@ -104,7 +105,8 @@ static void tiny(net *n) {
 static const struct {
     const char *name;
     void (*build)(net *n);
-} nets[] = {{"across", across}, {"copy", copy}, {"images", images}, {"few", few}, {"products", products}, {"tiny", tiny}};
+} nets[] = {{"across", across}, {"copy", copy},         {"images", images},
+            {"few", few},       {"products", products}, {"tiny", tiny}};
 enum { N_NETS = sizeof nets / sizeof *nets };
 
 START_TEST(kernels) {

@@ -98,7 +98,8 @@ START_TEST(indices_and_guards) {
     kn_id out = kn_add_mem(b, KN_OUT, SN_F32, KN_KD(2, 2), "out");
     kn_part_begin(b, 1, &n, 16, 2, 5);
     kn_phase_begin(b, 0, 1, &c, c, 16, 1);
-    kn_access id_at = kn_access_of(ids), at = access2(x, n, KN_C(1), c, KN_D(0)), to = access2(out, n, KN_C(1), c, KN_D(0));
+    kn_access id_at = kn_access_of(ids), at = access2(x, n, KN_C(1), c, KN_D(0)),
+              to = access2(out, n, KN_C(1), c, KN_D(0));
     kn_access_step(&id_at, n, KN_C(1));
     at.ix = kn_dim_value(b, 3); /* 0 .. 4 */
     at.ix_step = KN_D(2);
@@ -126,8 +127,8 @@ END_TEST
 /* ---- lanes and an UNROLL axis ---------------------------------------------------------------------------------------
  */
 
-/* x[n][gap * extent], of which extent neighbours are read: a gap of 1 makes the rows one stretch. Lanes along the points
- * or along a loop, and an accumulator of partials in memory whose lanes lie apart. */
+/* x[n][gap * extent], of which extent neighbours are read: a gap of 1 makes the rows one stretch. Lanes along the
+ * points or along a loop, and an accumulator of partials in memory whose lanes lie apart. */
 static void unrolled(sn_dtype type, uint32_t extent, uint32_t gap, int loop_lanes) {
     support_kernel k;
     support_kernel_init(&k);

@@ -24,10 +24,10 @@ static const double PARTIAL_NS_PER_BYTE = 1;
 typedef struct {
     lw_part *p;
     uint32_t phase;
-    double bytes[KN_MAX_AXES]; /* per kernel axis: of accesses for which it is the contiguous one .. */
+    double bytes[KN_MAX_AXES];               /* per kernel axis: of accesses for which it is the contiguous one .. */
     double across[KN_MAX_AXES][KN_MAX_AXES]; /* .. and that vary over the second one, too */
     uint32_t size[KN_MAX_AXES];              /* largest of their elements */
-    double prims;              /* per innermost iteration */
+    double prims;                            /* per innermost iteration */
 } traffic;
 
 /* What a reader takes of a tensor: a row that is picked from a large one counts as a row. */

@@ -214,7 +214,8 @@ void em_load_all(em *e, kn_id access, uint32_t over, uint32_t lanes, LLVMValueRe
  */
 void em_store_all(em *e, kn_id access, uint32_t over, uint32_t lanes, const LLVMValueRef *value);
 
-/* For llvm_emit_block.c. The address of the instance: of its first lane; an ix that varies over the lanes is left out. */
+/* For llvm_emit_block.c. The address of the instance: of its first lane; an ix that varies over the lanes is left out.
+ */
 LLVMValueRef em_place(em *e, kn_id acc, const em_at *at, uint32_t lanes);
 /* If the lanes are 2 or 4 elements apart and an UNROLL axis of that extent fills the gaps, that axis. Then the lanes of
  * all its indices together are one stretch of memory. */

@@ -232,8 +232,7 @@ static void store_block(em *e, kn_id acc, const block *b, const em_at *at, uint3
         for (uint32_t g = 0; g < lanes / b->n; g++) {
             for (uint32_t i = 0; i < b->n; i++) {
                 uint32_t c = first + i < b->copies ? first + i : first;
-                part[i] =
-                    part_of(e, em_to_memory(e, a, value[at->slot + c * b->stride], lanes), g * b->n, b->n);
+                part[i] = part_of(e, em_to_memory(e, a, value[at->slot + c * b->stride], lanes), g * b->n, b->n);
             }
             transpose(e, part, b->n, size_of(e, a));
             for (uint32_t i = 0; i < b->n; i++) {
