@@ -51,8 +51,7 @@ static void count_across(traffic *t, ir_id tensor, const fu_edge *map, ir_id rea
     for (uint32_t a = 0; a < n->rank; a++) {
         fu_class c = class_at(t, tensor, map, reader, a);
         const lw_axis *axis = c ? lw_axis_info(t->p, c) : NULL;
-        if (axis && axis->axis != KN_NONE && axis->axis != contiguous)
-            t->across[contiguous][axis->axis] += bytes;
+        if (axis && axis->axis != KN_NONE && axis->axis != contiguous) t->across[contiguous][axis->axis] += bytes;
     }
 }
 

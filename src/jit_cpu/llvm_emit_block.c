@@ -85,7 +85,7 @@ static int find_block(em *e, const kn_access *a, uint32_t over, uint32_t lanes, 
  */
 
 static LLVMValueRef shuffle(em *e, LLVMValueRef x, LLVMValueRef y, const uint32_t *from, uint32_t n) {
-    LLVMValueRef pick[KN_MAX_WIDTH] = {0};
+    LLVMValueRef pick[EM_MAX_WIDTH] = {0};
     for (uint32_t i = 0; i < n; i++) pick[i] = em_i32(e, from[i]);
     return LLVMBuildShuffleVector(e->b, x, y ? y : LLVMGetPoison(LLVMTypeOf(x)), LLVMConstVector(pick, n), "");
 }
@@ -115,7 +115,7 @@ static void transpose(em *e, LLVMValueRef *v, uint32_t n, uint32_t size) {
 
 /* Elements [first, first + n) of a vector. */
 static LLVMValueRef part_of(em *e, LLVMValueRef v, uint32_t first, uint32_t n) {
-    uint32_t from[KN_MAX_WIDTH];
+    uint32_t from[EM_MAX_WIDTH];
     if (n == LLVMGetVectorSize(LLVMTypeOf(v))) return v;
     for (uint32_t i = 0; i < n; i++) from[i] = first + i;
     return shuffle(e, v, NULL, from, n);
@@ -123,7 +123,7 @@ static LLVMValueRef part_of(em *e, LLVMValueRef v, uint32_t first, uint32_t n) {
 
 /* n vectors (a power of two) after each other. */
 static LLVMValueRef join(em *e, LLVMValueRef *v, uint32_t n) {
-    uint32_t from[KN_MAX_WIDTH];
+    uint32_t from[EM_MAX_WIDTH];
     for (; n > 1; n /= 2) {
         uint32_t lanes = 2 * LLVMGetVectorSize(LLVMTypeOf(v[0]));
         for (uint32_t i = 0; i < lanes; i++) from[i] = i;
@@ -136,8 +136,8 @@ static LLVMValueRef join(em *e, LLVMValueRef *v, uint32_t n) {
  */
 
 typedef struct {
-    LLVMValueRef at[KN_MAX_WIDTH];      /* address of the first copy; absent lanes: the last present one's */
-    LLVMValueRef present[KN_MAX_WIDTH]; /* NULL: yes */
+    LLVMValueRef at[EM_MAX_WIDTH];      /* address of the first copy; absent lanes: the last present one's */
+    LLVMValueRef present[EM_MAX_WIDTH]; /* NULL: yes */
 } lines;
 
 static LLVMValueRef step_from(em *e, const kn_access *a, LLVMValueRef p) {
@@ -192,7 +192,7 @@ static LLVMValueRef load_line(em *e, const kn_access *a, LLVMTypeRef type, LLVMV
 static void load_block(em *e, kn_id acc, const block *b, const em_at *at, uint32_t lanes, LLVMValueRef *value) {
     const kn_access *a = &e->k->access[acc];
     LLVMTypeRef type = em_vector(em_memory_type(e, (sn_dtype)mem_of(e, a)->store), b->n);
-    LLVMValueRef lane_mask = em_lane_mask(e, at), block_of[KN_MAX_WIDTH][MOST], row[KN_MAX_WIDTH];
+    LLVMValueRef lane_mask = em_lane_mask(e, at), block_of[EM_MAX_WIDTH][MOST], row[KN_MAX_WIDTH];
     lines line;
     find_lines(e, acc, at, lanes, &line);
     for (uint32_t first = 0; first < b->copies; first += b->n) {
