@@ -54,18 +54,27 @@ static void all_intact(void) {
 /* ---- writers ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(killed_while_writing) {
-    int rounds = support_slow() ? 200 : 20, entries = 0;
+    enum { ROUNDS = 200 };
+    int entries = 0, begun[2];
     unsigned seed = 1;
-    for (int round = 0; round < rounds; round++) {
+    for (int round = 0; round < ROUNDS; round++) {
+        ck_assert_int_eq(pipe(begun), 0);
         pid_t child = fork();
         if (!child) {
             int compiled;
             support_cache_init(&c, dir, SN_CACHE_RW);
             c.dev.blob_bytes = 200000; /* so that most of the time goes into writing */
             support_cache_start(&c);
-            for (int i = 0;; i++) support_cache_get(&c, 1000 * round + i % 200, &compiled);
+            for (int i = 0;; i++) {
+                support_cache_get(&c, 1000 * round + i % 200, &compiled);
+                if (!i && write(begun[1], "", 1) != 1) _exit(1);
+            }
         }
-        usleep(500 + (useconds_t)rand_r(&seed) % 20000);
+        char first;
+        close(begun[1]);
+        ck_assert_int_eq(read(begun[0], &first, 1), 1);
+        close(begun[0]);
+        usleep((useconds_t)rand_r(&seed) % 10000);
         kill(child, SIGKILL);
         ck_assert_int_eq(waitpid(child, NULL, 0), child);
         all_intact();
@@ -97,11 +106,11 @@ END_TEST
 
 START_TEST(many_processes_one_cold_key) {
     enum { MOST = 32 };
-    int n = support_slow() ? MOST : 8, gate[2];
+    int gate[2];
     pid_t child[MOST];
     for (int round = 0; round < (support_slow() ? 20 : 3); round++) {
         ck_assert_int_eq(pipe(gate), 0);
-        for (int i = 0; i < n; i++) {
+        for (int i = 0; i < MOST; i++) {
             if ((child[i] = fork())) continue;
             char go;
             int compiled;
@@ -114,7 +123,7 @@ START_TEST(many_processes_one_cold_key) {
         }
         close(gate[0]);
         close(gate[1]);
-        for (int i = 0; i < n; i++) support_join(child[i]);
+        for (int i = 0; i < MOST; i++) support_join(child[i]);
         ck_assert_int_eq(support_folder_count(dir, ".k1", NULL), 10 * (round + 1));
         ck_assert_int_eq(support_folder_count(dir, "", NULL), 10 * (round + 1));
         all_intact();

@@ -342,6 +342,7 @@ typedef struct sn_function_stats {
     uint32_t n_matmuls;      /* BLAS calls per call */
     uint32_t n_compiled;     /* kernels that the backend compiled for this function (the others were cached) */
     double compile_ms;       /* wall time of sn_function_new */
+    double plan_ms;          /* of it: passes, fusion, lowering, plan; the rest finds or compiles kernels */
     uint64_t arena_bytes;    /* temporaries at the last call's dims */
     uint64_t bytes_per_call; /* memory read and written by kernels at the last call's dims */
 } sn_function_stats;

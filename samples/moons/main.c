@@ -156,7 +156,8 @@ static bool train_until(sn_call *step, int64_t from, int64_t to, progress *p) {
     return true;
 }
 
-static bool train(const network *net, const moons_options *o, const sn_tensor data[2], sn_call *step) {
+/* started: when main was entered. */
+static bool train(const network *net, const moons_options *o, const sn_tensor data[2], sn_call *step, double started) {
     union {
         float f32;
         double f64;
@@ -174,6 +175,10 @@ static bool train(const network *net, const moons_options *o, const sn_tensor da
         if (pass == o->passes) break;
         int64_t next = pass + 1000 < o->passes ? pass + 1000 : o->passes;
         double start = clock_seconds();
+        if (pass == 0) {
+            if (!train_until(step, pass++, 1, &line)) return false;
+            printf("first step done %.2f ms after the start\n", (clock_seconds() - started) * 1e3);
+        }
         if (!train_until(step, pass, next, &line)) return false;
         seconds += clock_seconds() - start;
         pass = next;
@@ -312,7 +317,7 @@ static bool prepare_files(const network *net, const moons_options *o, const sn_t
 /* ---- the program
  * ----------------------------------------------------------------------------------------------------------- */
 
-static bool run(network *net, const moons_options *o, const sn_tensor data[2]) {
+static bool run(network *net, const moons_options *o, const sn_tensor data[2], double started) {
     if (!good(sn_context_new(NULL, &net->ctx), "starting", "no context could be made")) return false;
     printf("moons: %" PRId64 " points, %" PRId64 " hidden units, %s, seed %" PRIu64 ", backend %s\n", o->points,
            o->hidden, sn_dtype_name(o->dtype), o->seed, sn_context_backend(net->ctx));
@@ -322,7 +327,7 @@ static bool run(network *net, const moons_options *o, const sn_tensor data[2]) {
 
     sn_call *step;
     if (!good(sn_call_new(net->step, &step), "preparing a call", sn_function_error(net->step))) return false;
-    bool trained = train(net, o, data, step);
+    bool trained = train(net, o, data, step, started);
     sn_call_free(step);
 
     double percent;
@@ -331,6 +336,7 @@ static bool run(network *net, const moons_options *o, const sn_tensor data[2]) {
 }
 
 int main(int argc, char **argv) {
+    double started = clock_seconds();
     moons_options options;
     int status = moons_options_read(argc, argv, &options);
     if (status >= 0) return status;
@@ -342,7 +348,7 @@ int main(int argc, char **argv) {
     if (!done) no_memory("the points");
     if (done) {
         moons_points(options.seed, 0.20, &data[0], &data[1]);
-        done = run(&net, &options, data);
+        done = run(&net, &options, data, started);
     }
     free_network(&net);
     array_free(&data[0]);

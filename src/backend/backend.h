@@ -38,6 +38,7 @@ typedef struct {
  */
 typedef struct {
     const char *name;
+    double split_ns; /* launches estimated below this run on one thread, others on what is free; 0: all on one */
     sn_status (*open)(const be_options *options, be_device **out, base_trap *err);
     void (*close)(be_device *dev); /* NULL is fine */
 

@@ -18,7 +18,7 @@
 #include "base/futex.h"
 #include "base/hash.h"
 
-enum { BUCKETS = 512, MAX_IDLE = 256 };
+enum { BUCKETS = 512, MAX_IDLE = 256, KEY_ROOM = 4096 /* for a key on the stack: most fit */ };
 enum { BUILDING, READY, FAILED };
 
 typedef struct entry {
@@ -255,16 +255,20 @@ sn_status cache_memory_get(cache_memory *c, const void *kernel, size_t n, const 
                            const cache_kernel **out, int *compiled, base_trap *err) {
     const char *name = about->name ? about->name : "?";
     const char *target = c->backend->target(c->device);
-    base_strbuf key;
+    char room[KEY_ROOM];
+    size_t target_bytes = strlen(target) + 1, key_bytes = n + target_bytes;
+    int is_new = 0, is_large = key_bytes > sizeof room;
+    char *key = is_large ? base_malloc(c->alloc, key_bytes) : room;
+    entry *e = NULL;
     *out = NULL;
     *compiled = 0;
     base_clear_error(err);
-    base_strbuf_init(&key, c->alloc);
-    base_strbuf_add(&key, kernel, n);
-    base_strbuf_add(&key, target, strlen(target) + 1);
-    int is_new = 0;
-    entry *e = key.failed ? NULL : find_or_insert(c, key.at, key.n, &is_new);
-    base_strbuf_free(&key);
+    if (key) {
+        memcpy(key, kernel, n);
+        memcpy(key + n, target, target_bytes);
+        e = find_or_insert(c, key, key_bytes, &is_new);
+    }
+    if (is_large) base_free(c->alloc, key, key_bytes);
     if (!e) return base_set_error(err, SN_ERR_NOMEM, "out of memory: kernel %s", name);
     if (is_new) {
         sn_status status = build(c, e, kernel, n, about, compiled, err);

@@ -322,6 +322,11 @@ static void place(fu_state *s, ir_id v) {
         return;
     }
     base_strbuf_puts(&s->why, "\n");
+    if (ir_at(s->g, v)->op == IR_MATMUL) {
+        base_strbuf_puts(&s->why, "    in loops, not by BLAS: ");
+        fu_why_loops(s, v, &s->why);
+        base_strbuf_puts(&s->why, "\n");
+    }
     if (s->fuse) {
         candidates made = {.s = s}, siblings = {.s = s};
         fu_sources(s, v, source_candidate, &made);

@@ -150,6 +150,8 @@ typedef struct {
 /* Fills node, slots and classes for what roots need. */
 void fu_axes(fu_state *s);
 fu_class fu_find(const fu_state *s, uint32_t slot);
+/* Why a MATMUL is done in loops and not by BLAS. */
+void fu_why_loops(const fu_state *s, ir_id v, base_strbuf *out);
 /* Class of a node's slot i (result axes first, then folded axes); 0: no axis. */
 fu_class fu_class_of(const fu_state *s, ir_id v, uint32_t i);
 /* Extent of a class: constant, or FU_NOMINAL and *symbolic set (symbolic may be NULL). */

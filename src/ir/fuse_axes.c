@@ -139,19 +139,30 @@ static void add_slots(fu_state *s, ir_id v) {
     s->n_slot = i;
 }
 
-static int use_blas(const fu_state *s, ir_id v) {
+/* A matrix product for BLAS? why, unless NULL, gets the reason of a no. */
+static int use_blas(const fu_state *s, ir_id v, base_strbuf *why) {
     const ir_node *n = at(s, v);
     if (n->op != IR_MATMUL) return 0;
+    static const char *const names[] = {"m", "n", "k"};
     double e[3], size = (double)sn_dtype_size((sn_dtype)n->dtype);
     for (uint32_t i = 0; i < 3; i++) {
         int64_t extent = FU_NOMINAL;
         ir_dim_is_const(s->g, s->extent[s->node[v].slot + i], &extent);
-        if (extent <= FU_BLAS_EXTENT) return 0;
+        if (extent <= FU_BLAS_EXTENT) {
+            if (why)
+                base_strbuf_printf(why, "%s is %lld, not more than %d", names[i], (long long)extent, FU_BLAS_EXTENT);
+            return 0;
+        }
         e[i] = (double)extent;
     }
     double bytes = (e[0] * e[2] + e[2] * e[1] + e[0] * e[1]) * size;
-    return 2 * e[0] * e[1] * e[2] > FU_BLAS_INTENSITY * bytes;
+    double intensity = 2 * e[0] * e[1] * e[2] / bytes;
+    int yes = intensity > FU_BLAS_INTENSITY;
+    if (why && !yes) base_strbuf_printf(why, "%.1f flops per byte, not more than %d", intensity, FU_BLAS_INTENSITY);
+    return yes;
 }
+
+void fu_why_loops(const fu_state *s, ir_id v, base_strbuf *out) { (void)use_blas(s, v, out); }
 
 /* Number of elements of all slots if constant and few, else 0. */
 static int64_t small_elements(const fu_state *s, ir_id v) {
@@ -302,7 +313,7 @@ void fu_axes(fu_state *s) {
         fu_node *f = &s->node[v];
         f->group = f->combine = -1;
         f->kind = (uint8_t)kind_of(s, v);
-        f->gemm = (uint8_t)use_blas(s, v);
+        f->gemm = (uint8_t)use_blas(s, v, NULL);
         fu_edge *edge = ARENA_ARRAY(s->arena, fu_edge, at(s, v)->n_in);
         for (uint32_t k = 0; k < at(s, v)->n_in; k++) edge[k].pointwise = (uint8_t)fill_map(s, v, k, edge[k].map);
         f->edge = edge;

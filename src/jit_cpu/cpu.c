@@ -285,6 +285,7 @@ static void cpu_gemm(be_device *dev, const be_gemm *gemm) { cpu_blas_gemm(dev->b
 
 const be_backend be_cpu = {
     .name = "cpu",
+    .split_ns = CPU_SHORT_NS,
     .open = cpu_open,
     .close = cpu_close,
     .target = cpu_target,

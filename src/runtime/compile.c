@@ -134,6 +134,7 @@ static void to_program(void *arg) {
     f->last_offset = ARENA_ARRAY(arena, size_t, n_temp);
     f->last_traffic = ARENA_ARRAY(arena, uint64_t, n_step);
     f->last_flops = ARENA_ARRAY(arena, uint64_t, n_step);
+    f->last_ns = ARENA_ARRAY(arena, double, n_step);
     hold_variables(f);
 }
 
@@ -266,7 +267,7 @@ static void dump(sn_function *f) {
 /* ---- the pipeline
  * ------------------------------------------------------------------------------------------------------- */
 
-static sn_status pipeline(sn_function *f, sn_graph *graph, const sn_function_desc *desc, base_trap *err) {
+static sn_status pipeline(sn_function *f, sn_graph *graph, const sn_function_desc *desc, double start, base_trap *err) {
     sn_context *ctx = f->ctx;
     f->has_given = 1;
     sn_status status = ir_graph_init(&f->given, &ctx->alloc, &ctx->log, desc->name ? desc->name : graph->name);
@@ -284,6 +285,7 @@ static sn_status pipeline(sn_function *f, sn_graph *graph, const sn_function_des
     if (!status) status = base_protect(&f->graph.trap, to_program, f);
     if (status) return base_set_error(err, status, "%s", f->graph.trap.text);
 
+    f->plan_ms = now_ms() - start;
     return load_kernels(f, err);
 }
 
@@ -298,14 +300,15 @@ sn_status rt_compile(sn_graph *graph, const sn_function_desc *desc, base_trap *e
         base_free(&ctx->alloc, f, sizeof *f);
         return base_set_error(err, SN_ERR_NOMEM, "no lock could be made");
     }
-    sn_status status = pipeline(f, graph, desc, err);
+    sn_status status = pipeline(f, graph, desc, start, err);
     if (status) {
         rt_function_release(f);
         return status;
     }
     f->compile_ms = now_ms() - start;
-    base_logf(&ctx->log, SN_LOG_INFO, "function \"%s\": %u steps, %u kernels compiled, %.2f ms", f->name,
-              (unsigned)f->program->n_step, (unsigned)f->n_compiled, f->compile_ms);
+    base_logf(&ctx->log, SN_LOG_INFO,
+              "function \"%s\": %u steps, %u kernels compiled, %.2f ms, of it %.2f for the plan", f->name,
+              (unsigned)f->program->n_step, (unsigned)f->n_compiled, f->compile_ms, f->plan_ms);
     dump(f);
     *out = f;
     return SN_OK;

@@ -61,7 +61,7 @@ const char *sn_function_error(const sn_function *f) { return f ? f->error.text :
 sn_status sn_function_get_stats(const sn_function *function, sn_function_stats *out) {
     if (!function || !out) return SN_ERR_ARGUMENT;
     sn_function *f = (sn_function *)(uintptr_t)function; /* for its lock */
-    *out = (sn_function_stats){.n_compiled = f->n_compiled, .compile_ms = f->compile_ms};
+    *out = (sn_function_stats){.n_compiled = f->n_compiled, .compile_ms = f->compile_ms, .plan_ms = f->plan_ms};
     pthread_mutex_lock(&f->lock);
     for (uint32_t i = 0; i < f->program->n_step; i++) {
         out->n_kernels += f->program->step[i].kind == PG_LAUNCH;

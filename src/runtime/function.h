@@ -49,7 +49,7 @@ struct sn_function {
     uint32_t n_mem, n_dim, n_part; /* totals over the launches: what a call has to keep */
 
     uint32_t n_compiled;
-    double compile_ms;
+    double compile_ms, plan_ms;
 
     pthread_mutex_t lock; /* of everything below */
     sn_call *calls;       /* all that live */
@@ -62,6 +62,7 @@ struct sn_function {
     int64_t *last_names;
     size_t *last_bytes, *last_offset;    /* of temporaries */
     uint64_t *last_traffic, *last_flops; /* of steps */
+    double *last_ns;                     /* of launches: what they were expected to take on one thread */
     size_t last_arena;
 };
 

@@ -110,6 +110,7 @@ static void remember(const sn_call *call) {
     for (uint32_t i = 0; i < p->n_step; i++) {
         f->last_traffic[i] = call->step[i].traffic;
         f->last_flops[i] = call->step[i].flops;
+        f->last_ns[i] = call->step[i].ns;
     }
     pthread_mutex_unlock(&f->lock);
 }

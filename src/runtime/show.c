@@ -74,6 +74,10 @@ static void put_step(const sn_function *f, uint32_t i, base_strbuf *out) {
     }
     if (f->has_last)
         base_strbuf_printf(out, "  # %" PRIu64 " bytes, %" PRIu64 " flops", f->last_traffic[i], f->last_flops[i]);
+    double split_ns = f->ctx->backend->split_ns;
+    if (f->has_last && split_ns > 0 && step->kind == PG_LAUNCH)
+        base_strbuf_printf(out, ", about %.3g us: %s", f->last_ns[i] * 1e-3,
+                           f->last_ns[i] > split_ns ? "shared among threads" : "one thread");
     base_strbuf_puts(out, "\n");
 }
 

@@ -6,6 +6,7 @@
 #include <check.h>
 #include <dirent.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,10 +158,13 @@ static void build_kernel(void *arg) {
     kn_encode(kn_build_finish(&b), &t->bytes);
 }
 
+static base_alloc plain;
+static void make_plain(void) { base_alloc_init(&plain, NULL); }
+
 base_strbuf support_cache_kernel(sn_dtype type, int constant) {
-    static base_alloc plain;
+    static pthread_once_t made = PTHREAD_ONCE_INIT;
     base_trap trap = {0};
-    base_alloc_init(&plain, NULL);
+    pthread_once(&made, make_plain);
     kernel_text t = {.constant = constant, .type = type};
     base_arena_init(&t.arena, &plain, &trap);
     base_strbuf_init(&t.bytes, &plain);

@@ -1,8 +1,12 @@
 /* Running a suite, waiting for child processes. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* clock_gettime */
+#endif
 #include "support/support_run.h"
 
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 
 int support_main(Suite *suite) {
     SRunner *r = srunner_create(suite);
@@ -13,6 +17,12 @@ int support_main(Suite *suite) {
 }
 
 int support_slow(void) { return getenv("SN_SLOW") != NULL; }
+
+double support_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
 
 void support_join(pid_t child) {
     int status;

@@ -1,5 +1,6 @@
 /* sinter info: what this machine offers and what was found. */
 #include <stdio.h>
+#include <string.h>
 
 #include "backend/backend.h"
 #include "cache/disk.h"
@@ -24,17 +25,51 @@ static void print_cache(void) {
     }
 }
 
+/* What generated code may use of the processor, and whether it has it. */
+static void print_features(const cpu_id *id) {
+    const struct {
+        const char *name;
+        uint32_t word;
+        int bit;
+    } features[] = {{"avx", id->leaf1_ecx, 28},      {"avx2", id->leaf7_ebx, 5},      {"fma", id->leaf1_ecx, 12},
+                    {"f16c", id->leaf1_ecx, 29},     {"bmi1", id->leaf7_ebx, 3},      {"bmi2", id->leaf7_ebx, 8},
+                    {"lzcnt", id->ext1_ecx, 5},      {"movbe", id->leaf1_ecx, 22},    {"avx512f", id->leaf7_ebx, 16},
+                    {"avx512bw", id->leaf7_ebx, 30}, {"avx512cd", id->leaf7_ebx, 28}, {"avx512dq", id->leaf7_ebx, 17},
+                    {"avx512vl", id->leaf7_ebx, 31}};
+    for (int there = 1; there >= 0; there--) {
+        int n = 0;
+        for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+            if ((int)(features[i].word >> features[i].bit & 1) == there)
+                printf("%s%s", n++ ? " " : there ? "features     " : "lacking      ", features[i].name);
+        if (n) puts("");
+    }
+}
+
+/* What the device says while it opens its libraries: where they are. */
+typedef struct {
+    char compiler[400], blas[400];
+} found;
+
+static void note(void *user, sn_log_level level, const char *message) {
+    found *f = user;
+    (void)level;
+    if (!strncmp(message, "compiler: ", 10)) snprintf(f->compiler, sizeof f->compiler, ", %.390s", message + 10);
+    if (!strncmp(message, "matrix products: ", 17)) snprintf(f->blas, sizeof f->blas, ", %.390s", message + 17);
+}
+
 static int run(int argc, char **argv) {
     (void)argv;
+    static found where;
     if (argc > 1) return tool_fail("info", "takes no arguments");
     cpu_id id = cpu_id_read();
     printf("sinter       %s\n", sn_version());
     printf("processor    x86-64-v%d, %d threads\n", (int)cpu_id_level(&id), cpu_cores());
+    print_features(&id);
     base_alloc alloc;
     base_log log;
     base_trap error = {0};
     base_alloc_init(&alloc, NULL);
-    base_log_init(&log, NULL, NULL, SN_LOG_OFF);
+    base_log_init(&log, note, &where, SN_LOG_INFO);
     be_options options = {.alloc = &alloc, .log = &log};
     be_device *dev = NULL;
     if (be_cpu.open(&options, &dev, &error)) {
@@ -43,21 +78,13 @@ static int run(int argc, char **argv) {
         return 0;
     }
     printf("cpu          yes, target %s\n", be_cpu.target(dev));
-    /* The smallest kernel there is shows whether code can be generated. */
-    kn_kernel empty = {0};
-    base_strbuf key, text;
-    base_strbuf_init(&key, &alloc);
-    base_strbuf_init(&text, &alloc);
-    kn_encode(&empty, &key);
-    sn_status compiler = be_cpu.text(dev, key.at, key.n, "llvm", &text, &error);
-    printf("compiler     %s%s\n", compiler == SN_ERR_UNAVAILABLE ? "no: " : "yes",
-           compiler == SN_ERR_UNAVAILABLE ? error.text : "");
+    char version[BE_COMPILER_MAX];
+    sn_status compiler = be_cpu.compiler(dev, version, &error);
+    printf("compiler     %s%s%s\n", compiler ? "no: " : "yes, ", compiler ? error.text : version, where.compiler);
     sn_status blas = be_cpu.reserve_gemm(dev, &error);
-    printf("blas         %s%s\n", blas ? "no: " : "yes", blas ? error.text : "");
+    printf("blas         %s%s\n", blas ? "no: " : "yes", blas ? error.text : where.blas);
     printf("interp       yes\n");
     print_cache();
-    base_strbuf_free(&key);
-    base_strbuf_free(&text);
     be_cpu.close(dev);
     return 0;
 }

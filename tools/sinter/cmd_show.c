@@ -8,12 +8,12 @@
 #include "ir/program.h"
 #include "tool.h"
 
-enum { GRAPH = 1, OPT = 2, FUSE = 4, WHY = 8, KERNEL = 16, CODE = 32, DOT = 64 };
+enum { GRAPH = 1, OPT = 2, FUSE = 4, WHY = 8, KERNEL = 16, CODE = 32, DOT = 64, PASSES = 128 };
 static const struct {
     const char *flag;
     int stage;
 } flags[] = {{"--graph", GRAPH},   {"--opt", OPT},   {"--fuse", FUSE}, {"--why", WHY},
-             {"--kernel", KERNEL}, {"--code", CODE}, {"--dot", DOT}};
+             {"--kernel", KERNEL}, {"--code", CODE}, {"--dot", DOT},   {"--passes", PASSES}};
 
 typedef struct {
     int stages;
@@ -31,6 +31,11 @@ typedef struct {
 static void print(base_strbuf *out) {
     if (out->at) fputs(out->at, stdout);
     base_strbuf_free(out);
+}
+
+static void put_log(void *user, sn_log_level level, const char *message) {
+    (void)user, (void)level;
+    puts(message);
 }
 
 static void print_code(job *j, const kn_kernel *kernel, const char *name) {
@@ -65,6 +70,8 @@ static void compile(void *arg) {
     base_strbuf out;
     base_strbuf_init(&out, &j->alloc);
     ir_roots roots;
+    /* The passes themselves print the graph where they have changed it, to the log. */
+    if (j->stages & PASSES) setenv("SINTER_DUMP", "opt", 1);
     ir_optimise(&j->graph, &j->given, &j->roots, &roots);
     if (j->stages & OPT) ir_print(&j->graph, &roots, &out);
     print(&out);
@@ -131,7 +138,7 @@ static int run(int argc, char **argv) {
         if (!j->stages) j->stages = FUSE;
         j->text = text;
         base_alloc_init(&j->alloc, NULL);
-        base_log_init(&j->log, NULL, NULL, SN_LOG_OFF);
+        base_log_init(&j->log, put_log, NULL, SN_LOG_OFF);
         bad = show(j, path);
         ir_graph_clear(&j->graph);
         ir_graph_clear(&j->given);
@@ -143,4 +150,4 @@ static int run(int argc, char **argv) {
 
 const tool_command tool_show = {
     "show", run, "show FILE.sn [--graph --opt --fuse --why ..]",
-    "a graph after a stage: --graph --opt --fuse (default) --why --kernel --code --dot; --no-fuse"};
+    "a graph after a stage: --graph --passes --opt --fuse (default) --why --kernel --code --dot; --no-fuse"};

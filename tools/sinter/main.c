@@ -36,7 +36,13 @@ int main(int argc, char **argv) {
         return 0;
     }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        if (!strcmp(argv[1], commands[i]->name)) return commands[i]->run(argc - 1, argv + 1);
+        if (!strcmp(argv[1], commands[i]->name)) {
+            const tool_command *command = commands[i];
+            int asks = argc == 3 && !strcmp(argv[2], "--help") && command != &tool_cache; /* which has more to tell */
+            if (!asks) return command->run(argc - 1, argv + 1);
+            printf("usage: sinter %s\n\n%s\n", command->usage, command->help);
+            return 0;
+        }
     fprintf(stderr, "sinter: no command \"%s\"\n\n", argv[1]);
     usage(stderr);
     return 2;

@@ -1,0 +1,121 @@
+/* The commands `sinter show`, `info` and the like, from outside; `sinter cache` and `sinter run` have tests of their
+ * own. */
+#define _GNU_SOURCE
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "support/support_cache.h"
+#include "support/support_run.h"
+
+static char dir[SUPPORT_PATH_MAX], out[1 << 16];
+
+static const char graph[] = "graph net[N](%x: f32[N,64], %s: f32[64,3]) vars(@W: f32[64,128]) {\n"
+                            "  %z = matmul %x, @W : f32[N,128]\n"
+                            "  %none = neg %z : f32[N,128]\n"
+                            "  %again = neg %none : f32[N,128]\n"
+                            "  %h = tanh %again : f32[N,128]\n"
+                            "  %small = matmul %x, %s : f32[N,3]\n"
+                            "  return %h, %small\n"
+                            "}\n";
+
+static void set_up(void) {
+    char path[SUPPORT_PATH_MAX + 16];
+    support_folder(dir);
+    snprintf(path, sizeof path, "%s/net.sn", dir);
+    support_file_write(path, graph, sizeof graph - 1);
+}
+
+static void tear_down(void) { support_folder_remove(dir); }
+
+/* Runs `sinter WORDS`, where FILE stands for the graph's file; what it prints is in out. The exit status. */
+static int tool(const char *words) {
+    char command[1024];
+    snprintf(command, sizeof command,
+             "set -- $(echo '%s' | sed 's,FILE,%s/net.sn,'); exec " SN_BUILD_DIR "/sinter \"$@\" 2>&1", words, dir);
+    FILE *f = popen(command, "r");
+    ck_assert_ptr_nonnull(f);
+    size_t n = fread(out, 1, sizeof out - 1, f);
+    out[n] = 0;
+    int status = pclose(f);
+    ck_assert_msg(WIFEXITED(status), "%s: %.3000s", command, out);
+    return WEXITSTATUS(status);
+}
+
+#define PRINTS(words, status, what)                                                                                    \
+    do {                                                                                                               \
+        ck_assert_msg(tool(words) == (status), "%s: %.3000s", (words), out);                                           \
+        SUPPORT_HAS(out, what);                                                                                        \
+    } while (0)
+
+START_TEST(shows_each_stage) {
+    PRINTS("show FILE --graph", 0, "= neg %");
+    PRINTS("show FILE --opt", 0, "= tanh %");
+    ck_assert_ptr_null(strstr(out, "= neg %"));
+    PRINTS("show FILE --passes", 0, "opt: before\ngraph net[N]");
+    SUPPORT_HAS(out, "= neg %");
+    SUPPORT_HAS(out, "opt: after algebra, 1 rewrites");
+    PRINTS("show FILE", 0, "\"h\" stored");
+    PRINTS("show FILE --why", 0, "alone: a matrix product for BLAS");
+    SUPPORT_HAS(out, "    in loops, not by BLAS: n is 3, not more than 32\n");
+    SUPPORT_HAS(out, "    new g");
+    PRINTS("show FILE --kernel", 0, "  h\n");
+    SUPPORT_HAS(out, "part 0  points");
+    PRINTS("show FILE --dot", 0, "digraph");
+    PRINTS("show FILE --graph --why --kernel", 0, "return %");
+    PRINTS("show FILE --no-fuse", 0, "stored");
+}
+END_TEST
+
+START_TEST(says_what_is_wrong) {
+    PRINTS("show", 2, "which file?");
+    PRINTS("show FILE --colour", 2, "no flag \"--colour\"");
+    PRINTS("show /nonexistent", 2, "/nonexistent cannot be read");
+    PRINTS("show FILE FILE", 2, "one file at a time");
+    PRINTS("nonsense", 2, "no command \"nonsense\"");
+    PRINTS("info FILE", 2, "takes no arguments");
+}
+END_TEST
+
+START_TEST(tells_how_it_is_used) {
+    static const char *const commands[] = {"show", "run", "info", "ops", "cache"};
+    char words[32];
+    PRINTS("help", 0, "usage: sinter COMMAND");
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        snprintf(words, sizeof words, "%s --help", commands[i]);
+        PRINTS(words, 0, "usage: sinter ");
+        SUPPORT_HAS(out, commands[i]);
+    }
+}
+END_TEST
+
+START_TEST(informs_about_the_machine) {
+    static const char *const lines[] = {"sinter       ",      "\nprocessor    x86-64-v", "\nfeatures     ",
+                                        "\ncpu          ",    "\ncompiler     ",         "\nblas         ",
+                                        "\ninterp       yes", "\ncache        "};
+    setenv("SINTER_CACHE_DIR", dir, 1);
+    PRINTS("info", 0, "0 entries, 0 bytes");
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) SUPPORT_HAS(out, lines[i]);
+    setenv("SINTER_LLVM", "/nonexistent", 1);
+    PRINTS("info", 0, "compiler     no: ");
+    SUPPORT_HAS(out, "/nonexistent");
+    setenv("SINTER_BLAS", "/nonexistent", 1);
+    PRINTS("info", 0, "blas         no: ");
+}
+END_TEST
+
+static Suite *suite(void) {
+    Suite *s = suite_create("tool");
+    TCase *t = tcase_create("all");
+    tcase_add_checked_fixture(t, set_up, tear_down);
+    tcase_add_test(t, shows_each_stage);
+    tcase_add_test(t, says_what_is_wrong);
+    tcase_add_test(t, tells_how_it_is_used);
+    tcase_add_test(t, informs_about_the_machine);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void) { return support_main(suite()); }
