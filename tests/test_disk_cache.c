@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cache/pack.h"
+#include "support/kernels.h"
 #include "support/support_cache.h"
 #include "support/support_run.h"
 
@@ -85,8 +86,48 @@ START_TEST(tells_what_differs) {
     ck_assert(!support_cache_get_as(&c, SN_F64, 1, &compiled));
     ck_assert_int_eq(compiled, 1);
     SUPPORT_HAS(c.logged, "miss: a kernel like it is cached for types f32");
-    SUPPORT_HAS(c.logged, "this has f64");
+    SUPPORT_HAS(c.logged, "this has types f64");
     support_cache_close(&c);
+}
+END_TEST
+
+/* Two kernels of the suite, with a part of the schedule or the sizes changed. */
+static void expect_difference(kn_kernel *(*make)(base_arena *, const void *), const kernels_schedule *a,
+                              const kernels_schedule *b, const char *target, const char *want) {
+    kernels_room room;
+    base_strbuf key[2];
+    kernels_room_init(&room);
+    for (int i = 0; i < 2; i++) {
+        base_strbuf_init(&key[i], &room.alloc);
+        kn_encode(kernels_make(&room, make, i ? b : a), &key[i]);
+    }
+    size_t other = key[0].n, own = key[1].n;
+    base_strbuf_add(&key[0], target, strlen(target) + 1);
+    base_strbuf_add(&key[1], "here", 5);
+    const cache_key k = {.at = key[1].at, .n = key[1].n, .kernel_bytes = own};
+    cache_key_differs(&room.alloc, &k, key[0].at, key[0].n, other, text);
+    ck_assert_str_eq(text, want);
+    for (int i = 0; i < 2; i++) base_strbuf_free(&key[i]);
+    kernels_room_free(&room);
+}
+
+START_TEST(tells_which_size_or_schedule_differs) {
+    const kernels_schedule base = {4, 2, 3, 8, 2, 5};
+    kernels_schedule other = base;
+    expect_difference(kernels_softmax, &base, &base, "there", "it is cached for target 'there', this is 'here'");
+    other.tile = 8;
+    expect_difference(
+        kernels_softmax, &base, &other, "here",
+        "a kernel like it is cached for tiles of 4, at least 2 a chunk, this has tiles of 8, at least 2 a chunk");
+    other = base;
+    other.ilp = 4;
+    expect_difference(kernels_softmax, &base, &other, "there",
+                      "a kernel like it is cached for 8 lanes, 2 together and for another target, this has 8 lanes, 4 "
+                      "together");
+    other = base;
+    other.size = 3;
+    expect_difference(kernels_row_sum_short, &base, &other, "here",
+                      "a kernel like it is cached for size 5 along k1, this has size 3 along k1");
 }
 END_TEST
 
@@ -490,6 +531,7 @@ static Suite *suite(void) {
     tcase_add_test(t, second_process_compiles_nothing);
     tcase_add_test(t, entry_holds_what_was_put);
     tcase_add_test(t, tells_what_differs);
+    tcase_add_test(t, tells_which_size_or_schedule_differs);
     tcase_add_test(t, makes_missing_folders);
     tcase_add_test(t, off_and_ro_write_nothing);
     tcase_add_test(t, only_never_compiles);

@@ -138,6 +138,13 @@ START_TEST(warm_process_needs_no_compiler) {
     ck_assert_int_eq(strict.compiled, 0);
     ck_assert(!memcmp(cold.loss, strict.loss, sizeof cold.loss));
     ck_assert(cold.loss[4] < cold.loss[0]);
+    /* ORC links the objects that are there, too, and compiles none. */
+    setenv("SINTER_LOADER", "orc", 1);
+    trained orc = train_in_child(SN_CACHE_ONLY, NULL);
+    unsetenv("SINTER_LOADER");
+    ck_assert_msg(orc.compiled == 0, "%s", orc.error);
+    ck_assert_int_eq(orc.llvm, 1);
+    ck_assert(!memcmp(cold.loss, orc.loss, sizeof cold.loss));
 }
 END_TEST
 

@@ -28,11 +28,20 @@ static void put_line_of_kernel(annotation *a, uint32_t line) {
     a->last = line;
 }
 
+/* Where text stands in the n bytes, or NULL. */
+static const char *find(const char *at, size_t n, const char *text) {
+    size_t length = strlen(text);
+    for (size_t i = 0; i + length <= n; i++)
+        if (!memcmp(at + i, text, length)) return at + i;
+    return NULL;
+}
+
 /* ---- what objdump -dl prints: lines "[PATH/]sk_0123.kernel:17 .." and "sk_0123():" ------------------------------- */
 
 static int disasm_line(annotation *a, const char *at, size_t n) {
     static const char name[] = ".kernel:";
     if (!n || *at == ' ' || *at == '\t') return 0;
+    if (find(at, n, ":     file format ")) return 1; /* of a file that is gone */
     for (size_t i = 0; i + sizeof name <= n; i++) {
         if (memcmp(at + i, name, sizeof name - 1)) continue;
         put_line_of_kernel(a, (uint32_t)strtoul(at + i + sizeof name - 1, NULL, 10));
@@ -57,14 +66,6 @@ static int asm_line(annotation *a, const char *at, size_t n) {
 
 /* ---- LLVM IR: "value, !dbg !12" and "!12 = !DILocation(line: 17, .." ----------------------------------------------
  */
-
-/* Where text stands in the n bytes, or NULL. */
-static const char *find(const char *at, size_t n, const char *text) {
-    size_t length = strlen(text);
-    for (size_t i = 0; i + length <= n; i++)
-        if (!memcmp(at + i, text, length)) return at + i;
-    return NULL;
-}
 
 static int next_line(const char **rest, const char *end, const char **line, size_t *n) {
     if (*rest >= end) return 0;

@@ -17,7 +17,7 @@
 static const char help[] =
     "usage: sinter cache COMMAND [--dir DIR] [--json]\n\n"
     "  ls [GLOB] [--sort used|size|ms|hits|name|key]  entries whose key or name fits, one a line\n"
-    "  show KEY [PART ..]    about (default), graph, kernel, llvm, asm, disasm; KEY: its first digits suffice\n"
+    "  show KEY [PART ..]    about (default), graph, kernel, llvm, asm, disasm; KEY: first digits, or a name\n"
     "  diff KEY KEY          which part of the keys differs\n"
     "  stats [GLOB]          entries, bytes, hits, misses, time that compiling took and that hits saved\n"
     "  verify                reads everything; 1 if anything is damaged\n"
@@ -107,15 +107,27 @@ int cache_item_fits(const cache_item *item, const char *glob) {
     return !glob || !fnmatch(glob, item->name, 0) || !fnmatch(glob, name, 0);
 }
 
-/* The one entry whose name begins so; else NULL, and said why. */
+/* Is that the name of the kernel, or its first word? */
+static int has_name(const cache_item *item, const char *word) {
+    char name[256];
+    size_t n = strlen(word);
+    cache_item_meta(item, "name", name, sizeof name);
+    return n && !strncmp(name, word, n) && (!name[n] || name[n] == ' ');
+}
+
+/* The one entry whose key begins so, or whose kernel is called so; else NULL, and said why. */
 static const cache_item *find(const cache_list *l, const char *key) {
     const cache_item *found = NULL;
-    for (size_t i = 0; i < l->n; i++) {
-        if (strncmp(l->at[i].name, key, strlen(key))) continue;
-        if (found) return tool_fail("cache", "several entries begin with %s", key), NULL;
-        found = &l->at[i];
-    }
-    if (!found) tool_fail("cache", "no entry begins with %s in %s", key, l->dir);
+    for (int by_name = 0; by_name < 2 && !found; by_name++)
+        for (size_t i = 0; i < l->n; i++) {
+            if (by_name ? !has_name(&l->at[i], key) : strncmp(l->at[i].name, key, strlen(key)) != 0) continue;
+            if (found)
+                return tool_fail("cache", "several entries %s %s: %.12s, %.12s ..",
+                                 by_name ? "are called" : "begin with", key, found->name, l->at[i].name),
+                       NULL;
+            found = &l->at[i];
+        }
+    if (!found) tool_fail("cache", "no entry begins with or is called %s in %s", key, l->dir);
     return found;
 }
 
