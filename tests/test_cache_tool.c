@@ -46,13 +46,7 @@ static void tear_down(void) { support_folder_remove(dir); }
 static int tool(const char *words) {
     char command[1024];
     snprintf(command, sizeof command, SN_BUILD_DIR "/sinter cache %s --dir %s 2>&1", words, dir);
-    FILE *f = popen(command, "r");
-    ck_assert_ptr_nonnull(f);
-    size_t n = fread(out, 1, sizeof out - 1, f);
-    out[n] = 0;
-    int status = pclose(f);
-    ck_assert_msg(WIFEXITED(status), "%s: %s", command, out);
-    return WEXITSTATUS(status);
+    return support_shell(command, out, sizeof out);
 }
 
 #define PRINTS(words, status, what)                                                                                    \

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "support/support_cache.h"
 #include "support/support_run.h"
@@ -32,16 +31,10 @@ static void tear_down(void) { support_folder_remove(dir); }
 
 /* Runs `sinter WORDS`, where FILE stands for the graph's file; what it prints is in out. The exit status. */
 static int tool(const char *words) {
-    char command[1024];
+    char command[2048];
     snprintf(command, sizeof command,
              "set -- $(echo '%s' | sed 's,FILE,%s/net.sn,'); exec " SN_BUILD_DIR "/sinter \"$@\" 2>&1", words, dir);
-    FILE *f = popen(command, "r");
-    ck_assert_ptr_nonnull(f);
-    size_t n = fread(out, 1, sizeof out - 1, f);
-    out[n] = 0;
-    int status = pclose(f);
-    ck_assert_msg(WIFEXITED(status), "%s: %.3000s", command, out);
-    return WEXITSTATUS(status);
+    return support_shell(command, out, sizeof out);
 }
 
 #define PRINTS(words, status, what)                                                                                    \
@@ -66,6 +59,32 @@ START_TEST(shows_each_stage) {
     PRINTS("show FILE --dot", 0, "digraph");
     PRINTS("show FILE --graph --why --kernel", 0, "return %");
     PRINTS("show FILE --no-fuse", 0, "stored");
+}
+END_TEST
+
+/* An array of zeros in NumPy's form, whose name ends the command. */
+static void write_zeros(const char *name, int rows, int columns) {
+    char path[SUPPORT_PATH_MAX + 16], head[80];
+    snprintf(path, sizeof path, "%s/%s.npy", dir, name);
+    FILE *f = fopen(path, "wb");
+    ck_assert_ptr_nonnull(f);
+    snprintf(head, sizeof head, "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", rows, columns);
+    fprintf(f, "\x93NUMPY\x01%c\x76%c%-117s\n", 0, 0, head);
+    for (int i = 0; i < rows * columns; i++) ck_assert_uint_eq(fwrite(&(float){0}, 4, 1, f), 1);
+    ck_assert(!fclose(f));
+}
+
+START_TEST(run_shows_what_it_did) {
+    char words[1024];
+    write_zeros("x", 5, 64);
+    write_zeros("s", 64, 3);
+    snprintf(words, sizeof words, "run FILE --input x=%s/x.npy --input s=%s/s.npy --show program --show profile", dir,
+             dir);
+    PRINTS(words, 0, "h: f32[5,128] 0 0");
+    SUPPORT_HAS(out, "matmul f32 ");
+    SUPPORT_HAS(out, " us: one thread\n");
+    SUPPORT_HAS(out, "arena 2560 bytes with N = 5\n");
+    PRINTS("run FILE --show poem", 2, "not \"poem\"");
 }
 END_TEST
 
@@ -111,6 +130,7 @@ static Suite *suite(void) {
     TCase *t = tcase_create("all");
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, shows_each_stage);
+    tcase_add_test(t, run_shows_what_it_did);
     tcase_add_test(t, says_what_is_wrong);
     tcase_add_test(t, tells_how_it_is_used);
     tcase_add_test(t, informs_about_the_machine);

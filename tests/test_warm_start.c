@@ -29,6 +29,21 @@ static void keep_log(void *user, sn_log_level level, const char *message) {
     snprintf(logged + n, sizeof logged - n, "%s\n", message);
 }
 
+/* The training step of the tutorial network. *f is NULL where it failed. */
+static sn_status make_step(net *n, sn_context *ctx, int64_t hidden, sn_function **f) {
+    *f = NULL;
+    net_moons(n, ctx, hidden, 0);
+    net_sgd(n, 0.1);
+    net_output(n, n->loss);
+    sn_function_desc desc = {.inputs = n->in,
+                             .n_inputs = n->n_in,
+                             .outputs = n->out,
+                             .n_outputs = n->n_out,
+                             .updates = n->update,
+                             .n_updates = n->n_update};
+    return sn_function_new(n->g, &desc, f);
+}
+
 /* A training in this process: the loss of each step, and how many kernels were compiled. -1: it failed. */
 static int train(sn_cache_mode mode, float loss[5], char *error) {
     sn_context_options o = {
@@ -37,18 +52,10 @@ static int train(sn_cache_mode mode, float loss[5], char *error) {
     net n;
     *error = 0;
     ck_assert_int_eq(sn_context_new(&o, &ctx), SN_OK);
-    net_moons(&n, ctx, 3, 0);
-    net_sgd(&n, 0.1);
-    net_output(&n, n.loss);
-    sn_function *f = NULL;
-    sn_function_desc desc = {.inputs = n.in,
-                             .n_inputs = n.n_in,
-                             .outputs = n.out,
-                             .n_outputs = n.n_out,
-                             .updates = n.update,
-                             .n_updates = n.n_update};
+    sn_function *f;
+    sn_status status = make_step(&n, ctx, 3, &f);
     int compiled = -1;
-    if (sn_function_new(n.g, &desc, &f)) {
+    if (status) {
         snprintf(error, BASE_TEXT_MAX, "%s", sn_graph_error(n.g));
     } else {
         float x[2 * POINTS];
@@ -208,16 +215,7 @@ START_TEST(planning_takes_less_than_a_millisecond) {
         sn_function *f;
         sn_function_stats stats;
         ck_assert_int_eq(sn_context_new(&o, &ctx), SN_OK);
-        net_moons(&n, ctx, 1000, 0);
-        net_sgd(&n, 0.1);
-        net_output(&n, n.loss);
-        sn_function_desc desc = {.inputs = n.in,
-                                 .n_inputs = n.n_in,
-                                 .outputs = n.out,
-                                 .n_outputs = n.n_out,
-                                 .updates = n.update,
-                                 .n_updates = n.n_update};
-        ck_assert_msg(!sn_function_new(n.g, &desc, &f), "%s", sn_graph_error(n.g));
+        ck_assert_msg(!make_step(&n, ctx, 1000, &f), "%s", sn_graph_error(n.g));
         sn_function_get_stats(f, &stats);
         ck_assert(stats.plan_ms > 0 && stats.plan_ms <= stats.compile_ms);
         if (stats.plan_ms < best) best = stats.plan_ms;

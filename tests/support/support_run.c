@@ -4,6 +4,7 @@
 #endif
 #include "support/support_run.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -17,6 +18,16 @@ int support_main(Suite *suite) {
 }
 
 int support_slow(void) { return getenv("SN_SLOW") != NULL; }
+
+int support_shell(const char *command, char *out, size_t size) {
+    FILE *f = popen(command, "r");
+    ck_assert_ptr_nonnull(f);
+    size_t n = fread(out, 1, size - 1, f);
+    out[n] = 0;
+    int status = pclose(f);
+    ck_assert_msg(WIFEXITED(status), "%s: %.3000s", command, out);
+    return WEXITSTATUS(status);
+}
 
 double support_seconds(void) {
     struct timespec t;

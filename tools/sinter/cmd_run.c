@@ -46,6 +46,7 @@ typedef struct {
     int64_t *names; /* of each named dim, -1: no input tells it */
     sn_function *f;
     sn_call *call;
+    uint32_t views; /* set of indices of views */
 } job;
 
 static int no_memory(void) { return tool_fail("run", "out of memory"); }
@@ -310,6 +311,37 @@ static int save(const job *j) {
     return fflush(stdout) ? tool_fail("run", "the output cannot be written") : 0;
 }
 
+/* ---- looking inside ------------------------------------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *name;
+    sn_show what;
+} views[] = {{"why", SN_SHOW_WHY},   {"kernel", SN_SHOW_KERNEL},   {"program", SN_SHOW_PROGRAM},
+             {"code", SN_SHOW_CODE}, {"profile", SN_SHOW_PROFILE}, {"profile-json", SN_SHOW_PROFILE_JSON}};
+enum { N_VIEWS = sizeof views / sizeof *views };
+
+/* After the run, which the program's sizes and the profile are of. */
+static int show(const job *j) {
+    for (size_t i = 0; i < N_VIEWS; i++) {
+        char *text;
+        if (!(j->views >> i & 1)) continue;
+        if (sn_function_show(j->f, views[i].what, &text)) return tool_fail("run", "%s", sn_function_error(j->f));
+        fputs(text, stdout);
+        sn_string_free(j->ctx, text);
+    }
+    return 0;
+}
+
+static int take_view(job *j, const char *name) {
+    size_t i = 0;
+    while (i < N_VIEWS && strcmp(views[i].name, name)) i++;
+    if (i == N_VIEWS)
+        return tool_fail("run", "--show is why, kernel, program, code, profile or profile-json, not \"%s\"", name);
+    j->views |= 1u << i;
+    return 0;
+}
+
 /* ---- arguments --------------------------------------------------------------------------------------------------- */
 
 static int add(given_list *list, const char *flag, const char *value) {
@@ -331,6 +363,8 @@ static int take_flag(job *j, const char *flag, const char *value) {
         if (strcmp(value, "cpu") && strcmp(value, "interp"))
             return tool_fail("run", "--backend is cpu or interp, not \"%s\"", value);
         j->options.backend = value;
+    } else if (!strcmp(flag, "--show")) {
+        return take_view(j, value);
     } else {
         char *end;
         errno = 0;
@@ -343,7 +377,8 @@ static int take_flag(job *j, const char *flag, const char *value) {
 }
 
 static int take_arguments(job *j, int argc, char **argv) {
-    static const char *const flags[] = {"--input", "--var", "--output", "--save-vars", "--backend", "--threads"};
+    static const char *const flags[] = {"--input",   "--var",     "--output", "--save-vars",
+                                        "--backend", "--threads", "--show"};
     for (int i = 1; i < argc; i++) {
         size_t k = 0;
         while (k < sizeof flags / sizeof *flags && strcmp(argv[i], flags[k])) k++;
@@ -386,11 +421,11 @@ static int run(int argc, char **argv) {
     j.var.at = calloc((size_t)argc, sizeof *j.var.at);
     j.output.at = calloc((size_t)argc, sizeof *j.output.at);
     int bad = !j.input.at || !j.var.at || !j.output.at ? no_memory() : take_arguments(&j, argc, argv);
-    bad = bad || load_graph(&j) || load_values(&j) || compile(&j) || call(&j) || save(&j);
+    bad = bad || load_graph(&j) || load_values(&j) || compile(&j) || call(&j) || show(&j) || save(&j);
     clear(&j);
     return bad ? 2 : 0;
 }
 
 const tool_command tool_run = {"run", run, "run FILE.sn [--input X=x.npy ..]",
                                "a graph on arrays: --input --var NAME=F.npy, --output DIR|NAME=F.npy, --save-vars DIR, "
-                               "--backend cpu|interp, --threads N"};
+                               "--backend cpu|interp, --threads N, --show VIEW"};
