@@ -290,7 +290,7 @@ static started start_sample(const char *llvm) {
     close(to[1]);
     FILE *f = fdopen(to[0], "r");
     while (fgets(text, sizeof text, f)) {
-        s.llvm |= contains(text, "libLLVM") && contains(text, "calling init");
+        s.llvm |= (contains(text, "LLVM") || contains(text, "sinter-llvm")) && contains(text, "calling init");
         s.blas |= contains(text, "blas") && contains(text, "calling init");
         const char *at = strstr(text, "first step done ");
         if (at) s.ms = strtod(at + strlen("first step done "), NULL);
