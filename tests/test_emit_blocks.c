@@ -88,6 +88,51 @@ START_TEST(across_is_the_interpreters) {
 }
 END_TEST
 
+/* Element-wise phases, which are done in stages: `work` operations, an update across, a fold of the points into memory,
+ * a value of each row; rows that begin at lines of 64 bytes and others. */
+static void staged(sn_dtype type, uint32_t tile, uint32_t work) {
+    support_kernel k;
+    support_kernel_init(&k);
+    kn_build *b = &k.b;
+    kn_id n = kn_add_axis(b, KN_POINT, KN_D(0)), c = kn_add_axis(b, KN_LOOP, KN_D(1));
+    kn_id x = kn_add_mem(b, KN_IN, type, KN_D(2), "x"), y = kn_add_mem(b, KN_IN, type, KN_D(2), "y");
+    kn_id w = kn_add_mem(b, KN_IN, type, KN_D(0), "w"), out = kn_add_mem(b, KN_OUT, type, KN_D(2), "out");
+    kn_id var = kn_add_mem(b, KN_INOUT, type, KN_D(2), "var"), part = kn_add_mem(b, KN_PART, type, KN_D(1), "part");
+    kn_access along = access2(x, n, KN_D(1), c, KN_C(1)), w_at = kn_access_of(w), part_at = kn_access_of(part);
+    kn_access var_across = access2(var, c, KN_D(0), n, KN_C(1));
+    kn_access_step(&w_at, n, KN_C(1));
+    kn_access_step(&part_at, c, KN_C(1));
+    kn_part_begin(b, 1, &n, tile, 2, 4);
+    kn_phase_begin(b, 0, 1, &c, c, 16, 1);
+    kn_id vw = kn_load(b, type, w_at), vx = kn_load(b, type, along);
+    kn_id v = mix(b, type, vx, kn_load(b, type, access2(y, n, KN_C(1), c, KN_D(0)))),
+          old = kn_load(b, type, var_across);
+    for (uint32_t i = 0; i < work; i++) v = mix(b, type, i % 2 ? vw : old, v);
+    kn_fold_points(b, type == SN_BOOL ? KP_OR : type == SN_U8 ? KP_MAX : KP_ADD, type, 1u << n, v, KN_NONE, part_at);
+    kn_store(b, access2(out, n, KN_D(1), c, KN_C(1)), v);
+    kn_store(b, var_across, mix(b, type, vx, old));
+    kn_phase_end(b);
+    kn_part_end(b);
+    static const int64_t sizes[][2] = {{0, 5},   {5, 0},   {1, 1},   {7, 33},    {15, 17},  {16, 16},
+                                       {17, 15}, {33, 31}, {48, 64}, {20, 1300}, {130, 19}, {16, 640}};
+    support_case cases[sizeof sizes / sizeof *sizes] = {0};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        cases[i].dim[0] = sizes[i][0];
+        cases[i].dim[1] = sizes[i][1];
+        cases[i].dim[2] = sizes[i][0] * sizes[i][1];
+    }
+    char text[128];
+    snprintf(text, sizeof text, "stages (tile %u, %u operations), %s", tile, work, sn_dtype_name(type));
+    support_emit_check(&k, cases, sizeof cases / sizeof *cases, text);
+    support_kernel_free(&k);
+}
+
+START_TEST(staged_is_the_interpreters) {
+    staged(types[_i], types[_i] == SN_F64 || types[_i] == SN_I64 ? 8 : 16, 8);
+    staged(types[_i], 16, 1);
+}
+END_TEST
+
 /* A runtime index that is the same for the whole block, and one that is not; a guard. None but the first is a block. */
 START_TEST(indices_and_guards) {
     support_kernel k;
@@ -203,6 +248,7 @@ int main(void) {
     Suite *suite = suite_create("emit_blocks");
     TCase *tc = tcase_create("emit_blocks");
     tcase_add_loop_test(tc, across_is_the_interpreters, 0, N_SCHEDULES);
+    tcase_add_loop_test(tc, staged_is_the_interpreters, 0, N_TYPES);
     tcase_add_test(tc, indices_and_guards);
     tcase_add_loop_test(tc, unrolled_is_the_interpreters, 0, N_TYPES);
     tcase_add_loop_test(tc, random_kernels, 0, 5);

@@ -402,6 +402,7 @@ void em_kernel(em *e, const char *symbol) {
     e->value = ARENA_ARRAY(e->arena, em_value, k->n_inst);
     e->acc = ARENA_ARRAY(e->arena, LLVMValueRef *, k->n_inst);
     e->pointer = ARENA_ARRAY(e->arena, em_pointer, k->n_access);
+    e->stage = ARENA_ARRAY(e->arena, em_stage, k->n_access);
     e->aimed = ARENA_ARRAY(e->arena, uint32_t, k->n_access);
 
     em_lines_begin(e, symbol);

@@ -46,6 +46,11 @@ typedef struct {
     uint32_t nr;
 } em_pointer;
 
+/* What stands for an access in llvm_emit_stage.c. */
+typedef struct {
+    LLVMValueRef buffer, at; /* at: NULL where the access goes to its memory */
+} em_stage;
+
 /* Where in its phase an instruction runs. */
 enum { EM_AT_CHUNK = -1, EM_AT_POINT = 0 }; /* else: inside so many loops */
 typedef struct {
@@ -87,6 +92,7 @@ typedef struct {
     em_value *value;     /* of each instruction */
     LLVMValueRef **acc;  /* accumulators (allocas) of each FOLD */
     em_pointer *pointer; /* of each access */
+    em_stage *stage;     /* of each access */
     uint32_t *aimed;     /* of each access: last round of em_aim_loop that moved it */
     uint32_t aim_round;
     kn_id last_point; /* axis, or KN_NONE */
@@ -178,6 +184,12 @@ void em_emit_chunk_level(em *e);                   /* what the tile phases need 
 void em_begin_phase(em *e, const kn_phase *phase); /* sets the fields that depend on the phase */
 void em_emit_phase(em *e, const kn_phase *phase);
 
+/* The instructions of one level; a round of the innermost loop at index i. For llvm_emit_stage.c. */
+void em_emit_level(em *e, int level, int after);
+void em_emit_round(em *e, LLVMValueRef i);
+/* Operands, index and guard of an instruction: returns their number. */
+int em_operands(const em *e, const kn_inst *in, kn_id operand[5]);
+
 uint32_t em_bit(kn_id axis); /* the set of one axis; empty for KN_NONE */
 /* First and next instance over a set of axes in the current phase: for (em_at at = {0}; ..; em_next(..)). */
 uint32_t em_instances(const em *e, uint32_t axes);
@@ -233,6 +245,19 @@ LLVMValueRef em_to_memory(em *e, const kn_access *a, LLVMValueRef value, uint32_
 /* em_load_all and em_store_all where the lanes lie apart but copies side by side; 0 where they do not. */
 int em_load_blocks(em *e, kn_id access, uint32_t over, uint32_t lanes, LLVMValueRef *value);
 int em_store_blocks(em *e, kn_id access, uint32_t over, uint32_t lanes, const LLVMValueRef *value);
+
+/* Is the access one whose lanes lie apart but the points of a tile side by side, and which is always moved in blocks?
+ */
+int em_is_tile_block(em *e, kn_id access, uint32_t over, uint32_t lanes);
+
+/* ---- llvm_emit_stage.c --------------------------------------------------------------------------------------------
+ */
+
+/* Emits what the phase does, in stages where that is possible and better, else by direct. */
+void em_emit_body(em *e, void (*direct)(em *e));
+/* A vector of the row that is being done. */
+LLVMValueRef em_staged_load(em *e, const kn_inst *in);
+void em_staged_store(em *e, const kn_inst *in, LLVMValueRef value);
 
 /* ---- llvm_emit_fold.c ---------------------------------------------------------------------------------------------
  */

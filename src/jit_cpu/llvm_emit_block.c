@@ -266,3 +266,8 @@ int em_store_blocks(em *e, kn_id access, uint32_t over, uint32_t lanes, const LL
     while (em_next(e, over, &at));
     return 1;
 }
+
+int em_is_tile_block(em *e, kn_id access, uint32_t over, uint32_t lanes) {
+    block b;
+    return find_block(e, &e->k->access[access], over, lanes, 1, &b) && b.is_tile;
+}

@@ -92,7 +92,7 @@ static uint32_t run_axes(const em *e, const kn_inst *in) {
     return axes;
 }
 
-static int for_operands(const em *e, const kn_inst *in, kn_id operand[5]) {
+int em_operands(const em *e, const kn_inst *in, kn_id operand[5]) {
     int n = 0;
     for (int i = 0; i < 3; i++)
         if (in->a[i] != KN_NONE) operand[n++] = in->a[i];
@@ -111,7 +111,7 @@ static int is_chunk_level(const em *e, kn_id id) {
     if (in->kind == KI_STORE) return 0;
     if (in->kind == KI_LOAD && e->k->mem[e->k->access[in->acc].mem].space != KN_IN) return 0;
     kn_id operand[5];
-    for (int n = for_operands(e, in, operand); n-- > 0;)
+    for (int n = em_operands(e, in, operand); n-- > 0;)
         if (e->run[operand[n]].level != EM_AT_CHUNK && !e->run[operand[n]].at_entry) return 0;
     return 1;
 }
@@ -130,7 +130,7 @@ static void place_instruction(em *e, const kn_phase *phase, kn_id id) {
     for (int8_t l = 0; l < phase->n_loop; l++)
         if (run->axes & em_bit(phase->loop[l])) run->level = (int8_t)(l + 1);
     kn_id operand[5];
-    for (int n = for_operands(e, in, operand); n-- > 0;) {
+    for (int n = em_operands(e, in, operand); n-- > 0;) {
         kn_id o = operand[n];
         if (o < phase->first) continue;
         if (e->run[o].after || em_is_loop_fold(e, &e->k->inst[o])) run->after = 1;
@@ -208,7 +208,13 @@ static LLVMValueRef named(LLVMValueRef value, kn_id id) {
 static void emit_instruction(em *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
     em_line_of(e, id);
-    if (in->kind == KI_STORE) {
+    if (in->acc != KN_NONE && e->stage[in->acc].at) {
+        const em_at first = {0};
+        if (in->kind == KI_STORE)
+            em_staged_store(e, in, em_get(e, in->a[0], &first, e->width));
+        else
+            em_new_value(e, id, in->over, e->width)->at[0] = named(em_staged_load(e, in), id);
+    } else if (in->kind == KI_STORE) {
         uint32_t lanes = em_lanes(e, in->over);
         LLVMValueRef *value = ARENA_ARRAY(e->arena, LLVMValueRef, em_instances(e, in->over));
         em_at at = {0};
@@ -232,7 +238,7 @@ static void emit_instruction(em *e, kn_id id) {
     }
 }
 
-static void emit_level(em *e, int level, int after) {
+void em_emit_level(em *e, int level, int after) {
     for (kn_id i = e->phase->first; i < e->phase->end; i++)
         if (e->run[i].level == level && e->run[i].after == after) emit_instruction(e, i);
 }
@@ -245,11 +251,11 @@ static void name_of(const em *e, char text[40], kn_id axis, const char *suffix) 
 }
 
 /* One round of the innermost loop, at index i. */
-static void emit_round(em *e, LLVMValueRef i) {
+void em_emit_round(em *e, LLVMValueRef i) {
     int level = e->phase->n_loop;
     e->index[e->inner] = i;
     em_pointer *saved = em_aim_loop(e, e->inner, level);
-    emit_level(e, level, 0);
+    em_emit_level(e, level, 0);
     em_line_of_phase(e);
     em_aim_back(e, saved);
 }
@@ -266,7 +272,7 @@ static void emit_ragged_round(em *e, LLVMValueRef i, LLVMValueRef left) {
             e->loop_offset[u] = LLVMBuildSelect(e->b, e->loop_present[u], em_i64(e, u), last, "");
         }
     }
-    emit_round(e, i);
+    em_emit_round(e, i);
     memset(e->loop_mask, 0, sizeof e->loop_mask);
     memset(e->loop_present, 0, sizeof e->loop_present);
     memset(e->loop_offset, 0, sizeof e->loop_offset);
@@ -283,7 +289,7 @@ static void emit_inner_loop(em *e) {
     LLVMValueRef n = em_size(e, extent), zero = em_i64(e, 0);
     int is_const = extent.dim == KN_NONE;
     if (is_const && extent.k == step) {
-        emit_round(e, zero);
+        em_emit_round(e, zero);
         return;
     }
     if (e->tile_n && extent.k % step != 0 && e->phase->end - e->phase->first > ONE_BODY) {
@@ -299,7 +305,7 @@ static void emit_inner_loop(em *e) {
     if (!is_const || extent.k > step) {
         name_of(e, name, e->inner, "");
         em_loop loop = em_loop_begin(e, name, zero, whole, em_i64(e, step));
-        emit_round(e, loop.index);
+        em_emit_round(e, loop.index);
         em_loop_end(e, &loop);
     }
     if (extent.k % step == 0) return;
@@ -321,7 +327,7 @@ static void emit_nest(em *e, int level) {
     em_loop loop = em_loop_begin(e, name, em_i64(e, 0), em_size(e, e->k->axis[axis].extent), em_i64(e, 1));
     e->index[axis] = loop.index;
     em_pointer *saved = em_aim_loop(e, axis, level + 1);
-    emit_level(e, level + 1, 0);
+    em_emit_level(e, level + 1, 0);
     em_line_of_phase(e);
     emit_nest(e, level + 1);
     em_aim_back(e, saved);
@@ -371,17 +377,10 @@ void em_begin_phase(em *e, const kn_phase *phase) {
     e->ilp = phase->ilp;
 }
 
-void em_emit_phase(em *e, const kn_phase *phase) {
-    em_begin_phase(e, phase);
-    em_line_of_phase(e);
-    if (!phase->at_entry)
-        for (kn_id i = phase->first; i < phase->end; i++) {
-            kn_id operand[5];
-            for (int n = for_operands(e, &e->k->inst[i], operand); n-- > 0;)
-                if (operand[n] < phase->first) convert_value(e, operand[n]);
-        }
+static void emit_body(em *e) {
+    const kn_phase *phase = e->phase;
     em_aim(e, phase->first, phase->end, EM_AT_POINT);
-    emit_level(e, EM_AT_POINT, 0);
+    em_emit_level(e, EM_AT_POINT, 0);
     if (phase->n_loop) {
         for (kn_id i = phase->first; i < phase->end; i++)
             if (em_is_loop_fold(e, &e->k->inst[i])) {
@@ -396,7 +395,19 @@ void em_emit_phase(em *e, const kn_phase *phase) {
                 em_loop_fold_end(e, i);
             }
     }
-    emit_level(e, EM_AT_POINT, 1);
+    em_emit_level(e, EM_AT_POINT, 1);
+}
+
+void em_emit_phase(em *e, const kn_phase *phase) {
+    em_begin_phase(e, phase);
+    em_line_of_phase(e);
+    if (!phase->at_entry)
+        for (kn_id i = phase->first; i < phase->end; i++) {
+            kn_id operand[5];
+            for (int n = em_operands(e, &e->k->inst[i], operand); n-- > 0;)
+                if (operand[n] < phase->first) convert_value(e, operand[n]);
+        }
+    em_emit_body(e, emit_body);
 }
 
 void em_emit_chunk_level(em *e) {
@@ -406,6 +417,6 @@ void em_emit_chunk_level(em *e) {
         em_begin_phase(e, phase);
         em_line_of_phase(e);
         em_aim(e, phase->first, phase->end, EM_AT_CHUNK);
-        emit_level(e, EM_AT_CHUNK, 0);
+        em_emit_level(e, EM_AT_CHUNK, 0);
     }
 }
