@@ -40,7 +40,7 @@ START_TEST(context_options) {
     options.struct_size = 0;
     options.backend = "abacus";
     ck_assert_int_eq(sn_context_new(&options, &ctx), SN_ERR_ARGUMENT);
-    ck_assert_str_eq(last_log, "there is no backend \"abacus\": use \"cpu\" or \"interp\"");
+    ck_assert_str_eq(last_log, "there is no backend \"abacus\": use \"cpu\", \"gpu\" or \"interp\"");
     options.backend = "interp";
     options.threads = -1;
     ck_assert_int_eq(sn_context_new(&options, &ctx), SN_ERR_ARGUMENT);

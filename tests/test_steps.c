@@ -81,7 +81,7 @@ static void expect_w(const walk *k, const float want[COLUMNS]) {
     ck_assert_float_eq(k->sum, sum);
 }
 
-static const char *const backends[] = {"interp", "cpu"};
+static const char *const backends[] = {"interp", "cpu", "gpu"}; /* the GPU is the stand-in */
 
 START_TEST(counts_as_single_calls_do) {
     walk k = walk_open(backends[_i]);
@@ -111,6 +111,14 @@ START_TEST(counts_as_single_calls_do) {
     ck_assert_int_eq(sn_call_run(k.call), SN_OK);
     walk_host(want, scale, 3, 1);
     expect_w(&k, want);
+
+    /* Many at a time. */
+    scale = 1;
+    for (int64_t n = 15; n < 51; n += 7) {
+        ck_assert_int_eq(sn_call_run_steps(k.call, 1, -3, n), SN_OK);
+        walk_host(want, scale, -3, n);
+        expect_w(&k, want);
+    }
 
     /* No step writes nothing. */
     k.sum = -1;
@@ -393,7 +401,7 @@ int main(void) {
     Suite *suite = suite_create("steps");
     TCase *tests = tcase_create("steps");
     suite_add_tcase(suite, tests);
-    tcase_add_loop_test(tests, counts_as_single_calls_do, 0, 2);
+    tcase_add_loop_test(tests, counts_as_single_calls_do, 0, 3);
     tcase_add_test(tests, all_or_nothing);
     tcase_add_test(tests, nobody_sees_between);
     tcase_add_loop_test(tests, batches_on_the_device, 0, 2);

@@ -34,11 +34,46 @@ typedef struct {
     void *c;
 } be_gemm;
 
+/* What backends have whose memory the host cannot touch. Work is put in order and runs on its own time. A call takes a
+ * turn, from begin to finish, which one thread has at a time; a failure in it (as of a launch) is kept, what follows it
+ * is left out, and finish waits for all and returns it. */
+typedef struct be_recording be_recording; /* work that can be started again as a whole */
+typedef struct {
+    sn_status (*begin)(be_device *dev, base_trap *err);
+    sn_status (*finish)(be_device *dev, base_trap *err);
+
+    /* Copies, in a turn. Host memory of write and read has to stay until finish. */
+    void (*write)(be_device *dev, void *to, const void *from, size_t n);
+    void (*read)(be_device *dev, void *to, const void *from, size_t n);
+    void (*copy)(be_device *dev, void *to, const void *from, size_t n);
+    void (*clear)(be_device *dev, void *to, size_t n); /* to zeros */
+    /* Host memory that is quick to copy from and to. */
+    void *(*staging_alloc)(be_device *dev, size_t bytes);
+    void (*staging_free)(be_device *dev, void *p);
+
+    /* Before a launch with these dims: what it needs of the device, so that it cannot fail for lack of it. */
+    sn_status (*prepare)(be_device *dev, const be_exec *exec, const kn_launch *launch, const int64_t *n_chunks,
+                         base_trap *err);
+
+    /* In a turn: what is launched, multiplied and copied between record and recorded is kept and not run. *at: NULL, or
+     * a recording to be replaced. age: recordings made at another age of the device must not be replayed. */
+    void (*record)(be_device *dev);
+    void (*recorded)(be_device *dev, be_recording **at);
+    void (*replay)(be_device *dev, be_recording *recording);
+    void (*forget)(be_device *dev, be_recording *recording); /* NULL is fine */
+    uint64_t (*age)(const be_device *dev);
+
+    /* In a turn: notes the time on the device; elapsed waits, and tells the ns between mark i and the next. */
+    void (*mark)(be_device *dev, uint32_t i);
+    uint64_t (*elapsed)(be_device *dev, uint32_t i);
+} be_remote;
+
 /* Functions that return sn_status put a sentence into err on failure. All may be called from several threads at once.
  */
 typedef struct {
     const char *name;
-    double split_ns; /* launches estimated below this run on one thread, others on what is free; 0: all on one */
+    kn_machine machine; /* what its kernels are scheduled for */
+    double split_ns;    /* launches estimated below this run on one thread, others on what is free; 0: all on one */
     sn_status (*open)(const be_options *options, be_device **out, base_trap *err);
     void (*close)(be_device *dev); /* NULL is fine */
 
@@ -50,8 +85,10 @@ typedef struct {
     sn_status (*compiler)(be_device *dev, char text[BE_COMPILER_MAX], base_trap *err);
     /* Bytes of a kernel (kn_encode) to a blob that can be loaded, now or by another process with the same target. */
     sn_status (*compile)(be_device *dev, const void *kernel, size_t n, be_blob *out, base_trap *err);
-    /* Generated code as text; what: "llvm", "asm". Appends to out. "llvm lines", "asm lines" and "object lines" (the
-     * bytes of an object) tell besides for which line of kn_print each instruction is. */
+    /* Generated code as text; what: one of texts ("llvm", "asm" or "cuda", "ptx"; NULL at the end; texts NULL: there
+     * are none). Appends to out. "llvm lines", "asm lines" and "object lines" (the bytes of an object) tell besides for
+     * which line of kn_print each instruction is. */
+    const char *const *texts;
     sn_status (*text)(be_device *dev, const void *kernel, size_t n, const char *what, base_strbuf *out, base_trap *err);
     /* kernel must outlive the exec. name is for debuggers and profilers. */
     sn_status (*load)(be_device *dev, const kn_kernel *kernel, const void *blob, size_t n, const char *name,
@@ -71,10 +108,13 @@ typedef struct {
     /* Memory that launches can reach, 64-byte aligned. */
     void *(*alloc)(be_device *dev, size_t bytes);
     void (*free)(be_device *dev, void *p, size_t bytes);
+
+    const be_remote *remote; /* NULL: memory is the host's, and a launch is done when it returns */
 } be_backend;
 
 extern const be_backend be_interp; /* the kernel interpreter: an oracle, and where no compiler can be had */
 extern const be_backend be_null;   /* compiles and loads nothing, runs nothing: for tests of what lies above */
 extern const be_backend be_cpu;    /* LLVM, own loader, BLAS, threads (src/jit_cpu) */
+extern const be_backend be_gpu;    /* NVRTC, the CUDA driver, cuBLASLt (src/jit_gpu) */
 
 #endif

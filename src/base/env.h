@@ -8,9 +8,9 @@
 #define BASE_ENV_MAP(X)                                                                                                \
     X(SINTER_LOG, 0, "off, error, warn (default), info, debug: messages to the log")                                   \
     X(SINTER_DUMP, 0,                                                                                                  \
-      "comma list of graph, opt, fuse, kernel, program, llvm, asm, or all: printed to the log at compile")             \
+      "comma list of graph, opt, fuse, kernel, program, llvm, asm, cuda, ptx, or all: printed to the log at compile")  \
     X(SINTER_VERIFY, 0, "1: verify after every pass and every kernel (always on in debug builds)")                     \
-    X(SINTER_BACKEND, 0, "cpu (default) or interp, where the context option does not say")                             \
+    X(SINTER_BACKEND, 0, "cpu (default), gpu or interp, where the context option does not say")                        \
     X(SINTER_THREADS, 0, "number of threads, where the context option does not say")                                   \
     X(SINTER_FUSE, 0, "0: every node in a kernel of its own (for comparing)")                                          \
     X(SINTER_LOADER, 0, "own (default) or orc: who links compiled objects")                                            \
@@ -18,11 +18,13 @@
     X(SINTER_PERF, 0, "1: write /tmp/perf-PID.map, so that perf names kernels")                                        \
     X(SINTER_LLVM, 1, "path of libsinter-llvm.so, where it does not lie beside libsinter.so")                          \
     X(SINTER_BLAS, 1, "path of the CBLAS library to open instead of OpenBLAS")                                         \
+    X(SINTER_CUDA_PATH, 1, "folders, with colons between, of libcuda, NVRTC and cuBLAS, instead of the usual ones")    \
     X(SINTER_CACHE, 0, "off, ro, rw (default), strict or only: what is done with kernels kept on disk")                \
     X(SINTER_CACHE_DIR, 1, "folder of the kernels kept on disk")                                                       \
     X(SINTER_CACHE_MAX, 0, "bytes that they may take (256M; K, M and G are understood; 0: any number)")                \
     X(XDG_CACHE_HOME, 1, "its folder sinter is used where SINTER_CACHE_DIR is not set")                                \
-    X(HOME, 1, "its folder .cache/sinter is used where neither is set")
+    X(HOME, 1, "its folder .cache/sinter is used where neither is set")                                                \
+    X(VIRTUAL_ENV, 1, "NVIDIA's Python wheels are looked for in it")
 
 typedef enum base_env_var {
 #define BASE_ENV_ITEM(name, path, doc) BASE_ENV_##name,

@@ -129,7 +129,8 @@ typedef struct {
     ir_graph *g;
     const ir_roots *roots;
     base_arena *arena;
-    int fuse;         /* 0: no joining */
+    int fuse; /* 0: no joining */
+    kn_machine machine;
     fu_node *node;    /* per graph node */
     uint32_t *parent; /* union-find over slots */
     uint32_t *owner;  /* node of a slot */

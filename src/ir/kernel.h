@@ -178,6 +178,9 @@ typedef struct {
     const uint32_t *made_for;
 } kn_kernel;
 
+/* What a kernel is scheduled for. Any reader runs any kernel, as far as its limits allow. */
+typedef enum { KN_FOR_CPU, KN_FOR_GPU } kn_machine;
+
 /* What a launch passes. mem[i] for ROW memories is ignored. The machine code of a kernel on the CPU is
  *     void k(const kn_launch *, uint32_t part, int64_t chunk0, int64_t chunk1, void *scratch)
  * It calls nothing. scratch has kn_scratch_bytes, aligned to 64, and belongs to the calling thread for the call. */
@@ -219,6 +222,26 @@ kn_id kn_phase_of(const kn_kernel *k, kn_id inst);
 uint32_t kn_derive_over(const kn_kernel *k, const kn_inst *inst);
 /* Set of the kernel's axes with that role. */
 uint32_t kn_axes_with(const kn_kernel *k, kn_role role);
+
+/* ---- kernel_place.c
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+/* Where in its part an instruction runs, for code generators. */
+enum { KN_AT_CHUNK = -1, KN_AT_POINT = 0 }; /* else: inside so many loops of its phase */
+typedef struct {
+    uint32_t axes; /* it runs over these: what it and its access vary over, and the loops and points it folds */
+    int8_t level;
+    uint8_t at_entry;
+    uint8_t after; /* at the point, but after the loops: needs the result of a fold over them */
+} kn_place;
+/* Fills place[] for the instructions of a part. An instruction of a tile phase whose value is the same for all tiles of
+ * the chunk, and that reads nothing the tile may change, is at the chunk. */
+void kn_place_part(const kn_kernel *k, const kn_part *part, kn_place *place);
+/* The operands of an instruction with those of its access, earlier instructions all; returns how many. */
+int kn_operands(const kn_kernel *k, const kn_inst *inst, kn_id operand[5]);
+int kn_is_loop_fold(const kn_kernel *k, const kn_inst *inst);
+int kn_is_point_fold(const kn_inst *inst);
 
 /* ---- encode.c: bytes and back ------------------------------------------------------------------------------------ */
 

@@ -194,6 +194,10 @@ void kn_part_begin(kn_build *b, uint32_t n_point, const kn_id *point, uint32_t t
     *base_vec_push(&b->part, b->arena) = part;
 }
 
+void kn_part_team(kn_build *b, uint32_t team) {
+    b->part.at[b->part.n - 1].team = (uint16_t)(team <= KN_MAX_WIDTH ? team : 0);
+}
+
 void kn_phase_begin(kn_build *b, int at_entry, uint32_t n_loop, const kn_id *loop, kn_id lanes, uint32_t width,
                     uint32_t ilp) {
     next_id(b, b->phase.n, "phases");

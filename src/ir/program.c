@@ -435,9 +435,9 @@ static void compile(void *arg) {
     a->result = p;
 }
 
-pg_program *pg_compile(ir_graph *g, const ir_roots *roots, int fuse) {
+pg_program *pg_compile(ir_graph *g, const ir_roots *roots, int fuse, kn_machine machine) {
     fu_state *s = ARENA_NEW(&g->arena, fu_state);
-    *s = (fu_state){.g = g, .roots = roots, .arena = &g->arena, .fuse = fuse};
+    *s = (fu_state){.g = g, .roots = roots, .arena = &g->arena, .fuse = fuse, .machine = machine};
     base_strbuf fuse_text;
     base_strbuf_init(&s->why, g->arena.alloc);
     base_strbuf_init(&fuse_text, g->arena.alloc);

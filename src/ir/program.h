@@ -62,7 +62,7 @@ typedef struct {
 
 /* Fuses, lowers and orders an optimised graph. Everything is in g's arena. Under g's trap. fuse 0: a kernel per node.
  */
-pg_program *pg_compile(ir_graph *g, const ir_roots *roots, int fuse);
+pg_program *pg_compile(ir_graph *g, const ir_roots *roots, int fuse, kn_machine machine);
 
 /* names.c: the user's name of a node: its label, the name of an input or variable, that of what it only moves; else,
  * where operands have a name, the operator over them: "tanh(z1)". Nothing where there is none. */

@@ -1,6 +1,8 @@
 /* How a part runs: the order of the loops of each phase, its vector axis, width and accumulators; the tile and the
  * grain of the part. A function of the graph alone: estimates take FU_NOMINAL for symbolic extents. */
-#include "ir/lower.h"
+#include "ir/schedule.h"
+
+#include <string.h>
 
 enum {
     LOOP_WIDTH = 16,        /* elements of a vector along a loop */
@@ -114,8 +116,7 @@ static void measure(traffic *t, lw_part *p, uint32_t phase) {
         }
 }
 
-/* Nominal extent of a kernel axis. */
-static double extent_of(const lw_part *p, kn_id axis) {
+double lw_extent(const lw_part *p, kn_id axis) {
     for (uint32_t i = 0; i < p->n_axis; i++)
         if (p->axis[i].axis == axis) {
             int64_t n;
@@ -153,7 +154,7 @@ static uint32_t accumulators(double prims) { return prims <= LIGHT_BODY ? 4 : pr
 
 /* Much is contiguous along the loop and much along the points: blocks of both. */
 static int in_blocks(const lw_part *p, const traffic *t, kn_id inner, kn_id point) {
-    return inner != KN_NONE && point != KN_NONE && extent_of(p, point) >= FU_BLOCK_EXTENT &&
+    return inner != KN_NONE && point != KN_NONE && lw_extent(p, point) >= FU_BLOCK_EXTENT &&
            t->across[inner][point] >= FU_BLOCK_BYTES && t->across[point][inner] >= FU_BLOCK_BYTES;
 }
 
@@ -165,7 +166,7 @@ static uint32_t block_tile(const traffic *t, kn_id inner, kn_id point, double pr
 }
 
 /* Nominal bytes that each chunk leaves to be combined. */
-static double partial_bytes(const lw_part *p) {
+double lw_partial_bytes(const lw_part *p) {
     double bytes = 0;
     for (uint32_t i = 0; i < p->group->member.n; i++)
         if (p->s->node[p->group->member.at[i]].is_exit) bytes += fu_bytes(p->s, p->group->member.at[i]);
@@ -173,7 +174,7 @@ static double partial_bytes(const lw_part *p) {
 }
 
 /* Partials are combined in chunk order: one accumulator, no lanes along the chunks. */
-static int over_chunks(const lw_part *p, const lw_phase *phase) {
+int lw_over_chunks(const lw_part *p, const lw_phase *phase) {
     for (uint32_t k = 0; k < p->n_chunks; k++)
         if (phase->nest >> p->chunks[k].axis & 1) return 1;
     return 0;
@@ -193,8 +194,27 @@ static void add_flops(lw_part *p) {
     }
 }
 
+/* On a GPU the loops' order is the same; the rest is decided there. */
+static void schedule_gpu(lw_part *p, kn_id point) {
+    lw_traffic *of = ARENA_ARRAY(p->s->arena, lw_traffic, p->phase.n);
+    for (uint32_t i = 0; i < p->phase.n; i++) {
+        traffic t;
+        measure(&t, p, i);
+        order_loops(&p->phase.at[i], &t);
+        memcpy(of[i].bytes, t.bytes, sizeof t.bytes);
+        of[i].prims = t.prims;
+    }
+    lw_schedule_gpu(p, of, point);
+    add_flops(p);
+}
+
 void lw_schedule(lw_part *p) {
     kn_id point = last_point(p);
+    p->team = 1;
+    if (p->s->machine == KN_FOR_GPU) {
+        schedule_gpu(p, point);
+        return;
+    }
     traffic *t = ARENA_ARRAY(p->s->arena, traffic, p->phase.n);
     int loop_lanes = 0, tile_phases = 0;
     const traffic *block = NULL; /* of a phase that reads or writes in blocks */
@@ -205,11 +225,11 @@ void lw_schedule(lw_part *p) {
         measure(&t[i], p, i);
         order_loops(phase, &t[i]);
         double work = t[i].prims + 1;
-        for (uint32_t k = 0; k < phase->n_loop; k++) work *= extent_of(p, phase->loop[k]);
+        for (uint32_t k = 0; k < phase->n_loop; k++) work *= lw_extent(p, phase->loop[k]);
         if (!phase->entry) ns += work * NS_PER_PRIM;
         tile_phases += !phase->entry;
         kn_id inner = phase->n_loop ? phase->loop[phase->n_loop - 1] : KN_NONE;
-        int long_loop = inner != KN_NONE && extent_of(p, inner) >= LOOP_WIDTH && !over_chunks(p, phase);
+        int long_loop = inner != KN_NONE && lw_extent(p, inner) >= LOOP_WIDTH && !lw_over_chunks(p, phase);
         int blocks = long_loop && !phase->entry && in_blocks(p, &t[i], inner, point);
         int prefer_loop = long_loop && (phase->entry || blocks || t[i].bytes[inner] >= t[i].bytes[point]);
         if (prefer_loop) phase->lanes = inner;
@@ -221,7 +241,7 @@ void lw_schedule(lw_part *p) {
     }
     p->tile = 1;
     if (point != KN_NONE && tile_phases) {
-        double extent = extent_of(p, point);
+        double extent = lw_extent(p, point);
         double prims = 0; /* with copies by unrolling: few loops, few values alive */
         for (uint32_t i = 0; i < p->phase.n; i++) prims += p->phase.at[i].entry ? 0 : t[i].prims;
         if (block)
@@ -234,10 +254,10 @@ void lw_schedule(lw_part *p) {
     for (uint32_t i = 0; i < p->phase.n; i++) {
         lw_phase *phase = &p->phase.at[i];
         kn_id inner = phase->n_loop ? phase->loop[phase->n_loop - 1] : KN_NONE;
-        int chunks = over_chunks(p, phase);
+        int chunks = lw_over_chunks(p, phase);
         if (phase->lanes != KN_NONE)
             phase->width = LOOP_WIDTH;
-        else if (!phase->entry && loop_lanes && inner != KN_NONE && extent_of(p, inner) >= LOOP_WIDTH && !chunks) {
+        else if (!phase->entry && loop_lanes && inner != KN_NONE && lw_extent(p, inner) >= LOOP_WIDTH && !chunks) {
             phase->lanes = inner; /* mixed parts: vectors along loops, the few points as copies */
             phase->width = LOOP_WIDTH;
         } else if (!phase->entry && p->tile > 1) {
@@ -247,7 +267,7 @@ void lw_schedule(lw_part *p) {
         if (has_fold(p, i) && !chunks && !block) phase->ilp = accumulators(t[i].prims); /* a block has copies enough */
     }
     double per_tile = ns * p->tile;
-    double partial = partial_bytes(p), chunk = CHUNK_NS + partial * PARTIAL_NS_PER_BYTE;
+    double partial = lw_partial_bytes(p), chunk = CHUNK_NS + partial * PARTIAL_NS_PER_BYTE;
     double grain = per_tile > 0 ? chunk / per_tile : chunk;
     p->grain = grain < 1 ? 1 : grain > 1 << 20 ? 1 << 20 : (uint32_t)grain;
     p->max_chunks = partial > 0 ? MAX_PARTIAL_CHUNKS : MAX_CHUNKS;

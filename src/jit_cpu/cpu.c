@@ -283,6 +283,8 @@ static void cpu_launch(be_device *dev, be_exec *exec, const kn_launch *launch, c
 
 static void cpu_gemm(be_device *dev, const be_gemm *gemm) { cpu_blas_gemm(dev->blas, gemm); }
 
+static const char *const cpu_texts[] = {"llvm", "asm", NULL};
+
 const be_backend be_cpu = {
     .name = "cpu",
     .split_ns = CPU_SHORT_NS,
@@ -291,6 +293,7 @@ const be_backend be_cpu = {
     .target = cpu_target,
     .compiler = cpu_compiler_text,
     .compile = cpu_compile,
+    .texts = cpu_texts,
     .text = cpu_text,
     .load = cpu_load,
     .unload = cpu_unload,

@@ -44,6 +44,7 @@ static void carve_all(sn_call *call, carver *c) {
     call->temp_bytes = carve(c, p->n_temp, sizeof *call->temp_bytes);
     call->temp_offset = carve(c, p->n_temp, sizeof *call->temp_offset);
     call->plan_scratch = carve(c, 4 * (size_t)p->n_temp, sizeof *call->plan_scratch);
+    call->remote.offset = carve(c, n_slot, sizeof *call->remote.offset);
     void **mem = carve(c, f->n_mem, sizeof *mem);
     int64_t *dim = carve(c, f->n_dim, sizeof *dim);
     int64_t *chunks = carve(c, f->n_part, sizeof *chunks);
@@ -118,6 +119,7 @@ void rt_call_destroy(sn_call *call) {
     }
     pthread_mutex_unlock(&f->lock);
     if (call->arena) f->ctx->backend->free(f->ctx->device, call->arena, call->arena_cap);
+    rt_remote_free(call);
     base_free(&f->ctx->alloc, call->block, call->block_bytes);
     base_free(&f->ctx->alloc, call, sizeof *call);
 }
@@ -256,19 +258,13 @@ static uint64_t clock_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Adds to a counter that only this thread writes and others may read. */
-static void count_up(_Atomic uint64_t *at, uint64_t by) {
-    atomic_store_explicit(at, atomic_load_explicit(at, memory_order_relaxed) + by, memory_order_relaxed);
-}
-
 static void run_timed(sn_call *call) {
     const sn_function *f = call->function;
     uint64_t before = clock_ns();
     for (uint32_t i = 0; i < f->program->n_step; i++) {
         run_step(f->ctx, &call->step[i]);
         uint64_t after = clock_ns();
-        count_up(&call->count[i].samples, 1);
-        count_up(&call->count[i].ns, after - before);
+        rt_count_time(&call->count[i], after - before);
         before = after;
     }
 }
@@ -284,17 +280,31 @@ static void run_once(sn_call *call) {
     atomic_store_explicit(&call->runs, run + 1, memory_order_relaxed);
 }
 
+/* Runs a ready call n times; counting: what its input number `input` is bound to is one more each time. */
+static sn_status run(sn_call *call, int counting, size_t input, int64_t n) {
+    const sn_function *f = call->function;
+    sn_status status = SN_OK;
+    if (f->n_held) lock_variables(f);
+    if (f->ctx->backend->remote) {
+        status = rt_remote_run(call, counting, input, n);
+    } else {
+        run_once(call);
+        for (int64_t left = n - 1; left; left--) {
+            call->count_at++;
+            run_once(call);
+        }
+    }
+    if (f->n_held) unlock_variables(f);
+    return status;
+}
+
 sn_status sn_call_run(sn_call *call) {
     if (!call) return SN_ERR_ARGUMENT;
     if (call->state != RT_READY) {
         sn_status status = prepare(call);
         if (status) return status;
     }
-    const sn_function *f = call->function;
-    if (f->n_held) lock_variables(f);
-    run_once(call);
-    if (f->n_held) unlock_variables(f);
-    return SN_OK;
+    return run(call, 0, 0, 1);
 }
 
 static sn_status check_steps(sn_call *call, size_t input, int64_t first, int64_t n) {
@@ -319,7 +329,6 @@ sn_status sn_call_run_steps(sn_call *call, size_t input, int64_t first, int64_t 
     if (!call) return SN_ERR_ARGUMENT;
     sn_status status = check_steps(call, input, first, n);
     if (status) return status;
-    const sn_function *f = call->function;
     const sn_tensor was = call->tensor[input];
     const uint8_t was_bound = call->bound[input];
     call->count_at = first;
@@ -328,13 +337,7 @@ sn_status sn_call_run_steps(sn_call *call, size_t input, int64_t first, int64_t 
     if (call->state == RT_READY) call->state = RT_POINTERS;
     status = prepare(call);
     if (!status && n) {
-        if (f->n_held) lock_variables(f);
-        run_once(call);
-        for (int64_t left = n - 1; left; left--) {
-            call->count_at++;
-            run_once(call);
-        }
-        if (f->n_held) unlock_variables(f);
+        status = run(call, 1, input, n);
     }
     call->tensor[input] = was;
     call->bound[input] = was_bound;

@@ -3,6 +3,7 @@
 #define RUNTIME_CALL_H
 
 #include "runtime/function.h"
+#include "runtime/remote.h"
 
 /* What has to be done before the next run. */
 typedef enum {
@@ -48,11 +49,20 @@ struct sn_call {
     uint32_t *plan_scratch;
     void *arena; /* temporaries; the backend's memory */
     size_t arena_cap, arena_used;
-    rt_count *count; /* of each step */
+    rt_remote remote; /* where the backend has memory of its own */
+    rt_count *count;  /* of each step */
     _Atomic uint64_t runs;
     void *block; /* of all arrays above */
     size_t block_bytes;
 };
+
+/* Adds a timed run to a counter that only this thread writes and others may read. */
+static inline void rt_count_time(rt_count *count, uint64_t ns) {
+    uint64_t samples = atomic_load_explicit(&count->samples, memory_order_relaxed);
+    uint64_t sum = atomic_load_explicit(&count->ns, memory_order_relaxed);
+    atomic_store_explicit(&count->samples, samples + 1, memory_order_relaxed);
+    atomic_store_explicit(&count->ns, sum + ns, memory_order_relaxed);
+}
 
 /* call.c: frees a call of the idle list; such calls hold no reference to their function. */
 void rt_call_destroy(sn_call *call);

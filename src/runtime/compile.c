@@ -12,6 +12,7 @@
 #include "base/env.h"
 #include "ir/infer.h"
 #include "runtime/function.h"
+#include "runtime/remote.h"
 
 static double now_ms(void) {
     struct timespec now;
@@ -122,7 +123,7 @@ static void to_program(void *arg) {
         base_fail(&g->trap, SN_ERR_INTERNAL, "the passes changed the number of inputs or outputs");
     f->n_input = g->input.n;
     keep_checks(f);
-    f->program = pg_compile(g, &f->roots, base_env_int(BASE_ENV_SINTER_FUSE, 1) != 0);
+    f->program = pg_compile(g, &f->roots, base_env_int(BASE_ENV_SINTER_FUSE, 1) != 0, f->ctx->backend->machine);
     check_program(f);
     rt_plan_dims(f);
 
@@ -222,6 +223,32 @@ static void get_help(void *arg) {
     pthread_mutex_unlock(&job->lock);
 }
 
+/* On a device with memory of its own, a function that has an input to count brings what counts it. */
+static void make_count_kernel(void *arg) {
+    load_job *job = arg;
+    sn_function *f = job->f;
+    const kn_kernel *k = rt_count_kernel(&f->graph.arena);
+    const cache_about about = {.name = "count", .function = f->name, .kernel = k, .graph = put_graph, .arg = job};
+    base_strbuf bytes;
+    base_strbuf_init(&bytes, &f->ctx->alloc);
+    kn_encode(k, &bytes);
+    int compiled = 0;
+    sn_status status = bytes.failed ? base_set_error(job->err, SN_ERR_NOMEM, "out of memory: a kernel's bytes")
+                                    : cache_memory_get(f->ctx->cache, bytes.at, bytes.n, &about, &f->count_kernel,
+                                                       &compiled, job->err);
+    base_strbuf_free(&bytes);
+    if (status) job->failed_step = 0;
+    f->n_compiled += (uint32_t)compiled;
+}
+
+static int has_counter(const sn_function *f) {
+    for (uint32_t i = 0; i < f->n_input; i++) {
+        const ir_node *node = ir_at(&f->graph, f->graph.input.at[i]);
+        if (node->dtype == SN_I64 && !node->rank) return 1;
+    }
+    return 0;
+}
+
 static sn_status load_kernels(sn_function *f, base_trap *err) {
     uint32_t n_gemm = 0;
     for (uint32_t i = 0; i < f->program->n_step; i++) n_gemm += f->program->step[i].kind == PG_GEMM;
@@ -229,6 +256,9 @@ static sn_status load_kernels(sn_function *f, base_trap *err) {
     if (pthread_mutex_init(&job.lock, NULL)) return base_set_error(err, SN_ERR_NOMEM, "no lock could be made");
     load_some(&job);
     if (job.helped) pthread_join(job.helper, NULL);
+    if (job.failed_step == UINT32_MAX && f->ctx->backend->remote && has_counter(f) &&
+        base_protect(&f->graph.trap, make_count_kernel, &job))
+        base_set_error(err, f->graph.trap.status, "%s", f->graph.trap.text), job.failed_step = 0;
     pthread_mutex_destroy(&job.lock);
     if (job.failed_step != UINT32_MAX) return err->status;
     return n_gemm ? f->ctx->backend->reserve_gemm(f->ctx->device, err) : SN_OK;
@@ -246,16 +276,15 @@ static void dump(sn_function *f) {
                  {"fuse", SN_SHOW_WHY},
                  {"kernel", SN_SHOW_KERNEL},
                  {"program", SN_SHOW_PROGRAM}};
-    static const char *const codes[] = {"llvm", "asm"};
-    for (size_t i = 0; i < sizeof dumps / sizeof *dumps + sizeof codes / sizeof *codes; i++) {
-        size_t code = i - sizeof dumps / sizeof *dumps;
-        const char *word = i < sizeof dumps / sizeof *dumps ? dumps[i].word : codes[code];
+    static const size_t n_dumps = sizeof dumps / sizeof *dumps;
+    const char *const *texts = f->ctx->backend->texts;
+    for (size_t i = 0; i < n_dumps || (texts && texts[i - n_dumps]); i++) {
+        const char *word = i < n_dumps ? dumps[i].word : texts[i - n_dumps];
         if (!base_env_has(BASE_ENV_SINTER_DUMP, word)) continue;
         base_strbuf text;
         base_strbuf_init(&text, &f->ctx->alloc);
         base_trap err = {.armed = 0};
-        sn_status status = i < sizeof dumps / sizeof *dumps ? rt_show(f, dumps[i].what, &text, &err)
-                                                            : rt_show_code(f, codes[code], &text, &err);
+        sn_status status = i < n_dumps ? rt_show(f, dumps[i].what, &text, &err) : rt_show_code(f, word, &text, &err);
         char title[256];
         snprintf(title, sizeof title, "%s of function \"%.100s\"%s%s", word, f->name, status ? ": " : "",
                  status ? sn_status_name(status) : "");

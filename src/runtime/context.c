@@ -35,7 +35,7 @@ sn_status rt_context_fail(sn_context *ctx, sn_status status, const char *format,
 }
 
 static const be_backend *find_backend(const char *name) {
-    const be_backend *const known[] = {&be_cpu, &be_interp, &be_null};
+    const be_backend *const known[] = {&be_cpu, &be_gpu, &be_interp, &be_null};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (!strcmp(known[i]->name, name)) return known[i];
     return NULL;
@@ -47,7 +47,7 @@ static sn_status open_device(sn_context *ctx, const sn_context_options *options,
         const char *name = options->backend ? options->backend : base_env(BASE_ENV_SINTER_BACKEND);
         backend = find_backend(name ? name : "cpu");
         if (!backend) {
-            base_logf(&ctx->log, SN_LOG_ERROR, "there is no backend \"%s\": use \"cpu\" or \"interp\"", name);
+            base_logf(&ctx->log, SN_LOG_ERROR, "there is no backend \"%s\": use \"cpu\", \"gpu\" or \"interp\"", name);
             return SN_ERR_ARGUMENT;
         }
     }

@@ -47,6 +47,7 @@ void rt_function_release(sn_function *f) {
         f->idle = next;
     }
     for (uint32_t i = 0; f->kernel && i < f->program->n_step; i++) cache_memory_release(ctx->cache, f->kernel[i]);
+    if (f->count_kernel) cache_memory_release(ctx->cache, f->count_kernel);
     for (uint32_t i = 0; i < f->n_held; i++) rt_var_release(f->held[i].var);
     if (f->has_graph) ir_graph_clear(&f->graph);
     if (f->has_given) ir_graph_clear(&f->given);

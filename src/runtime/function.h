@@ -38,7 +38,8 @@ struct sn_function {
 
     uint32_t n_input;
     pg_program *program;
-    const cache_kernel **kernel; /* of each step; NULL for what is no launch */
+    const cache_kernel **kernel;      /* of each step; NULL for what is no launch */
+    const cache_kernel *count_kernel; /* counts an input on a device with memory of its own; else NULL */
     rt_held *held;
     uint32_t n_held;
     rt_solve *solve;
@@ -81,7 +82,7 @@ void rt_function_release(sn_function *function);
  * where a dim follows from none. */
 void rt_plan_dims(sn_function *function);
 
-/* show.c: appends the text of sn_function_show; what: "llvm" or "asm" for code. */
+/* show.c: appends the text of sn_function_show; what: one of the backend's texts for code. */
 sn_status rt_show(sn_function *function, sn_show what, base_strbuf *out, base_trap *err);
 sn_status rt_show_code(sn_function *function, const char *what, base_strbuf *out, base_trap *err);
 

@@ -125,15 +125,18 @@ sn_status rt_layout(sn_call *call) {
     }
     sn_status status = plan_temporaries(call);
     if (!status && scratch) status = f->ctx->backend->reserve(f->ctx->device, scratch, &call->error);
+    if (!status && f->ctx->backend->remote) status = rt_remote_layout(call);
     if (!status) remember(call);
     return status;
 }
 
 static void *address(const sn_call *call, pg_ref ref) {
     const sn_function *f = call->function;
+    int remote = f->ctx->backend->remote != NULL;
+    uint32_t slot = ref.space == PG_OUTPUT ? f->n_input + ref.index : ref.index;
     switch ((pg_space)ref.space) {
-        case PG_INPUT: return call->tensor[ref.index].data;
-        case PG_OUTPUT: return call->tensor[f->n_input + ref.index].data;
+        case PG_INPUT:
+        case PG_OUTPUT: return remote ? call->remote.io + call->remote.offset[slot] : call->tensor[slot].data;
         case PG_VAR: return f->graph.var.at[ref.index].var->data;
         case PG_TEMP: return call->arena ? (char *)call->arena + call->temp_offset[ref.index] : NULL;
         case PG_NONE: break;

@@ -144,8 +144,11 @@ sn_status rt_show(sn_function *f, sn_show what, base_strbuf *out, base_trap *err
         case SN_SHOW_KERNEL: put_kernels(f, out); break;
         case SN_SHOW_PROGRAM: put_program(f, out); break;
         case SN_SHOW_CODE:
-            status = rt_show_code(f, "llvm", out, err);
-            if (!status) status = rt_show_code(f, "asm", out, err);
+            if (!f->ctx->backend->texts)
+                status = base_set_error(err, SN_ERR_UNSUPPORTED, "show: backend %s has no code to show",
+                                        f->ctx->backend->name);
+            for (const char *const *text = f->ctx->backend->texts; text && *text && !status; text++)
+                status = rt_show_code(f, *text, out, err);
             break;
         case SN_SHOW_DOT: ir_print_dot(&f->graph, &f->roots, f->program->step_of, out); break;
         case SN_SHOW_PROFILE: rt_profile_text(f, out); break;

@@ -8,6 +8,33 @@
 
 static int known_dtype(sn_dtype dtype) { return dtype >= SN_F64 && dtype <= SN_BOOL; }
 
+/* The whole value from `from`, into `to`, or set to zeros. Waits, on a device with memory of its own, for all work. */
+static sn_status transfer(sn_var *var, const void *from, void *to, size_t bytes) {
+    sn_context *ctx = var->ctx;
+    const be_remote *remote = ctx->backend->remote;
+    if (!remote) {
+        if (to)
+            memcpy(to, var->data, bytes);
+        else if (from)
+            memcpy(var->data, from, bytes);
+        else
+            memset(var->data, 0, bytes);
+        return SN_OK;
+    }
+    base_trap err = {.armed = 0};
+    sn_status status = remote->begin(ctx->device, &err);
+    if (!status) {
+        if (to)
+            remote->read(ctx->device, to, var->data, bytes);
+        else if (from)
+            remote->write(ctx->device, var->data, from, bytes);
+        else
+            remote->clear(ctx->device, var->data, bytes);
+        status = remote->finish(ctx->device, &err);
+    }
+    return status ? rt_context_fail(ctx, status, "variable \"%s\": %s", var->name, err.text) : SN_OK;
+}
+
 /* The parts that can fail, into a cleared variable; rt_var_release undoes whatever was done. */
 static sn_status fill(sn_var *var, const char *name) {
     sn_context *ctx = var->ctx;
@@ -18,8 +45,7 @@ static sn_status fill(sn_var *var, const char *name) {
     if (!var->name || !var->data)
         return rt_context_fail(ctx, SN_ERR_NOMEM, "variable \"%s\": out of memory: %zu bytes asked for", name,
                                var->bytes);
-    memset(var->data, 0, var->bytes);
-    return SN_OK;
+    return transfer(var, NULL, NULL, var->bytes);
 }
 
 sn_status sn_var_new(sn_context *ctx, const char *name, sn_dtype dtype, int32_t rank, const int64_t *sizes,
@@ -88,16 +114,16 @@ sn_status sn_var_set(sn_var *var, const void *data, size_t bytes) {
     sn_status status = check_copy(var, data, bytes, "set");
     if (status || !bytes) return status;
     rt_lock_exclusive(&var->lock);
-    memcpy(var->data, data, bytes);
+    status = transfer(var, data, NULL, bytes);
     rt_unlock_exclusive(&var->lock);
-    return SN_OK;
+    return status;
 }
 
 sn_status sn_var_get(sn_var *var, void *data, size_t bytes) {
     sn_status status = check_copy(var, data, bytes, "get");
     if (status || !bytes) return status;
     rt_lock_shared(&var->lock);
-    memcpy(data, var->data, bytes);
+    status = transfer(var, NULL, data, bytes);
     rt_unlock_shared(&var->lock);
-    return SN_OK;
+    return status;
 }

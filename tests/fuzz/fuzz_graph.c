@@ -34,7 +34,7 @@ static void compile(void *arg) {
     compiling *c = arg;
     ir_roots roots;
     ir_optimise(c->to, c->from->g, &c->from->roots, &roots);
-    pg_compile(c->to, &roots, c->fuse);
+    pg_compile(c->to, &roots, c->fuse, KN_FOR_CPU);
 }
 
 static void print_again(const reading *first, base_alloc *alloc, const base_log *log) {

@@ -9,6 +9,10 @@
 
 #include "base/strbuf.h"
 #include "runtime/context.h"
+#include "support_bridge.h"
+
+/* What the compiled code is for: SN_TWIN=gpu takes the GPU's. */
+static const be_backend *real = &be_cpu;
 
 const int support_twin_threads[SUPPORT_TWIN_DEVICES] = {1, 2, 3, 7};
 support_twin_state support_twin;
@@ -34,7 +38,7 @@ static void keep_error(const char *text) {
 static void twin_close(be_device *dev) {
     if (!dev) return;
     be_interp.close(dev->interp);
-    for (int i = 0; i < SUPPORT_TWIN_DEVICES; i++) be_cpu.close(dev->cpu[i]);
+    for (int i = 0; i < SUPPORT_TWIN_DEVICES; i++) real->close(dev->cpu[i]);
     base_free(dev->alloc, dev, sizeof *dev);
 }
 
@@ -46,7 +50,7 @@ static sn_status twin_open(const be_options *options, be_device **out, base_trap
     for (int i = 0; i < SUPPORT_TWIN_DEVICES && !status; i++) {
         be_options own = *options;
         own.threads = support_twin_threads[i];
-        status = be_cpu.open(&own, &dev->cpu[i], err);
+        status = real->open(&own, &dev->cpu[i], err);
     }
     if (status)
         twin_close(dev);
@@ -66,13 +70,13 @@ static sn_status twin_compile(be_device *dev, const void *kernel, size_t n, be_b
 
 static sn_status twin_text(be_device *dev, const void *kernel, size_t n, const char *what, base_strbuf *out,
                            base_trap *err) {
-    return be_cpu.text(dev->cpu[0], kernel, n, what, out, err);
+    return real->text(dev->cpu[0], kernel, n, what, out, err);
 }
 
 static void twin_unload(be_device *dev, be_exec *exec) {
     if (!exec) return;
     be_interp.unload(dev->interp, exec->interp);
-    for (int i = 0; i < SUPPORT_TWIN_DEVICES; i++) be_cpu.unload(dev->cpu[i], exec->cpu[i]);
+    for (int i = 0; i < SUPPORT_TWIN_DEVICES; i++) real->unload(dev->cpu[i], exec->cpu[i]);
     base_free(dev->alloc, exec->blob.at, exec->blob.n);
     base_free(dev->alloc, exec, sizeof *exec);
 }
@@ -97,13 +101,13 @@ static be_exec *compiled(be_device *dev, be_exec *exec) {
         base_strbuf key;
         base_strbuf_init(&key, dev->alloc);
         kn_encode(exec->kernel, &key);
-        be_cpu.compile(dev->cpu[0], key.at, key.n, &exec->blob, &err);
+        real->compile(dev->cpu[0], key.at, key.n, &exec->blob, &err);
         base_strbuf_free(&key);
         support_twin.kernels++;
     }
     be_exec **slot = &exec->cpu[support_twin.device];
     be_device *cpu = dev->cpu[support_twin.device];
-    if (exec->blob.at && !*slot) be_cpu.load(cpu, exec->kernel, exec->blob.at, exec->blob.n, exec->name, slot, &err);
+    if (exec->blob.at && !*slot) real->load(cpu, exec->kernel, exec->blob.at, exec->blob.n, exec->name, slot, &err);
     if (*slot) return *slot;
     char text[512];
     snprintf(text, sizeof text, "compiling %.80s: %.400s", exec->name, err.text);
@@ -113,13 +117,13 @@ static be_exec *compiled(be_device *dev, be_exec *exec) {
 
 static sn_status twin_reserve(be_device *dev, size_t bytes, base_trap *err) {
     sn_status status = be_interp.reserve(dev->interp, bytes, err);
-    for (int i = 0; i < SUPPORT_TWIN_DEVICES && !status; i++) status = be_cpu.reserve(dev->cpu[i], bytes, err);
+    for (int i = 0; i < SUPPORT_TWIN_DEVICES && !status; i++) status = real->reserve(dev->cpu[i], bytes, err);
     return status;
 }
 
 static sn_status twin_reserve_gemm(be_device *dev, base_trap *err) {
     sn_status status = SN_OK;
-    for (int i = 0; i < SUPPORT_TWIN_DEVICES && !status; i++) status = be_cpu.reserve_gemm(dev->cpu[i], err);
+    for (int i = 0; i < SUPPORT_TWIN_DEVICES && !status; i++) status = real->reserve_gemm(dev->cpu[i], err);
     return status;
 }
 
@@ -130,29 +134,28 @@ static void twin_launch(be_device *dev, be_exec *exec, const kn_launch *launch, 
         return;
     }
     be_exec *cpu = compiled(dev, exec);
-    if (cpu)
-        be_cpu.launch(dev->cpu[support_twin.device], cpu, launch, n_chunks, scratch, support_twin.split ? 1e12 : 0);
+    if (cpu) real->launch(dev->cpu[support_twin.device], cpu, launch, n_chunks, scratch, support_twin.split ? 1e12 : 0);
 }
 
 static void twin_gemm(be_device *dev, const be_gemm *gemm) {
     if (support_twin.compiled)
-        be_cpu.gemm(dev->cpu[support_twin.device], gemm);
+        real->gemm(dev->cpu[support_twin.device], gemm);
     else
         be_interp.gemm(dev->interp, gemm);
 }
 
 static void *twin_alloc(be_device *dev, size_t bytes) {
-    void *p = be_cpu.alloc(dev->cpu[0], bytes);
+    void *p = real->alloc(dev->cpu[0], bytes);
     if (p) memset(p, 0xff, bytes);
     return p;
 }
 
 static void twin_free(be_device *dev, void *p, size_t bytes) {
     if (p) memset(p, 0xff, bytes);
-    be_cpu.free(dev->cpu[0], p, bytes);
+    real->free(dev->cpu[0], p, bytes);
 }
 
-static const be_backend twin = {
+static be_backend twin = {
     .name = "twin",
     .open = twin_open,
     .close = twin_close,
@@ -181,6 +184,9 @@ sn_context *support_twin_context(void) {
     sn_context_options options = {.struct_size = sizeof options, .log = keep_log};
     sn_context *ctx;
     support_twin = (support_twin_state){.compiled = 0};
+    const char *which = getenv("SN_TWIN");
+    real = which && !strcmp(which, "gpu") ? &support_bridge : &be_cpu;
+    twin.machine = real == &be_cpu ? KN_FOR_CPU : KN_FOR_GPU;
     ck_assert_int_eq(rt_context_open(&options, &twin, &ctx), SN_OK);
     return ctx;
 }

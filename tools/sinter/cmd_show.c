@@ -76,7 +76,7 @@ static void compile(void *arg) {
     if (j->stages & OPT) ir_print(&j->graph, &roots, &out);
     print(&out);
     if (!(j->stages & (FUSE | WHY | KERNEL | CODE | DOT))) return;
-    pg_program *p = pg_compile(&j->graph, &roots, j->fuse);
+    pg_program *p = pg_compile(&j->graph, &roots, j->fuse, KN_FOR_CPU);
     if (j->stages & FUSE) fputs(p->fuse_text, stdout);
     if (j->stages & WHY) fputs(p->why_text, stdout);
     if (j->stages & DOT) ir_print_dot(&j->graph, &roots, p->step_of, &out);

@@ -1,0 +1,18 @@
+/* schedule.h: what the schedules for CPU and GPU share. */
+#ifndef IR_SCHEDULE_H
+#define IR_SCHEDULE_H
+
+#include "ir/lower.h"
+
+/* What a phase does, for the nominal extents. */
+typedef struct {
+    double bytes[KN_MAX_AXES]; /* per kernel axis: of accesses for which it is the contiguous one */
+    double prims;              /* per innermost iteration */
+} lw_traffic;
+
+double lw_extent(const lw_part *p, kn_id axis);                     /* nominal */
+double lw_partial_bytes(const lw_part *p);                          /* nominal, that each chunk leaves to be combined */
+int lw_over_chunks(const lw_part *p, const lw_phase *phase);        /* does the phase fold partials, in chunk order? */
+void lw_schedule_gpu(lw_part *p, const lw_traffic *t, kn_id point); /* schedule_gpu.c; t: of each phase */
+
+#endif

@@ -1,0 +1,148 @@
+/* cuda_emit.h: from a kernel to CUDA C++. Private to the GPU backend.
+ *
+ * A part's chunks are dealt to teams of threads, one chunk each: a team is a warp, or a whole block where the part asks
+ * for more threads than a warp has. The text follows ir/kernel.h closely: the chunk, its tiles, a loop nest per phase.
+ * What the kernel leaves implicit becomes dimensions of small arrays that live in registers:
+ *
+ *     v12[r][u][k1][v]    the value of instruction 12 for
+ *         r   the place in the tile, in phases whose lanes are not the points ("copies")
+ *         u   which of the ilp iterations of the innermost loop that are done together
+ *         k1  the index on an unroll axis
+ *         v   which of the lanes of this thread: thread t has the lanes t * V .. t * V + V - 1
+ *
+ * each only where it varies and there is more than one. Statements run over them in unrolled loops: FOR(r, 4).
+ *
+ * Ragged ends. Indices are clamped, so that every load is a valid one; absent lanes and copies store nothing and fold
+ * nothing. What does not vary over lanes is computed by all threads of the team alike, and stored by one.
+ *
+ * Threads meet (SYNC) where a value passes from one to another: in folds over lanes, where a phase reads what other
+ * threads stored, and where copies become lanes. */
+#ifndef JIT_GPU_CUDA_EMIT_H
+#define JIT_GPU_CUDA_EMIT_H
+
+#include "ir/kernel.h"
+
+enum { CE_WARP = 32, CE_BLOCK = 128 /* threads of a block of warps */, CE_MAX_BATCH_BYTES = 8192 };
+
+/* ---- for the launch ------------------------------------------------------------------------------------------------
+ */
+
+/* How a kernel is laid out on threads: a function of the kernel alone. */
+typedef struct {
+    uint32_t block; /* threads of a block */
+} ce_shape;
+ce_shape ce_shape_of(const kn_kernel *k);
+uint32_t ce_team(const kn_kernel *k, uint32_t part); /* threads of a team */
+
+/* The last parameter of every kernel; followed in memory by the arrays
+ *     int64_t chunks[n_part], tiles[n_part]; uint32_t first[n_part]; int32_t at[n_mem]
+ * first: first block of each part; at: place of a ROW or PART memory in the team's scratch, -1: none. */
+typedef struct {
+    uint64_t scratch;       /* device address where scratch is not shared memory */
+    uint32_t scratch_bytes; /* of a team */
+    uint32_t in_shared;     /* scratch is shared memory */
+} ce_grid;
+
+/* ---- the text ------------------------------------------------------------------------------------------------------
+ */
+
+typedef enum { CE_COPIES, CE_LOOP_LANES, CE_POINT_LANES } ce_mode;
+
+/* In which forms a value of an earlier phase is there, if it varies over the last point axis. */
+enum { CE_AS_COPIES = 1, CE_AS_LANES = 2 };
+
+typedef struct {
+    base_arena *arena;
+    const kn_kernel *k;
+    BASE_VEC(const char *) line; /* of text, indented */
+    int comments;                /* names of memories, phases */
+    int depth;                   /* of indentation */
+
+    const kn_part *part;
+    uint32_t part_id, team;
+    kn_id last_point;
+    kn_place *place; /* of each instruction */
+    uint8_t *form;   /* of each instruction: CE_AS_* */
+    int exchanges;   /* the part needs shared memory to pass values between warps */
+
+    const kn_phase *phase;
+    ce_mode mode;
+    uint32_t width, per_thread, ilp, copies; /* lanes, lanes of a thread, .. */
+    kn_id lane_axis, inner;
+} ce;
+
+/* Appends the source of the kernel, not expanded, as `extern "C" __global__ void symbol`. comments 1: with the names of
+ * memories, for people; 0: a function of the kernel's bytes alone. Under the arena's trap. */
+void ce_kernel(base_arena *arena, const kn_kernel *k, const char *symbol, int comments, base_strbuf *out);
+
+/* ---- cuda_emit.c ---------------------------------------------------------------------------------------------------
+ */
+
+/* A line of text at the present depth. */
+__attribute__((format(printf, 2, 3))) void ce_line(ce *e, const char *format, ...);
+void ce_open(ce *e);  /* { */
+void ce_close(ce *e); /* } */
+__attribute__((format(printf, 2, 3))) const char *ce_text(ce *e, const char *format, ...);
+const char *ce_size(ce *e, kn_size size);
+
+/* ---- cuda_emit_phase.c ---------------------------------------------------------------------------------------------
+ */
+
+void ce_begin_phase(ce *e, const kn_phase *phase); /* sets the fields that depend on the phase */
+void ce_chunk_level(ce *e);                        /* what tile phases need that is the same for all tiles */
+void ce_phase(ce *e, const kn_phase *phase);
+
+uint32_t ce_bit(kn_id axis);
+uint32_t ce_unroll_extent(const ce *e, uint32_t axis);
+/* `FOR(r, 4) FOR(k1, 2) ` over what a value with these axes is repeated for; lanes 0: not over lanes. "" for none. */
+const char *ce_loops(ce *e, uint32_t axes, int lanes);
+/* "[4][2]": the same as dimensions of an array. */
+const char *ce_dims(ce *e, uint32_t axes, int lanes);
+/* Number of the unroll indices of these axes, and the text that counts them: "(k1 * 2 + k2)". */
+uint32_t ce_unrolled(const ce *e, uint32_t axes);
+const char *ce_unroll_index(ce *e, uint32_t axes);
+/* The value of an instruction at the loops' indices. */
+const char *ce_value(ce *e, kn_id inst);
+/* Condition that what runs over these axes is present here, and is to be stored by this thread if one: NULL: always. */
+const char *ce_present(ce *e, uint32_t axes, int one);
+/* Index on an axis. */
+const char *ce_index(ce *e, kn_id axis);
+
+/* ---- cuda_emit_mem.c -----------------------------------------------------------------------------------------------
+ */
+
+/* "m3[n0 * D1 + j1]": the element of an access. */
+const char *ce_element(ce *e, const kn_access *access);
+void ce_load(ce *e, kn_id inst);
+void ce_store(ce *e, kn_id inst);
+/* Must the team meet between phases [first, end) and this one, because one thread reads what another stored? */
+int ce_must_meet(const ce *e, uint32_t first, uint32_t end, uint32_t phase);
+
+/* ---- cuda_emit_fold.c ----------------------------------------------------------------------------------------------
+ */
+
+void ce_unroll_fold(ce *e, kn_id inst);
+void ce_loop_fold_begin(ce *e, kn_id inst);
+void ce_loop_fold_step(ce *e, kn_id inst);
+void ce_loop_fold_end(ce *e, kn_id inst);
+void ce_point_fold_begin(ce *e, kn_id inst);
+void ce_point_fold_step(ce *e, kn_id inst);
+void ce_point_fold_end(ce *e, kn_id inst);
+/* Does a fold over points accumulate in registers? */
+int ce_in_registers(const ce *e, const kn_inst *inst);
+/* Brings a value of an earlier phase into the form of this one. */
+void ce_convert(ce *e, kn_id inst);
+
+/* ---- cuda_prims.c --------------------------------------------------------------------------------------------------
+ */
+
+const char *ce_type(sn_dtype type);        /* of a value */
+const char *ce_memory_type(sn_dtype type); /* of an element in memory */
+const char *ce_const(ce *e, sn_dtype type, uint64_t bits);
+/* The primitive of operand texts; from: type of the operands. */
+const char *ce_prim(ce *e, kn_prim prim, sn_dtype from, sn_dtype to, const char *a, const char *b, const char *c);
+/* What every source starts with, then one function for each mathematical primitive that the kernel has. */
+void ce_prelude(ce *e);
+void ce_maths(ce *e);
+
+#endif

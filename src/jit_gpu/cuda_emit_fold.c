@@ -1,0 +1,277 @@
+/* Folds, in the order of ir/kernel.h, which decides the bits.
+ *
+ * Accumulators are arrays in registers, a12[unroll index][..]. Lanes are folded by halves between threads (sn_fold) and
+ * then within one. Folds over points whose access has LOOP axes accumulate in the chunk's partials: an element belongs
+ * to one thread. */
+#include "jit_gpu/cuda_emit.h"
+
+static const char *op(const kn_inst *in) {
+    switch (in->prim) {
+        case KP_MUL: return "op_mul";
+        case KP_MIN: return "op_min";
+        case KP_MAX: return "op_max";
+        case KP_AND: return "op_and";
+        case KP_OR: return "op_or";
+        default: return "op_add"; /* FMA: where two accumulators meet */
+    }
+}
+
+static const char *operand(ce *e, const kn_inst *in, int i) {
+    return in->a[i] == KN_NONE ? NULL : ce_value(e, in->a[i]);
+}
+
+/* op(acc, x), or acc + x * y. */
+static const char *step(ce *e, const kn_inst *in, const char *acc) {
+    sn_dtype type = (sn_dtype)in->type;
+    const char *x = operand(e, in, 0), *y = operand(e, in, 1);
+    if (in->prim == KP_FMA) return ce_prim(e, KP_FMA, type, type, x, y, acc);
+    return ce_prim(e, (kn_prim)in->prim, type, type, acc, x, NULL);
+}
+
+static const char *identity(ce *e, const kn_inst *in) {
+    return ce_const(e, (sn_dtype)in->type, kn_identity((kn_prim)in->prim, (sn_dtype)in->type));
+}
+
+/* Values of one fold that are exchanged at a time: of the N there are, V of each instance. */
+static uint32_t batch(ce *e, const kn_inst *in, uint32_t n) {
+    if (e->team <= CE_WARP) return n;
+    e->exchanges = 1;
+    uint32_t most = CE_MAX_BATCH_BYTES / (e->team * (uint32_t)sn_dtype_size((sn_dtype)in->type));
+    return n < most ? n : most;
+}
+
+/* "sn_fold<..>(x, ..)" over n values of each of `lanes` / V threads. */
+static void fold_threads(ce *e, const kn_inst *in, const char *x, uint32_t n, uint32_t lanes, uint32_t own) {
+    ce_line(e, "sn_fold<%s, %u, %u, %u, %u>(%s, t, meet, turn);", op(in), lanes / own, e->team, n, batch(e, in, n), x);
+}
+
+/* ---- over UNROLL axes ----------------------------------------------------------------------------------------------
+ */
+
+static const char *fold_loops(ce *e, const kn_inst *in) {
+    const char *text = "";
+    for (uint32_t a = 0; a < e->k->n_axis; a++)
+        if (in->fold >> a & 1 && ce_unroll_extent(e, a) > 1)
+            text = ce_text(e, "%sFOR(k%u, %u) ", text, a, ce_unroll_extent(e, a));
+    return text;
+}
+
+void ce_unroll_fold(ce *e, kn_id id) {
+    const kn_inst *in = &e->k->inst[id];
+    sn_dtype type = (sn_dtype)in->type;
+    const char *loops = fold_loops(e, in), *x = operand(e, in, 0), *y = operand(e, in, 1);
+    const char *start = in->prim == KP_FMA ? ce_prim(e, KP_MUL, type, type, x, y, NULL) : x;
+    const char *first = NULL;
+    for (uint32_t a = 0; a < e->k->n_axis; a++)
+        if (in->fold >> a & 1 && ce_unroll_extent(e, a) > 1)
+            first = first ? ce_text(e, "%s + k%u", first, a) : ce_text(e, "k%u", a);
+    ce_line(e, "%s{", ce_loops(e, in->over, 1));
+    e->depth++;
+    if (first) {
+        ce_line(e, "%s acc = (%s)0;", ce_type(type), ce_type(type));
+        ce_line(e, "%sacc = %s == 0 ? %s : %s;", loops, first, start, step(e, in, "acc"));
+    }
+    ce_line(e, "%s = %s;", ce_value(e, id), first ? "acc" : start);
+    ce_close(e);
+}
+
+/* ---- over LOOP axes ------------------------------------------------------------------------------------------------
+ */
+
+/* Copies and unroll indices of an accumulator, counted in one. */
+static uint32_t instances(const ce *e, const kn_inst *in) {
+    uint32_t r = in->over & ce_bit(e->last_point) && e->copies > 1 ? e->copies : 1;
+    return r * ce_unrolled(e, in->over);
+}
+static const char *instance(ce *e, const kn_inst *in) {
+    const char *k = ce_unroll_index(e, in->over);
+    if (!(in->over & ce_bit(e->last_point)) || e->copies == 1) return k;
+    uint32_t n = ce_unrolled(e, in->over);
+    return n == 1 ? "r" : ce_text(e, "r * %u + %s", n, k);
+}
+
+/* Lanes of the accumulators: those of the loop, or of the points. */
+static int has_lanes(const ce *e, const kn_inst *in) {
+    return e->mode == CE_LOOP_LANES || (e->mode == CE_POINT_LANES && in->over & ce_bit(e->last_point));
+}
+
+static uint32_t own_lanes(const ce *e, const kn_inst *in) { return has_lanes(e, in) ? e->per_thread : 1; }
+
+void ce_loop_fold_begin(ce *e, kn_id id) {
+    const kn_inst *in = &e->k->inst[id];
+    uint32_t n = instances(e, in) * e->ilp * own_lanes(e, in);
+    ce_line(e, "%s a%u[%u][%u][%u];", ce_type((sn_dtype)in->type), id, instances(e, in), e->ilp, own_lanes(e, in));
+    ce_line(e, "FOR(i, %u) (&a%u[0][0][0])[i] = %s;", n, id, identity(e, in));
+}
+
+void ce_loop_fold_step(ce *e, kn_id id) {
+    const kn_inst *in = &e->k->inst[id];
+    int lanes = own_lanes(e, in) > 1;
+    const char *acc = ce_text(e, "a%u[%s][%s][%s]", id, instance(e, in), e->ilp > 1 ? "u" : "0", lanes ? "v" : "0");
+    const char *when = ce_present(e, ce_bit(e->inner), 0);
+    uint32_t outer = in->over & ~ce_bit(e->inner);
+    ce_line(e, "%s%s%s{", ce_loops(e, outer, 0), e->ilp > 1 ? ce_text(e, "FOR(u, %u) ", e->ilp) : "",
+            lanes ? ce_text(e, "FOR(v, %u) ", e->per_thread) : "");
+    e->depth++;
+    ce_line(e, "%s%s%s = %s;", when ? ce_text(e, "if (%s) ", when) : "", fold_loops(e, in), acc, step(e, in, acc));
+    ce_close(e);
+}
+
+void ce_loop_fold_end(ce *e, kn_id id) {
+    const kn_inst *in = &e->k->inst[id];
+    uint32_t n = instances(e, in), own = own_lanes(e, in);
+    const char *type = ce_type((sn_dtype)in->type);
+    for (uint32_t u = e->ilp; u > 1; u /= 2)
+        ce_line(e, "FOR(i, %u) FOR(u, %u) FOR(v, %u) a%u[i][u][v] = %s::of(a%u[i][2 * u][v], a%u[i][2 * u + 1][v]);", n,
+                u / 2, own, id, op(in), id, id);
+    if (e->mode != CE_LOOP_LANES) {
+        ce_line(e, "%s%s = a%u[%s][0][%s];", ce_loops(e, in->over, 1), ce_value(e, id), id, instance(e, in),
+                own > 1 ? "v" : "0");
+        return;
+    }
+    ce_line(e, "%s x%u[%u];", type, id, n * own);
+    ce_line(e, "FOR(i, %u) FOR(v, %u) x%u[i * %u + v] = a%u[i][0][v];", n, own, id, own, id);
+    fold_threads(e, in, ce_text(e, "x%u", id), n * own, e->width, own);
+    ce_line(e, "%s%s = sn_fold_own<%s, %u>(x%u + (%s) * %u);", ce_loops(e, in->over, 0), ce_value(e, id), op(in), own,
+            id, instance(e, in), own);
+}
+
+/* ---- over POINT axes -----------------------------------------------------------------------------------------------
+ */
+
+int ce_in_registers(const ce *e, const kn_inst *in) { return !(in->over & kn_axes_with(e->k, KN_LOOP)); }
+
+static int point_lanes(const ce *e) { return e->mode == CE_POINT_LANES; }
+
+/* Accumulators of one unroll index: of the copies, or of this thread's lanes. */
+static uint32_t places(const ce *e) { return point_lanes(e) ? e->per_thread : e->copies; }
+
+void ce_point_fold_begin(ce *e, kn_id id) {
+    const kn_inst *in = &e->k->inst[id];
+    if (!ce_in_registers(e, in)) {
+        kn_id mem = e->k->access[in->acc].mem;
+        const char *start = identity(e, in);
+        ce_line(e, "for (i64 i = t; i < %s; i += %u) m%u[i] = %s%s;", ce_size(e, e->k->mem[mem].count), e->team, mem,
+                in->type == SN_BOOL ? "(u8)" : "", start);
+        return;
+    }
+    ce_line(e, "%s a%u[%u][%u];", ce_type((sn_dtype)in->type), id, ce_unrolled(e, in->over), places(e));
+    ce_line(e, "FOR(i, %u) (&a%u[0][0])[i] = %s;", ce_unrolled(e, in->over) * places(e), id, identity(e, in));
+}
+
+/* Loops over the unroll axes and, with copies, the points of the tile. */
+static const char *place_loops(ce *e, const kn_inst *in) {
+    const char *own = point_lanes(e)  ? (e->per_thread > 1 ? ce_text(e, "FOR(v, %u) ", e->per_thread) : "")
+                      : e->copies > 1 ? ce_text(e, "FOR(r, %u) ", e->copies)
+                                      : "";
+    return ce_text(e, "%s%s", ce_loops(e, in->over, 0), own);
+}
+
+static void step_registers(ce *e, kn_id id, const kn_inst *in) {
+    const char *place = point_lanes(e) ? (e->per_thread > 1 ? "v" : "0") : e->copies > 1 ? "r" : "0";
+    const char *acc = ce_text(e, "a%u[%s][%s]", id, ce_unroll_index(e, in->over), place);
+    const char *when = ce_present(e, ce_bit(e->last_point), 0);
+    ce_line(e, "%s%s%s = %s;", place_loops(e, in), when ? ce_text(e, "if (%s) ", when) : "", acc, step(e, in, acc));
+}
+
+/* The points of the tile one after the other into the element, by the thread whose element it is. */
+static void step_copies(ce *e, const kn_inst *in) {
+    const char *element = ce_element(e, &e->k->access[in->acc]);
+    const char *when = ce_present(e, in->over, 1), *there = ce_present(e, ce_bit(e->last_point), 0);
+    ce_line(e, "%s%s{", ce_loops(e, in->over, 1), when ? ce_text(e, "if (%s) ", when) : "");
+    e->depth++;
+    ce_line(e, "%s acc = %s;", ce_type((sn_dtype)in->type), element);
+    ce_line(e, "%s%sacc = %s;", e->copies > 1 ? ce_text(e, "FOR(r, %u) ", e->copies) : "",
+            there ? ce_text(e, "if (%s) ", there) : "", step(e, in, "acc"));
+    ce_line(e, "%s = acc;", element);
+    ce_close(e);
+}
+
+/* The tile's values combined, then into the element. */
+static void step_tile(ce *e, const kn_inst *in) {
+    sn_dtype type = (sn_dtype)in->type;
+    const char *element = ce_element(e, &e->k->access[in->acc]), *x = operand(e, in, 0);
+    if (in->prim == KP_FMA) x = ce_prim(e, KP_MUL, type, type, x, operand(e, in, 1), NULL);
+    const char *when = ce_present(e, ce_bit(e->last_point), 0);
+    ce_line(e, "%s{", ce_loops(e, in->over, 0));
+    e->depth++;
+    ce_line(e, "%s x[%u];", ce_type(type), e->per_thread);
+    ce_line(e, "%sx[%s] = %s ? %s : %s;", e->per_thread > 1 ? ce_text(e, "FOR(v, %u) ", e->per_thread) : "",
+            e->per_thread > 1 ? "v" : "0", when, x, identity(e, in));
+    fold_threads(e, in, "x", e->per_thread, e->width, e->per_thread);
+    ce_line(e, "const %s all = sn_fold_own<%s, %u>(x);", ce_type(type), op(in), e->per_thread);
+    ce_line(e, "if (%s) %s = %s::of((%s)%s, all);", ce_present(e, in->over, 1), element, op(in), ce_type(type),
+            element);
+    ce_close(e);
+}
+
+void ce_point_fold_step(ce *e, kn_id id) {
+    const kn_inst *in = &e->k->inst[id];
+    if (ce_in_registers(e, in))
+        step_registers(e, id, in);
+    else if (point_lanes(e))
+        step_tile(e, in);
+    else
+        step_copies(e, in);
+}
+
+void ce_point_fold_end(ce *e, kn_id id) {
+    const kn_inst *in = &e->k->inst[id];
+    if (!ce_in_registers(e, in)) return;
+    const char *element = ce_element(e, &e->k->access[in->acc]), *type = ce_type((sn_dtype)in->type);
+    uint32_t n = ce_unrolled(e, in->over);
+    const char *at = ce_unroll_index(e, in->over);
+    if (point_lanes(e)) {
+        uint32_t own = e->per_thread;
+        ce_line(e, "%s x%u[%u];", type, id, n * own);
+        ce_line(e, "FOR(i, %u) x%u[i] = (&a%u[0][0])[i];", n * own, id, id);
+        fold_threads(e, in, ce_text(e, "x%u", id), n * own, e->width, own);
+        ce_line(e, "if (t == 0) { %s%s = sn_fold_own<%s, %u>(x%u + (%s) * %u); }", ce_loops(e, in->over, 0), element,
+                op(in), own, id, at, own);
+        return;
+    }
+    ce_line(e, "if (t == 0) { %s%s = sn_fold_own<%s, %u>(a%u[%s]); }", ce_loops(e, in->over, 0), element, op(in),
+            e->copies, id, at);
+}
+
+/* ---- between forms -------------------------------------------------------------------------------------------------
+ */
+
+void ce_convert(ce *e, kn_id id) {
+    const kn_inst *in = &e->k->inst[id];
+    uint32_t tile = e->part->tile;
+    if (!(in->over & ce_bit(e->last_point)) || tile == 1) return;
+    uint8_t wanted = e->mode == CE_POINT_LANES ? CE_AS_LANES : CE_AS_COPIES;
+    if (e->form[id] & wanted) return;
+    e->form[id] |= wanted;
+    const char *type = ce_type((sn_dtype)in->type);
+    uint32_t own = tile > e->team ? tile / e->team : 1, n = ce_unrolled(e, in->over);
+    const char *dims = "", *index = "", *loops = "";
+    for (uint32_t a = 0; a < e->k->n_axis; a++)
+        if (in->over >> a & 1 && ce_unroll_extent(e, a) > 1) {
+            dims = ce_text(e, "%s[%u]", dims, ce_unroll_extent(e, a));
+            index = ce_text(e, "%s[k%u]", index, a);
+            loops = ce_text(e, "%sFOR(k%u, %u) ", loops, a, ce_unroll_extent(e, a));
+        }
+    (void)n;
+    if (wanted == CE_AS_LANES) {
+        ce_line(e, "%s v%ul%s%s;", type, id, dims, own > 1 ? ce_text(e, "[%u]", own) : "");
+        ce_line(e, "%s%s{", loops, own > 1 ? ce_text(e, "FOR(v, %u) ", own) : "");
+        e->depth++;
+        ce_line(e, "%s here = v%uc[0]%s;", type, id, index);
+        ce_line(e, "FOR(r, %u) if (%s == r) here = v%uc[r]%s;", tile, own > 1 ? ce_text(e, "t * %u + v", own) : "t", id,
+                index);
+        ce_line(e, "v%ul%s%s = here;", id, index, own > 1 ? "[v]" : "");
+        ce_close(e);
+        return;
+    }
+    if (e->team > CE_WARP) e->exchanges = 1;
+    ce_line(e, "%s v%uc[%u]%s;", type, id, tile, dims);
+    ce_line(e, "%s{", loops);
+    e->depth++;
+    ce_line(e, "%s all[%u];", type, tile);
+    ce_line(e, "sn_spread<%u, %u, %u>(all, %sv%ul%s, t, meet, turn);", tile, own, e->team, own > 1 ? "" : "&", id,
+            index);
+    ce_line(e, "FOR(r, %u) v%uc[r]%s = all[r];", tile, id, index);
+    ce_close(e);
+}

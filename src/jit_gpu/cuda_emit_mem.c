@@ -1,0 +1,160 @@
+/* Accesses. Lanes that are neighbours in memory are read and written as vectors of up to 16 bytes where all of them are
+ * present and the address allows it; else one by one. */
+#include "jit_gpu/cuda_emit.h"
+
+static const char *memory(ce *e, kn_id mem) { return ce_text(e, "m%u", mem); }
+
+const char *ce_element(ce *e, const kn_access *access) {
+    int in_row = e->k->mem[access->mem].space == KN_ROW;
+    const char *text = NULL;
+    for (uint32_t i = 0; i < access->n; i++) {
+        const char *index = ce_index(e, access->axis[i]), *size = ce_size(e, access->step[i]);
+        if (index[0] == '0' && !index[1]) continue;
+        if (in_row && access->axis[i] == e->last_point) {
+            if (e->part->tile == 1) continue;
+            index = ce_text(e, "(%s - n%u)", index, e->last_point);
+        }
+        const char *term = size[0] == '1' && !size[1] ? index : ce_text(e, "%s * %s", index, size);
+        text = text ? ce_text(e, "%s + %s", text, term) : term;
+    }
+    if (access->ix != KN_NONE) {
+        const char *step = ce_size(e, access->ix_step), *ix = ce_value(e, access->ix);
+        const char *term = step[0] == '1' && !step[1] ? ix : ce_text(e, "%s * %s", ix, step);
+        text = text ? ce_text(e, "%s + %s", text, term) : term;
+    }
+    if (access->base.k || !text)
+        text = text ? ce_text(e, "%s + %s", text, ce_size(e, access->base)) : ce_size(e, access->base);
+    return ce_text(e, "%s[%s]", memory(e, access->mem), text);
+}
+
+/* Are the lanes of a thread neighbours in memory? */
+static int is_wide(const ce *e, const kn_access *access, sn_dtype type) {
+    if (e->per_thread == 1 || type == SN_BOOL || access->ix != KN_NONE || access->guard != KN_NONE) return 0;
+    for (uint32_t i = 0; i < access->n; i++)
+        if (access->axis[i] == e->lane_axis) return access->step[i].k == 1 && access->step[i].dim == KN_NONE;
+    return 0;
+}
+
+/* Condition that all lanes of this thread are present. The index of its last one is then not clamped. */
+static const char *all_lanes(ce *e) {
+    uint32_t last = e->per_thread - 1;
+    if (e->mode == CE_POINT_LANES) return ce_text(e, "t * %u + %u < present", e->per_thread, last);
+    return ce_text(e, "j%u%s + t * %u + %u < %s", e->inner, e->ilp > 1 ? ce_text(e, " + u * %u", e->width) : "",
+                   e->per_thread, last, ce_size(e, e->k->axis[e->inner].extent));
+}
+
+static const char *from_memory(ce *e, sn_dtype type, const char *element) {
+    return type == SN_BOOL ? ce_text(e, "(%s != 0)", element) : element;
+}
+
+/* A text with [v] in it as it is at lane 0. */
+static const char *first_lane(ce *e, const char *text) {
+    char *copy = base_arena_strdup(e->arena, text);
+    for (char *p = copy; *p; p++)
+        if (p[0] == '[' && p[1] == 'v' && p[2] == ']') p[1] = '0';
+    return copy;
+}
+
+void ce_load(ce *e, kn_id id) {
+    const kn_inst *in = &e->k->inst[id];
+    const kn_access *access = &e->k->access[in->acc];
+    sn_dtype type = (sn_dtype)in->type;
+    const char *element = ce_element(e, access), *to = ce_value(e, id);
+    const char *value = from_memory(e, type, element);
+    if (access->guard != KN_NONE)
+        value = ce_text(e, "%s ? %s : (%s)0", ce_value(e, access->guard), value, ce_type(type));
+    if (!is_wide(e, access, type)) {
+        ce_line(e, "%s%s = %s;", ce_loops(e, in->over, 1), to, value);
+        return;
+    }
+    ce_line(e, "%s{", ce_loops(e, in->over, 0));
+    e->depth++;
+    ce_line(e, "if (%s && sn_fits<%u>(&%s)) sn_read<%u>(&%s, &%s);", all_lanes(e), e->per_thread,
+            first_lane(e, element), e->per_thread, first_lane(e, to), first_lane(e, element));
+    ce_line(e, "else FOR(v, %u) %s = %s;", e->per_thread, to, value);
+    ce_close(e);
+}
+
+/* Is the memory loaded in the phase that runs? */
+static int is_loaded_here(const ce *e, kn_id mem) {
+    for (kn_id i = e->phase->first; i < e->phase->end; i++)
+        if (e->k->inst[i].kind == KI_LOAD && e->k->access[e->k->inst[i].acc].mem == mem) return 1;
+    return 0;
+}
+
+void ce_store(ce *e, kn_id id) {
+    const kn_inst *in = &e->k->inst[id];
+    const kn_access *access = &e->k->access[in->acc];
+    const kn_mem *mem = &e->k->mem[access->mem];
+    sn_dtype type = (sn_dtype)in->type;
+    const char *element = ce_element(e, access), *from = ce_value(e, in->a[0]);
+    const char *when = ce_present(e, in->over, 1);
+    if (e->phase->at_entry && mem->space != KN_ROW) when = when ? ce_text(e, "%s && chunk == 0", when) : "chunk == 0";
+    if (access->guard != KN_NONE)
+        when = when ? ce_text(e, "%s && %s", when, ce_value(e, access->guard)) : ce_value(e, access->guard);
+    /* One thread stores what all of them have loaded. */
+    int one = !(in->over & ce_bit(e->lane_axis)) || e->lane_axis == KN_NONE;
+    int meets = one && is_loaded_here(e, access->mem);
+    if (meets) ce_line(e, "SYNC%u;", e->part_id);
+    const char *store = ce_text(e, "%s%s%s = %s;", when ? ce_text(e, "if (%s) ", when) : "", element, "",
+                                type == SN_BOOL ? ce_text(e, "(u8)%s", from) : from);
+    const char *value = ce_value(e, in->a[0]);
+    int has_lanes = e->k->inst[in->a[0]].over & ce_bit(e->lane_axis) && e->lane_axis != KN_NONE;
+    if (!is_wide(e, access, type) || !has_lanes) {
+        ce_line(e, "%s%s", ce_loops(e, in->over, 1), store);
+    } else {
+        const char *copies =
+            in->over & ce_bit(e->last_point) && e->mode != CE_POINT_LANES && e->part->tile > 1 ? "r < present && " : "";
+        const char *entry = e->phase->at_entry && mem->space != KN_ROW ? "chunk == 0 && " : "";
+        ce_line(e, "%s{", ce_loops(e, in->over, 0));
+        e->depth++;
+        ce_line(e, "if (%s%s%s && sn_fits<%u>(&%s)) sn_write<%u>(&%s, &%s);", copies, entry, all_lanes(e),
+                e->per_thread, first_lane(e, element), e->per_thread, first_lane(e, element), first_lane(e, value));
+        ce_line(e, "else FOR(v, %u) %s", e->per_thread, store);
+        ce_close(e);
+    }
+    if (meets) ce_line(e, "SYNC%u;", e->part_id);
+}
+
+/* ---- where threads must meet ---------------------------------------------------------------------------------------
+ */
+
+static int same_access(const kn_access *a, const kn_access *b) {
+    if (a->ix != KN_NONE || b->ix != KN_NONE || a->n != b->n) return 0;
+    if (a->base.k != b->base.k || a->base.dim != b->base.dim) return 0;
+    for (uint32_t i = 0; i < a->n; i++)
+        if (a->axis[i] != b->axis[i] || a->step[i].k != b->step[i].k || a->step[i].dim != b->step[i].dim) return 0;
+    return 1;
+}
+
+/* Does the same thread touch the same element in both phases? */
+static int same_threads(const ce *e, const kn_phase *p, const kn_inst *a, const kn_phase *q, const kn_inst *b) {
+    const kn_access *x = &e->k->access[a->acc], *y = &e->k->access[b->acc];
+    if (p->lanes == KN_NONE || p->lanes != q->lanes || p->width != q->width || !same_access(x, y)) return 0;
+    return a->over & ce_bit(p->lanes) && b->over & ce_bit(p->lanes);
+}
+
+/* One of the two stores what the other loads or stores, and another thread may do it. */
+static int conflict(const ce *e, uint32_t p, uint32_t q) {
+    const kn_kernel *k = e->k;
+    const kn_phase *first = &k->phase[p], *then = &k->phase[q];
+    for (kn_id i = first->first; i < first->end; i++) {
+        const kn_inst *a = &k->inst[i];
+        if (a->kind != KI_LOAD && a->kind != KI_STORE) continue;
+        kn_id mem = k->access[a->acc].mem;
+        if (k->mem[mem].space != KN_ROW && k->mem[mem].space != KN_INOUT) continue;
+        for (kn_id n = then->first; n < then->end; n++) {
+            const kn_inst *b = &k->inst[n];
+            if (b->kind != KI_LOAD && b->kind != KI_STORE) continue;
+            if (k->access[b->acc].mem != mem || (a->kind == KI_LOAD && b->kind == KI_LOAD)) continue;
+            if (!same_threads(e, first, a, then, b)) return 1;
+        }
+    }
+    return 0;
+}
+
+int ce_must_meet(const ce *e, uint32_t first, uint32_t end, uint32_t phase) {
+    for (uint32_t p = first; p < end; p++)
+        if (conflict(e, p, phase)) return 1;
+    return 0;
+}

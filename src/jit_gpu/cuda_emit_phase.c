@@ -1,0 +1,254 @@
+/* Phases: the loop nest of each, and the instructions, every one at the outermost level that what it varies over allows
+ * (kn_place_part). */
+#include "jit_gpu/cuda_emit.h"
+
+uint32_t ce_bit(kn_id axis) { return axis == KN_NONE ? 0 : 1u << axis; }
+
+uint32_t ce_unroll_extent(const ce *e, uint32_t axis) {
+    return e->k->axis[axis].role == KN_UNROLL ? (uint32_t)e->k->axis[axis].extent.k : 1;
+}
+
+void ce_begin_phase(ce *e, const kn_phase *phase) {
+    e->phase = phase;
+    e->inner = phase->n_loop ? phase->loop[phase->n_loop - 1] : (kn_id)KN_NONE;
+    e->mode = phase->width <= 1 || phase->lanes == KN_NONE ? CE_COPIES
+              : phase->lanes == e->inner                   ? CE_LOOP_LANES
+                                                           : CE_POINT_LANES;
+    e->width = e->mode == CE_COPIES ? 1 : phase->width;
+    e->per_thread = e->width > e->team ? e->width / e->team : 1;
+    e->lane_axis = e->mode == CE_COPIES ? (kn_id)KN_NONE : phase->lanes;
+    e->copies = e->mode == CE_POINT_LANES ? 1 : e->part->tile;
+    e->ilp = phase->ilp;
+}
+
+/* ---- what a value is repeated for ----------------------------------------------------------------------------------
+ */
+
+/* The dimensions of what varies over these axes, each as format(index name, extent). */
+static const char *for_dims(ce *e, uint32_t axes, int lanes,
+                            const char *(*add)(ce *, const char *, const char *, uint32_t)) {
+    const char *text = "";
+    if (axes & ce_bit(e->last_point) && e->copies > 1) text = add(e, text, "r", e->copies);
+    if (axes & ce_bit(e->inner) && e->ilp > 1) text = add(e, text, "u", e->ilp);
+    for (uint32_t a = 0; a < e->k->n_axis; a++)
+        if (axes >> a & 1 && ce_unroll_extent(e, a) > 1)
+            text = add(e, text, ce_text(e, "k%u", a), ce_unroll_extent(e, a));
+    if (lanes && axes & ce_bit(e->lane_axis) && e->per_thread > 1) text = add(e, text, "v", e->per_thread);
+    return text;
+}
+
+static const char *add_loop(ce *e, const char *text, const char *name, uint32_t n) {
+    return ce_text(e, "%sFOR(%s, %u) ", text, name, n);
+}
+static const char *add_dim(ce *e, const char *text, const char *name, uint32_t n) {
+    (void)name;
+    return ce_text(e, "%s[%u]", text, n);
+}
+static const char *add_index(ce *e, const char *text, const char *name, uint32_t n) {
+    (void)n;
+    return ce_text(e, "%s[%s]", text, name);
+}
+
+const char *ce_loops(ce *e, uint32_t axes, int lanes) { return for_dims(e, axes, lanes, add_loop); }
+const char *ce_dims(ce *e, uint32_t axes, int lanes) { return for_dims(e, axes, lanes, add_dim); }
+
+uint32_t ce_unrolled(const ce *e, uint32_t axes) {
+    uint32_t n = 1;
+    for (uint32_t a = 0; a < e->k->n_axis; a++)
+        if (axes >> a & 1) n *= ce_unroll_extent(e, a);
+    return n;
+}
+
+const char *ce_unroll_index(ce *e, uint32_t axes) {
+    const char *text = NULL;
+    for (uint32_t a = 0; a < e->k->n_axis; a++) {
+        uint32_t n = ce_unroll_extent(e, a);
+        if (!(axes >> a & 1) || n == 1) continue;
+        text = text ? ce_text(e, "(%s * %u + k%u)", text, n, a) : ce_text(e, "k%u", a);
+    }
+    return text ? text : "0";
+}
+
+/* A value made with lanes of points and now used with copies has another name, and the other way. */
+const char *ce_value(ce *e, kn_id inst) {
+    uint32_t over = e->k->inst[inst].over;
+    const char *suffix = "";
+    if (over & ce_bit(e->last_point) && e->part->tile > 1) suffix = e->mode == CE_POINT_LANES ? "l" : "c";
+    return ce_text(e, "v%u%s%s", inst, suffix, for_dims(e, over, 1, add_index));
+}
+
+static const char *name_of(ce *e, kn_id inst) {
+    uint32_t over = e->k->inst[inst].over;
+    int formed = over & ce_bit(e->last_point) && e->part->tile > 1;
+    if (formed) e->form[inst] = e->mode == CE_POINT_LANES ? CE_AS_LANES : CE_AS_COPIES;
+    return ce_text(e, "v%u%s", inst, !formed ? "" : e->mode == CE_POINT_LANES ? "l" : "c");
+}
+
+/* ---- indices -------------------------------------------------------------------------------------------------------
+ */
+
+const char *ce_index(ce *e, kn_id axis) {
+    if (e->k->axis[axis].role == KN_UNROLL) return ce_unroll_extent(e, axis) > 1 ? ce_text(e, "k%u", axis) : "0";
+    if (axis == e->last_point && e->part->tile > 1)
+        return e->mode != CE_POINT_LANES ? ce_text(e, "n%uc[r]", axis)
+               : e->per_thread > 1       ? ce_text(e, "n%ul[v]", axis)
+                                         : ce_text(e, "n%ul", axis);
+    if (e->k->axis[axis].role == KN_POINT) return ce_text(e, "n%u", axis);
+    if (axis != e->inner || (e->mode != CE_LOOP_LANES && e->ilp == 1)) return ce_text(e, "j%u", axis);
+    return ce_text(e, "j%ux%s%s", axis, e->ilp > 1 ? "[u]" : "",
+                   e->mode == CE_LOOP_LANES && e->per_thread > 1 ? "[v]" : "");
+}
+
+/* "t * 4 + v": the lane. */
+static const char *lane(ce *e) { return e->per_thread > 1 ? ce_text(e, "t * %u + v", e->per_thread) : "t"; }
+
+/* The raw index of the innermost loop, as far as it goes beyond j. */
+static const char *loop_offset(ce *e) {
+    const char *text = "";
+    if (e->ilp > 1) text = e->mode == CE_LOOP_LANES ? ce_text(e, " + u * %u", e->width) : " + u";
+    return e->mode == CE_LOOP_LANES ? ce_text(e, "%s + %s", text, lane(e)) : text;
+}
+
+static const char *both(ce *e, const char *a, const char *b) { return a ? ce_text(e, "%s && %s", a, b) : b; }
+
+const char *ce_present(ce *e, uint32_t axes, int one) {
+    const char *text = NULL;
+    int lanes = e->lane_axis != KN_NONE && axes & ce_bit(e->lane_axis);
+    if (one && !lanes) text = "t == 0";
+    if (axes & ce_bit(e->last_point) && e->part->tile > 1)
+        text = both(e, text, e->mode == CE_POINT_LANES ? ce_text(e, "%s < present", lane(e)) : "r < present");
+    if (axes & ce_bit(e->inner) && (e->mode == CE_LOOP_LANES || e->ilp > 1)) {
+        kn_size n = e->k->axis[e->inner].extent;
+        if (e->mode == CE_LOOP_LANES && e->width < e->team) text = both(e, text, ce_text(e, "t < %u", e->width));
+        int64_t round = (int64_t)e->ilp * (e->mode == CE_LOOP_LANES ? e->width : 1);
+        if (n.dim != KN_NONE || n.k % round)
+            text = both(e, text, ce_text(e, "j%u%s < %s", e->inner, loop_offset(e), ce_size(e, n)));
+    }
+    return text;
+}
+
+/* ---- instructions --------------------------------------------------------------------------------------------------
+ */
+
+static void emit_plain(ce *e, kn_id id) {
+    const kn_inst *in = &e->k->inst[id];
+    sn_dtype type = (sn_dtype)in->type;
+    const char *value = NULL, *a[3] = {NULL, NULL, NULL};
+    for (int n = 0; n < 3; n++)
+        if (in->a[n] != KN_NONE) a[n] = ce_value(e, in->a[n]);
+    switch ((kn_kind)in->kind) {
+        case KI_CONST: value = ce_const(e, type, in->bits); break;
+        case KI_SCALAR:
+            value = type == SN_F32    ? ce_text(e, "__int_as_float((int)S%u)", (unsigned)in->bits)
+                    : type == SN_F64  ? ce_text(e, "__longlong_as_double((i64)S%u)", (unsigned)in->bits)
+                    : type == SN_BOOL ? ce_text(e, "((u8)S%u != 0)", (unsigned)in->bits)
+                                      : ce_text(e, "(%s)S%u", ce_type(type), (unsigned)in->bits);
+            break;
+        case KI_DIM: value = ce_text(e, "D%u", (unsigned)in->bits); break;
+        case KI_INDEX: value = ce_text(e, "(i64)(%s)", ce_index(e, (kn_id)in->bits)); break;
+        default: {
+            kn_id of = in->prim == KP_SELECT ? in->a[1] : in->a[0];
+            value = ce_prim(e, (kn_prim)in->prim, (sn_dtype)e->k->inst[of].type, type, a[0], a[1], a[2]);
+        }
+    }
+    const char *dims = ce_dims(e, in->over, 1), *name = name_of(e, id);
+    if (!*dims) {
+        ce_line(e, "const %s %s = %s;", ce_type(type), name, value);
+        return;
+    }
+    ce_line(e, "%s %s%s;", ce_type(type), name, dims);
+    ce_line(e, "%s%s = %s;", ce_loops(e, in->over, 1), ce_value(e, id), value);
+}
+
+static void emit_instruction(ce *e, kn_id id) {
+    const kn_inst *in = &e->k->inst[id];
+    if (in->kind == KI_STORE)
+        ce_store(e, id);
+    else if (in->kind == KI_LOAD) {
+        ce_line(e, "%s %s%s;", ce_type((sn_dtype)in->type), name_of(e, id), ce_dims(e, in->over, 1));
+        ce_load(e, id);
+    } else if (in->kind != KI_FOLD)
+        emit_plain(e, id);
+    else if (kn_is_point_fold(in))
+        ce_point_fold_step(e, id);
+    else if (kn_is_loop_fold(e->k, in))
+        ce_loop_fold_step(e, id);
+    else {
+        ce_line(e, "%s %s%s;", ce_type((sn_dtype)in->type), name_of(e, id), ce_dims(e, in->over, 1));
+        ce_unroll_fold(e, id);
+    }
+}
+
+static void emit_level(ce *e, int level, int after) {
+    for (kn_id i = e->phase->first; i < e->phase->end; i++)
+        if (e->place[i].level == level && e->place[i].after == after) emit_instruction(e, i);
+}
+
+/* ---- loops ---------------------------------------------------------------------------------------------------------
+ */
+
+static void emit_inner_loop(ce *e) {
+    kn_id j = e->inner;
+    const char *n = ce_size(e, e->k->axis[j].extent);
+    int lanes = e->mode == CE_LOOP_LANES;
+    ce_line(e, "for (i64 j%u = 0; j%u < %s; j%u += %u) {", j, j, n, j, e->ilp * (lanes ? e->width : 1));
+    e->depth++;
+    if (lanes || e->ilp > 1) {
+        const char *u = e->ilp > 1 ? "[u]" : "", *v = lanes && e->per_thread > 1 ? "[v]" : "";
+        if (*u || *v) {
+            ce_line(e, "i64 j%ux%s%s;", j, *u ? ce_text(e, "[%u]", e->ilp) : "",
+                    *v ? ce_text(e, "[%u]", e->per_thread) : "");
+            ce_line(e, "%s%sj%ux%s%s = sn_least(j%u%s, %s - 1);", *u ? ce_text(e, "FOR(u, %u) ", e->ilp) : "",
+                    *v ? ce_text(e, "FOR(v, %u) ", e->per_thread) : "", j, u, v, j, loop_offset(e), n);
+        } else {
+            ce_line(e, "const i64 j%ux = sn_least(j%u%s, %s - 1);", j, j, loop_offset(e), n);
+        }
+    }
+    emit_level(e, e->phase->n_loop, 0);
+    ce_close(e);
+}
+
+static void emit_nest(ce *e, int level) {
+    if (level + 1 == e->phase->n_loop) {
+        emit_inner_loop(e);
+        return;
+    }
+    kn_id j = e->phase->loop[level];
+    ce_line(e, "for (i64 j%u = 0; j%u < %s; j%u++) {", j, j, ce_size(e, e->k->axis[j].extent), j);
+    e->depth++;
+    emit_level(e, level + 1, 0);
+    emit_nest(e, level + 1);
+    ce_close(e);
+}
+
+void ce_phase(ce *e, const kn_phase *phase) {
+    ce_begin_phase(e, phase);
+    if (e->comments) ce_line(e, "/* phase %u */", (unsigned)(phase - e->k->phase));
+    if (!phase->at_entry)
+        for (kn_id i = phase->first; i < phase->end; i++) {
+            kn_id operand[5];
+            for (int n = kn_operands(e->k, &e->k->inst[i], operand); n-- > 0;)
+                if (operand[n] < phase->first) ce_convert(e, operand[n]);
+        }
+    emit_level(e, KN_AT_POINT, 0);
+    if (phase->n_loop) {
+        for (kn_id i = phase->first; i < phase->end; i++)
+            if (kn_is_loop_fold(e->k, &e->k->inst[i])) ce_loop_fold_begin(e, i);
+        emit_nest(e, 0);
+        for (kn_id i = phase->first; i < phase->end; i++)
+            if (kn_is_loop_fold(e->k, &e->k->inst[i])) {
+                ce_line(e, "%s %s%s;", ce_type((sn_dtype)e->k->inst[i].type), name_of(e, i),
+                        ce_dims(e, e->k->inst[i].over, 1));
+                ce_loop_fold_end(e, i);
+            }
+    }
+    emit_level(e, KN_AT_POINT, 1);
+}
+
+void ce_chunk_level(ce *e) {
+    for (uint32_t p = e->part->first_phase; p < e->part->end_phase; p++) {
+        if (e->k->phase[p].at_entry) continue;
+        ce_begin_phase(e, &e->k->phase[p]);
+        emit_level(e, KN_AT_CHUNK, 0);
+    }
+}

@@ -1,0 +1,71 @@
+/* The driver: found, checked, and its errors put into sentences. */
+#include "jit_gpu/driver.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "jit_gpu/dynlib.h"
+
+enum { OLDEST = 12000 }; /* CUDA 12: graphs that can be updated, cuGraphExecUpdate_v2 */
+
+/* What the user can do about an error. */
+static const struct {
+    cu_result first, last;
+    sn_status status;
+    const char *advice;
+} advices[] = {
+    {CU_OUT_OF_MEMORY, CU_OUT_OF_MEMORY, SN_ERR_NOMEM, ""},
+    {CU_NO_DEVICE, 101, SN_ERR_UNAVAILABLE, "; is there a GPU, and may this process see it (CUDA_VISIBLE_DEVICES)?"},
+    {CU_NO_BINARY, CU_NO_BINARY, SN_ERR_COMPILE, ""},
+    {700, 799, SN_ERR_INTERNAL,
+     "; the device's state is lost for this process: free every context of this device, or start the process anew"},
+    {802, 804, SN_ERR_UNAVAILABLE, "; the driver and the system do not fit together: update the driver"},
+};
+
+sn_status cu_fail(const cu_driver *cu, base_trap *err, cu_result result, const char *format, ...) {
+    const char *name = NULL, *text = NULL, *advice = "";
+    sn_status status = SN_ERR_INTERNAL;
+    char doing[400];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(doing, sizeof doing, format, args);
+    va_end(args);
+    if (cu->cuGetErrorName(result, &name) || !name) name = "unknown error";
+    if (cu->cuGetErrorString(result, &text) || !text) text = "no description";
+    for (size_t i = 0; i < sizeof advices / sizeof *advices; i++)
+        if (result >= advices[i].first && result <= advices[i].last) {
+            status = advices[i].status;
+            advice = advices[i].advice;
+        }
+    return base_set_error(err, status, "GPU: %s: %s (%d: %s)%s", doing, name, result, text, advice);
+}
+
+sn_status cu_driver_open(base_alloc *alloc, const base_log *log, cu_driver *cu, base_trap *err) {
+    static const char *const names[] = {"libcuda.so.1", NULL};
+    const gpu_symbol symbols[] = {
+#define ROW(name, arguments, optional) {#name, (void **)&cu->name, optional},
+        CU_FUNCTIONS(ROW)
+#undef ROW
+    };
+    base_strbuf path;
+    base_strbuf_init(&path, alloc);
+    memset(cu, 0, sizeof *cu);
+    void *library = gpu_dynlib_open(alloc, "NVIDIA driver", names, NULL, &path, err);
+    sn_status status =
+        library ? gpu_dynlib_symbols(library, "the NVIDIA driver", symbols, sizeof symbols / sizeof *symbols, err)
+                : err->status;
+    if (!status) base_logf(log, SN_LOG_INFO, "GPU driver: %s", path.at ? path.at : names[0]);
+    base_strbuf_free(&path);
+    if (status) return status;
+    cu_result result = cu->cuInit(0);
+    if (result == CU_STUB_LIBRARY)
+        return base_set_error(err, SN_ERR_UNAVAILABLE, "no NVIDIA driver: libcuda.so.1 is the toolkit's stub");
+    if (result) return cu_fail(cu, err, result, "cuInit"), base_set_error(err, SN_ERR_UNAVAILABLE, "%s", err->text);
+    if ((result = cu->cuDriverGetVersion(&cu->version))) return cu_fail(cu, err, result, "cuDriverGetVersion");
+    if (cu->version < OLDEST || !cu->cuGraphInstantiateWithFlags || !cu->cuGraphExecUpdate_v2)
+        return base_set_error(err, SN_ERR_UNAVAILABLE,
+                              "the NVIDIA driver is for CUDA %d.%d; %d.%d or newer is needed: update the driver",
+                              cu->version / 1000, cu->version % 1000 / 10, OLDEST / 1000, OLDEST % 1000 / 10);
+    return SN_OK;
+}

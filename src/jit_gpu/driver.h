@@ -1,0 +1,101 @@
+/* driver.h: the CUDA driver API as far as it is used, declared here so that the build needs no CUDA header. Names and
+ * types follow NVIDIA's documentation of the driver API; every name is the exported one, `_v2` where that is the ABI
+ * with 64-bit sizes. */
+#ifndef JIT_GPU_DRIVER_H
+#define JIT_GPU_DRIVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/trap.h"
+
+typedef int cu_result; /* CUresult */
+typedef int cu_device;
+typedef uint64_t cu_ptr; /* CUdeviceptr */
+typedef void *cu_context, *cu_module, *cu_function, *cu_stream, *cu_event, *cu_graph, *cu_graph_exec;
+
+enum {
+    CU_OK = 0,
+    CU_INVALID_VALUE = 1,
+    CU_OUT_OF_MEMORY = 2,
+    CU_STUB_LIBRARY = 34,
+    CU_NO_DEVICE = 100,
+    CU_NO_BINARY = 209,
+    CU_GRAPH_UPDATE_FAILED = 910
+};
+/* cuDeviceGetAttribute */
+enum { CU_ATTR_PROCESSORS = 16, CU_ATTR_SHARED_OPTIN = 97, CU_ATTR_MAJOR = 75, CU_ATTR_MINOR = 76 };
+enum { CU_FUNC_MAX_DYNAMIC_SHARED = 8 }; /* cuFuncSetAttribute */
+enum { CU_CAPTURE_THREAD_LOCAL = 1, CU_STREAM_NON_BLOCKING = 1 };
+
+typedef struct {
+    cu_result result;
+    void *node, *from;
+} cu_update_info; /* CUgraphExecUpdateResultInfo */
+
+/* name, arguments, optional */
+#define CU_FUNCTIONS(X)                                                                                                \
+    X(cuInit, (unsigned flags), 0)                                                                                     \
+    X(cuDriverGetVersion, (int *version), 0)                                                                           \
+    X(cuGetErrorName, (cu_result error, const char **text), 0)                                                         \
+    X(cuGetErrorString, (cu_result error, const char **text), 0)                                                       \
+    X(cuDeviceGetCount, (int *n), 0)                                                                                   \
+    X(cuDeviceGet, (cu_device * device, int ordinal), 0)                                                               \
+    X(cuDeviceGetName, (char *name, int size, cu_device device), 0)                                                    \
+    X(cuDeviceGetAttribute, (int *value, int attribute, cu_device device), 0)                                          \
+    X(cuDeviceTotalMem_v2, (size_t * bytes, cu_device device), 0)                                                      \
+    X(cuDevicePrimaryCtxRetain, (cu_context * context, cu_device device), 0)                                           \
+    X(cuDevicePrimaryCtxRelease_v2, (cu_device device), 0)                                                             \
+    X(cuCtxPushCurrent_v2, (cu_context context), 0)                                                                    \
+    X(cuCtxPopCurrent_v2, (cu_context * context), 0)                                                                   \
+    X(cuMemGetInfo_v2, (size_t * free, size_t * total), 0)                                                             \
+    X(cuMemAlloc_v2, (cu_ptr * at, size_t bytes), 0)                                                                   \
+    X(cuMemFree_v2, (cu_ptr at), 0)                                                                                    \
+    X(cuMemHostAlloc, (void **at, size_t bytes, unsigned flags), 0)                                                    \
+    X(cuMemFreeHost, (void *at), 0)                                                                                    \
+    X(cuMemcpyHtoDAsync_v2, (cu_ptr to, const void *from, size_t bytes, cu_stream stream), 0)                          \
+    X(cuMemcpyDtoHAsync_v2, (void *to, cu_ptr from, size_t bytes, cu_stream stream), 0)                                \
+    X(cuMemcpyDtoDAsync_v2, (cu_ptr to, cu_ptr from, size_t bytes, cu_stream stream), 0)                               \
+    X(cuMemsetD8Async, (cu_ptr to, unsigned char value, size_t bytes, cu_stream stream), 0)                            \
+    X(cuStreamCreate, (cu_stream * stream, unsigned flags), 0)                                                         \
+    X(cuStreamDestroy_v2, (cu_stream stream), 0)                                                                       \
+    X(cuStreamSynchronize, (cu_stream stream), 0)                                                                      \
+    X(cuEventCreate, (cu_event * event, unsigned flags), 0)                                                            \
+    X(cuEventDestroy_v2, (cu_event event), 0)                                                                          \
+    X(cuEventRecord, (cu_event event, cu_stream stream), 0)                                                            \
+    X(cuEventSynchronize, (cu_event event), 0)                                                                         \
+    X(cuEventElapsedTime, (float *ms, cu_event start, cu_event end), 0)                                                \
+    X(cuModuleLoadData, (cu_module * module, const void *image), 0)                                                    \
+    X(cuModuleUnload, (cu_module module), 0)                                                                           \
+    X(cuModuleGetFunction, (cu_function * function, cu_module module, const char *name), 0)                            \
+    X(cuFuncSetAttribute, (cu_function function, int attribute, int value), 0)                                         \
+    X(cuLaunchKernel,                                                                                                  \
+      (cu_function function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,             \
+       unsigned shared, cu_stream stream, void **parameters, void **extra),                                            \
+      0)                                                                                                               \
+    X(cuStreamBeginCapture_v2, (cu_stream stream, int mode), 0)                                                        \
+    X(cuStreamEndCapture, (cu_stream stream, cu_graph * graph), 0)                                                     \
+    X(cuGraphInstantiateWithFlags, (cu_graph_exec * exec, cu_graph graph, unsigned long long flags), 1)                \
+    X(cuGraphExecUpdate_v2, (cu_graph_exec exec, cu_graph graph, cu_update_info * info), 1)                            \
+    X(cuGraphLaunch, (cu_graph_exec exec, cu_stream stream), 0)                                                        \
+    X(cuGraphExecDestroy, (cu_graph_exec exec), 0)                                                                     \
+    X(cuGraphDestroy, (cu_graph graph), 0)
+
+typedef struct {
+#define CU_MEMBER(name, arguments, optional) cu_result(*name) arguments;
+    CU_FUNCTIONS(CU_MEMBER)
+#undef CU_MEMBER
+    int version; /* 13000: CUDA 13.0 */
+} cu_driver;
+
+/* Opens the driver and initialises it. SN_ERR_UNAVAILABLE with a sentence where there is none, where it is a stub,
+ * where it has no device, or where it is too old. */
+sn_status cu_driver_open(base_alloc *alloc, const base_log *log, cu_driver *out, base_trap *err);
+
+/* A sentence about a failed call: what was being done, the driver's name for it, and what to do. Returns the status. */
+__attribute__((format(printf, 4, 5))) sn_status cu_fail(const cu_driver *cu, base_trap *err, cu_result result,
+                                                        const char *format, ...);
+
+#endif

@@ -1,0 +1,472 @@
+/* The GPU backend: kernels become CUDA C++ (cuda_emit.c), NVRTC makes a cubin of it, the driver runs it.
+ *
+ * All work of a device goes through one stream, and calls take turns (begin .. finish), so that what is recorded for a
+ * graph is one call's. A failure in a turn is kept and reported by finish; what comes after it in the turn is not
+ * started. */
+#include "jit_gpu/gpu.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hash.h"
+
+/* A blob is the cubin, the PTX behind it for reading, and this. Where there is no cubin for the device, the PTX is what
+ * is loaded. */
+typedef struct {
+    uint64_t cubin_bytes, ptx_bytes;
+    char magic[8];
+} blob_end;
+static const char blob_magic[8] = {'S', 'N', 'C', 'U', 'D', 'A', '0', '1'};
+
+sn_status gpu_enter(be_device *dev, base_trap *err) {
+    cu_result result = dev->cu.cuCtxPushCurrent_v2(dev->context);
+    return result ? cu_fail(&dev->cu, err, result, "making %s current", dev->name) : SN_OK;
+}
+
+void gpu_leave(be_device *dev) {
+    cu_context was;
+    (void)dev->cu.cuCtxPopCurrent_v2(&was);
+}
+
+void gpu_failed(be_device *dev, cu_result result, const char *format, ...) {
+    char text[256];
+    va_list args;
+    if (dev->failed.status) return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    cu_fail(&dev->cu, &dev->failed, result, "%s", text);
+}
+
+/* ---- device ------------------------------------------------------------------------------------------------------ */
+
+static void gpu_close(be_device *dev) {
+    if (!dev) return;
+    cu_context was;
+    if (dev->context && !dev->cu.cuCtxPushCurrent_v2(dev->context)) {
+        if (dev->stream) (void)dev->cu.cuStreamSynchronize(dev->stream);
+        gpu_blas_free(dev, dev->blas);
+        if (dev->scratch) (void)dev->cu.cuMemFree_v2(dev->scratch);
+        for (uint32_t i = 0; i < dev->n_events; i++) (void)dev->cu.cuEventDestroy_v2(dev->events[i]);
+        if (dev->stream) (void)dev->cu.cuStreamDestroy_v2(dev->stream);
+        (void)dev->cu.cuCtxPopCurrent_v2(&was);
+    } else {
+        gpu_blas_free(dev, dev->blas);
+    }
+    if (dev->context) (void)dev->cu.cuDevicePrimaryCtxRelease_v2(dev->ordinal);
+    if (dev->events) base_free(dev->alloc, dev->events, dev->events_room * sizeof *dev->events);
+    gpu_nvrtc_free(dev->nvrtc);
+    pthread_mutex_destroy(&dev->turn);
+    base_free(dev->alloc, dev, sizeof *dev);
+}
+
+static sn_status describe_device(be_device *dev, base_trap *err) {
+    int n = 0, major = 0, minor = 0, shared = 0;
+    cu_driver *cu = &dev->cu;
+    cu_result result = cu->cuDeviceGetCount(&n);
+    if (!result && !n) return base_set_error(err, SN_ERR_UNAVAILABLE, "GPU: the driver sees no device");
+    if (!result) result = cu->cuDeviceGet(&dev->ordinal, 0);
+    if (!result) result = cu->cuDeviceGetName(dev->name, sizeof dev->name, dev->ordinal);
+    if (!result) result = cu->cuDeviceGetAttribute(&major, CU_ATTR_MAJOR, dev->ordinal);
+    if (!result) result = cu->cuDeviceGetAttribute(&minor, CU_ATTR_MINOR, dev->ordinal);
+    if (!result) result = cu->cuDeviceGetAttribute(&dev->processors, CU_ATTR_PROCESSORS, dev->ordinal);
+    if (!result) result = cu->cuDeviceGetAttribute(&shared, CU_ATTR_SHARED_OPTIN, dev->ordinal);
+    if (result) return cu_fail(cu, err, result, "asking for the device");
+    dev->cc = major * 10 + minor;
+    dev->shared_limit = (size_t)shared;
+    snprintf(dev->target, sizeof dev->target, "sm_%d;codegen " SINTER_CUDA_CODEGEN, dev->cc);
+    return SN_OK;
+}
+
+static sn_status open_context(be_device *dev, base_trap *err) {
+    cu_result result = dev->cu.cuDevicePrimaryCtxRetain(&dev->context, dev->ordinal);
+    if (result) return cu_fail(&dev->cu, err, result, "opening %s", dev->name);
+    if (gpu_enter(dev, err)) return err->status;
+    result = dev->cu.cuStreamCreate(&dev->stream, CU_STREAM_NON_BLOCKING);
+    gpu_leave(dev);
+    return result ? cu_fail(&dev->cu, err, result, "making a stream on %s", dev->name) : SN_OK;
+}
+
+static sn_status gpu_open(const be_options *options, be_device **out, base_trap *err) {
+    *out = NULL;
+    be_device *dev = base_calloc(options->alloc, sizeof *dev);
+    if (!dev) return base_set_error(err, SN_ERR_NOMEM, "out of memory: device");
+    dev->alloc = options->alloc;
+    dev->log = options->log;
+    pthread_mutex_init(&dev->turn, NULL);
+    gpu_nvrtc_init(&dev->nvrtc, dev->alloc, dev->log);
+    gpu_blas_init(&dev->blas, dev->alloc, dev->log);
+    sn_status status = dev->nvrtc && dev->blas ? SN_OK : base_set_error(err, SN_ERR_NOMEM, "out of memory: device");
+    if (!status) status = cu_driver_open(dev->alloc, dev->log, &dev->cu, err);
+    if (!status) status = describe_device(dev, err);
+    if (!status) status = open_context(dev, err);
+    if (status) {
+        gpu_close(dev);
+        return status;
+    }
+    base_logf(dev->log, SN_LOG_INFO, "GPU: %s, compute capability %d.%d, driver for CUDA %d.%d", dev->name,
+              dev->cc / 10, dev->cc % 10, dev->cu.version / 1000, dev->cu.version % 1000 / 10);
+    *out = dev;
+    return SN_OK;
+}
+
+static const char *gpu_target(const be_device *dev) { return dev->target; }
+
+/* ---- compiling --------------------------------------------------------------------------------------------------- */
+
+static sn_status gpu_compiler(be_device *dev, char text[BE_COMPILER_MAX], base_trap *err) {
+    return gpu_nvrtc_version(dev->nvrtc, text, BE_COMPILER_MAX, err);
+}
+
+typedef struct {
+    base_arena *arena;
+    const void *bytes;
+    size_t n;
+    const char *symbol;
+    int comments;
+    base_strbuf *out;
+} emission;
+
+static void emit(void *arg) {
+    emission *e = arg;
+    const kn_kernel *k = kn_decode(e->arena, e->bytes, e->n);
+    ce_kernel(e->arena, k, e->symbol, e->comments, e->out);
+}
+
+/* Symbol names come from content: two kernels never share one by accident. */
+static void symbol_of(const void *kernel, size_t n, char symbol[40]) {
+    memcpy(symbol, "sk_", 3);
+    base_hash_text(base_hash_bytes(kernel, n), symbol + 3);
+}
+
+static sn_status source_of(be_device *dev, const void *kernel, size_t n, int comments, base_strbuf *out,
+                           base_trap *err) {
+    char symbol[40];
+    base_trap trap = {.armed = 0};
+    base_arena arena;
+    symbol_of(kernel, n, symbol);
+    base_arena_init(&arena, dev->alloc, &trap);
+    emission e = {&arena, kernel, n, symbol, comments, out};
+    sn_status status = base_protect(&trap, emit, &e);
+    base_arena_free(&arena);
+    if (status) return base_set_error(err, status, "%s", trap.text);
+    return out->failed ? base_set_error(err, SN_ERR_NOMEM, "out of memory: source of a kernel") : SN_OK;
+}
+
+static sn_status gpu_compile(be_device *dev, const void *kernel, size_t n, be_blob *out, base_trap *err) {
+    base_strbuf source, ptx, blob;
+    base_strbuf_init(&source, dev->alloc);
+    base_strbuf_init(&ptx, dev->alloc);
+    base_strbuf_init(&blob, dev->alloc);
+    *out = (be_blob){0};
+    sn_status status = source_of(dev, kernel, n, 0, &source, err);
+    if (!status) status = gpu_nvrtc_compile(dev->nvrtc, source.at, "kernel.cu", dev->cc, &ptx, &blob, err);
+    if (!status) {
+        blob_end end = {blob.n, ptx.n, {0}};
+        memcpy(end.magic, blob_magic, sizeof end.magic);
+        base_strbuf_add(&blob, ptx.at, ptx.n);
+        base_strbuf_add(&blob, &end, sizeof end);
+        size_t bytes = blob.n;
+        char *at = blob.failed ? NULL : base_malloc(dev->alloc, bytes);
+        if (!at) {
+            status = base_set_error(err, SN_ERR_NOMEM, "out of memory: code of a kernel");
+        } else {
+            memcpy(at, blob.at, bytes);
+            *out = (be_blob){at, bytes};
+        }
+    }
+    base_strbuf_free(&blob);
+    base_strbuf_free(&ptx);
+    base_strbuf_free(&source);
+    return status;
+}
+
+static sn_status gpu_text(be_device *dev, const void *kernel, size_t n, const char *what, base_strbuf *out,
+                          base_trap *err) {
+    if (!strcmp(what, "cuda")) return source_of(dev, kernel, n, 1, out, err);
+    if (strcmp(what, "ptx"))
+        return base_set_error(err, SN_ERR_ARGUMENT, "no text '%s' of kernels: cuda and ptx exist", what);
+    base_strbuf source, ptx;
+    base_strbuf_init(&source, dev->alloc);
+    base_strbuf_init(&ptx, dev->alloc);
+    sn_status status = source_of(dev, kernel, n, 0, &source, err);
+    if (!status) status = gpu_nvrtc_compile(dev->nvrtc, source.at, "kernel.cu", dev->cc, &ptx, NULL, err);
+    if (!status && ptx.n) base_strbuf_add(out, ptx.at, ptx.n - 1); /* without its NUL */
+    if (!status && out->failed) status = base_set_error(err, SN_ERR_NOMEM, "out of memory: text of a kernel");
+    base_strbuf_free(&ptx);
+    base_strbuf_free(&source);
+    return status;
+}
+
+/* ---- loading ----------------------------------------------------------------------------------------------------- */
+
+static void gpu_unload(be_device *dev, be_exec *exec) {
+    base_trap ignored = {.armed = 0};
+    if (!exec) return;
+    if (exec->module && !gpu_enter(dev, &ignored)) {
+        (void)dev->cu.cuModuleUnload(exec->module);
+        gpu_leave(dev);
+    }
+    if (exec->args) base_free(dev->alloc, exec->args, exec->bytes);
+    base_free(dev->alloc, exec, sizeof *exec);
+}
+
+static sn_status check_blob(const void *blob, size_t n, blob_end *end, base_trap *err) {
+    if (n >= sizeof *end) memcpy(end, (const char *)blob + n - sizeof *end, sizeof *end);
+    if (n < sizeof *end || memcmp(end->magic, blob_magic, sizeof blob_magic) || end->cubin_bytes > n ||
+        end->ptx_bytes > n || end->cubin_bytes + end->ptx_bytes + sizeof *end != n || !end->ptx_bytes ||
+        ((const char *)blob)[end->cubin_bytes + end->ptx_bytes - 1])
+        return base_set_error(err, SN_ERR_PARSE, "GPU: code of a kernel is malformed");
+    return SN_OK;
+}
+
+static sn_status load_module(be_device *dev, be_exec *exec, const void *blob, size_t n, const char *symbol,
+                             const char *name, base_trap *err) {
+    blob_end end;
+    if (check_blob(blob, n, &end, err)) return err->status;
+    if (gpu_enter(dev, err)) return err->status;
+    const char *what = "loading kernel";
+    cu_result result = dev->cu.cuModuleLoadData(&exec->module, blob); /* the cubin, or the PTX if there is none */
+    if (!result) {
+        what = "finding the entry of kernel";
+        result = dev->cu.cuModuleGetFunction(&exec->function, exec->module, symbol);
+    }
+    if (!result) {
+        what = "shared memory of kernel";
+        int room = (int)dev->shared_limit - 2 * CE_MAX_BATCH_BYTES;
+        result = dev->cu.cuFuncSetAttribute(exec->function, CU_FUNC_MAX_DYNAMIC_SHARED, room);
+    }
+    if (result) cu_fail(&dev->cu, err, result, "%s %s", what, name);
+    gpu_leave(dev);
+    return result ? err->status : SN_OK;
+}
+
+static sn_status gpu_load(be_device *dev, const kn_kernel *kernel, const void *blob, size_t n, const char *name,
+                          be_exec **out, base_trap *err) {
+    char symbol[40];
+    *out = NULL;
+    be_exec *exec = base_calloc(dev->alloc, sizeof *exec);
+    base_strbuf key;
+    base_strbuf_init(&key, dev->alloc);
+    kn_encode(kernel, &key);
+    sn_status status = SN_OK;
+    if (!exec || key.failed)
+        status = base_set_error(err, SN_ERR_NOMEM, "out of memory: kernel %s", name);
+    else {
+        symbol_of(key.at, key.n, symbol);
+        exec->kernel = kernel;
+        status = gpu_exec_room(dev, exec, err);
+        if (!status) status = load_module(dev, exec, blob, n, symbol, name, err);
+    }
+    base_strbuf_free(&key);
+    if (status)
+        gpu_unload(dev, exec);
+    else
+        *out = exec;
+    return status;
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
+
+static void *gpu_alloc(be_device *dev, size_t bytes) {
+    base_trap ignored = {.armed = 0};
+    cu_ptr at = 0;
+    if (gpu_enter(dev, &ignored)) return NULL;
+    cu_result result = dev->cu.cuMemAlloc_v2(&at, bytes);
+    if (result) {
+        size_t left = 0, total = 0;
+        (void)dev->cu.cuMemGetInfo_v2(&left, &total);
+        base_logf(dev->log, SN_LOG_ERROR, "GPU: %zu bytes asked for, %zu of %zu are free", bytes, left, total);
+    }
+    gpu_leave(dev);
+    return result ? NULL : (void *)(uintptr_t)at;
+}
+
+static void gpu_free(be_device *dev, void *p, size_t bytes) {
+    (void)bytes;
+    base_trap ignored = {.armed = 0};
+    if (gpu_enter(dev, &ignored)) return;
+    (void)dev->cu.cuMemFree_v2((uintptr_t)p);
+    gpu_leave(dev);
+}
+
+static sn_status gpu_reserve(be_device *dev, size_t scratch_bytes, base_trap *err) {
+    (void)dev, (void)scratch_bytes, (void)err; /* gpu_prepare knows how many teams there will be */
+    return SN_OK;
+}
+
+static void *staging_alloc(be_device *dev, size_t bytes) {
+    base_trap ignored = {.armed = 0};
+    void *at = NULL;
+    if (gpu_enter(dev, &ignored)) return NULL;
+    if (dev->cu.cuMemHostAlloc(&at, bytes, 0)) at = NULL;
+    gpu_leave(dev);
+    return at;
+}
+
+static void staging_free(be_device *dev, void *p) {
+    base_trap ignored = {.armed = 0};
+    if (gpu_enter(dev, &ignored)) return;
+    (void)dev->cu.cuMemFreeHost(p);
+    gpu_leave(dev);
+}
+
+/* ---- turns ------------------------------------------------------------------------------------------------------- */
+
+static sn_status gpu_begin(be_device *dev, base_trap *err) {
+    if (gpu_enter(dev, err)) return err->status;
+    pthread_mutex_lock(&dev->turn);
+    base_clear_error(&dev->failed);
+    return SN_OK;
+}
+
+static sn_status gpu_finish(be_device *dev, base_trap *err) {
+    cu_result result = dev->cu.cuStreamSynchronize(dev->stream);
+    if (result) gpu_failed(dev, result, "waiting for the device");
+    sn_status status = dev->failed.status;
+    if (status) base_set_error(err, status, "%s", dev->failed.text);
+    pthread_mutex_unlock(&dev->turn);
+    gpu_leave(dev);
+    return status;
+}
+
+static void gpu_write(be_device *dev, void *to, const void *from, size_t n) {
+    if (!n || dev->failed.status) return;
+    cu_result result = dev->cu.cuMemcpyHtoDAsync_v2((uintptr_t)to, from, n, dev->stream);
+    if (result) gpu_failed(dev, result, "copying %zu bytes to the device", n);
+}
+
+static void gpu_read(be_device *dev, void *to, const void *from, size_t n) {
+    if (!n || dev->failed.status) return;
+    cu_result result = dev->cu.cuMemcpyDtoHAsync_v2(to, (uintptr_t)from, n, dev->stream);
+    if (result) gpu_failed(dev, result, "copying %zu bytes from the device", n);
+}
+
+static void gpu_copy(be_device *dev, void *to, const void *from, size_t n) {
+    if (!n || dev->failed.status) return;
+    cu_result result = dev->cu.cuMemcpyDtoDAsync_v2((uintptr_t)to, (uintptr_t)from, n, dev->stream);
+    if (result) gpu_failed(dev, result, "copying %zu bytes on the device", n);
+}
+
+static void gpu_clear(be_device *dev, void *to, size_t n) {
+    if (!n || dev->failed.status) return;
+    cu_result result = dev->cu.cuMemsetD8Async((uintptr_t)to, 0, n, dev->stream);
+    if (result) gpu_failed(dev, result, "clearing %zu bytes", n);
+}
+
+/* ---- recordings: CUDA graphs ------------------------------------------------------------------------------------- */
+
+static void gpu_record(be_device *dev) {
+    if (dev->failed.status) return;
+    cu_result result = dev->cu.cuStreamBeginCapture_v2(dev->stream, CU_CAPTURE_THREAD_LOCAL);
+    if (result) gpu_failed(dev, result, "recording a call");
+}
+
+static void gpu_recorded(be_device *dev, be_recording **at) {
+    cu_driver *cu = &dev->cu;
+    cu_graph graph = NULL;
+    cu_graph_exec exec = *at;
+    cu_update_info info = {0};
+    cu_result result = cu->cuStreamEndCapture(dev->stream, &graph);
+    if (!result && exec && cu->cuGraphExecUpdate_v2(exec, graph, &info)) { /* other steps than before: made anew */
+        (void)cu->cuGraphExecDestroy(exec);
+        exec = NULL;
+    }
+    if (!result && !exec) result = cu->cuGraphInstantiateWithFlags(&exec, graph, 0);
+    if (graph) (void)cu->cuGraphDestroy(graph);
+    if (result) gpu_failed(dev, result, "recording a call");
+    *at = exec;
+}
+
+static void gpu_replay(be_device *dev, be_recording *recording) {
+    if (dev->failed.status) return;
+    cu_result result = dev->cu.cuGraphLaunch(recording, dev->stream);
+    if (result) gpu_failed(dev, result, "starting a recorded call");
+}
+
+static void gpu_forget(be_device *dev, be_recording *recording) {
+    base_trap ignored = {.armed = 0};
+    if (!recording || gpu_enter(dev, &ignored)) return;
+    (void)dev->cu.cuGraphExecDestroy(recording);
+    gpu_leave(dev);
+}
+
+static uint64_t gpu_age(const be_device *dev) { return dev->age; }
+
+/* ---- time on the device ------------------------------------------------------------------------------------------ */
+
+static cu_result more_events(be_device *dev, uint32_t n) {
+    if (n > dev->events_room) {
+        uint32_t room = n < 32 ? 64 : 2 * n;
+        cu_event *events =
+            base_realloc(dev->alloc, dev->events, dev->events_room * sizeof *events, room * sizeof *events);
+        if (!events) return CU_OUT_OF_MEMORY;
+        dev->events = events;
+        dev->events_room = room;
+    }
+    while (dev->n_events < n) {
+        cu_result result = dev->cu.cuEventCreate(&dev->events[dev->n_events], 0);
+        if (result) return result;
+        dev->n_events++;
+    }
+    return CU_OK;
+}
+
+static void gpu_mark(be_device *dev, uint32_t i) {
+    if (dev->failed.status) return;
+    cu_result result = i < dev->n_events ? CU_OK : more_events(dev, i + 1);
+    if (!result) result = dev->cu.cuEventRecord(dev->events[i], dev->stream);
+    if (result) gpu_failed(dev, result, "noting the time");
+}
+
+static uint64_t gpu_elapsed(be_device *dev, uint32_t i) {
+    float ms = 0;
+    if (dev->failed.status || i + 1 >= dev->n_events) return 0;
+    cu_result result = dev->cu.cuEventSynchronize(dev->events[i + 1]);
+    if (!result) result = dev->cu.cuEventElapsedTime(&ms, dev->events[i], dev->events[i + 1]);
+    if (result) gpu_failed(dev, result, "reading the time");
+    return result ? 0 : (uint64_t)((double)ms * 1e6);
+}
+
+static const be_remote remote = {
+    .begin = gpu_begin,
+    .finish = gpu_finish,
+    .write = gpu_write,
+    .read = gpu_read,
+    .copy = gpu_copy,
+    .clear = gpu_clear,
+    .staging_alloc = staging_alloc,
+    .staging_free = staging_free,
+    .prepare = gpu_prepare,
+    .record = gpu_record,
+    .recorded = gpu_recorded,
+    .replay = gpu_replay,
+    .forget = gpu_forget,
+    .age = gpu_age,
+    .mark = gpu_mark,
+    .elapsed = gpu_elapsed,
+};
+
+static const char *const texts[] = {"cuda", "ptx", NULL};
+
+const be_backend be_gpu = {
+    .name = "gpu",
+    .machine = KN_FOR_GPU,
+    .open = gpu_open,
+    .close = gpu_close,
+    .target = gpu_target,
+    .compiler = gpu_compiler,
+    .texts = texts,
+    .compile = gpu_compile,
+    .text = gpu_text,
+    .load = gpu_load,
+    .unload = gpu_unload,
+    .reserve = gpu_reserve,
+    .reserve_gemm = gpu_blas_open,
+    .launch = gpu_launch,
+    .gemm = gpu_gemm,
+    .alloc = gpu_alloc,
+    .free = gpu_free,
+    .remote = &remote,
+};

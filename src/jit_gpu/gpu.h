@@ -1,0 +1,71 @@
+/* gpu.h: the GPU backend's device, shared by its files. */
+#ifndef JIT_GPU_GPU_H
+#define JIT_GPU_GPU_H
+
+#include <pthread.h>
+
+#include "backend/backend.h"
+#include "jit_gpu/cuda_emit.h"
+#include "jit_gpu/driver.h"
+#include "jit_gpu/nvrtc.h"
+
+typedef struct gpu_blas gpu_blas;
+
+struct be_device {
+    base_alloc *alloc;
+    const base_log *log;
+    cu_driver cu;
+    cu_device ordinal;
+    cu_context context; /* the device's primary one, which other libraries of the process share */
+    cu_stream stream;   /* of all work: calls take turns */
+    int cc;             /* compute capability: 90 is 9.0 */
+    int processors;
+    size_t shared_limit; /* bytes of shared memory that a block may ask for */
+    char name[64], target[96];
+    gpu_nvrtc *nvrtc;
+    gpu_blas *blas;
+
+    pthread_mutex_t turn; /* held from begin to finish */
+    cu_ptr scratch;       /* of teams whose rows do not fit shared memory */
+    size_t scratch_bytes;
+    uint64_t age;     /* counts changes of scratch, whose address recordings hold */
+    cu_event *events; /* marks of this turn */
+    uint32_t n_events, events_room;
+    base_trap failed; /* first failure since begin; status SN_OK: none */
+};
+
+/* A kernel in its module. args and grid are for the launch: launches take turns. */
+struct be_exec {
+    const kn_kernel *kernel; /* borrowed */
+    cu_module module;
+    cu_function function;
+    void **args;
+    unsigned char *grid;
+    size_t grid_bytes;
+    size_t bytes; /* of args and grid */
+};
+
+/* Makes the context current for the calling thread; give back what it returns. */
+sn_status gpu_enter(be_device *dev, base_trap *err);
+void gpu_leave(be_device *dev);
+/* Keeps the first failure of a turn. */
+__attribute__((format(printf, 3, 4))) void gpu_failed(be_device *dev, cu_result result, const char *format, ...);
+
+/* ---- gpu_launch.c ------------------------------------------------------------------------------------------------ */
+
+sn_status gpu_prepare(be_device *dev, const be_exec *exec, const kn_launch *launch, const int64_t *n_chunks,
+                      base_trap *err);
+void gpu_launch(be_device *dev, be_exec *exec, const kn_launch *launch, const int64_t *n_chunks, size_t scratch_bytes,
+                double ns);
+/* Room for the arguments of a kernel's launches. */
+sn_status gpu_exec_room(be_device *dev, be_exec *exec, base_trap *err);
+
+/* ---- gpu_blas.c -------------------------------------------------------------------------------------------------- */
+
+void gpu_blas_init(gpu_blas **out, base_alloc *alloc, const base_log *log);
+void gpu_blas_free(be_device *dev, gpu_blas *blas);
+/* Opens cuBLASLt, and takes its workspace. */
+sn_status gpu_blas_open(be_device *dev, base_trap *err);
+void gpu_gemm(be_device *dev, const be_gemm *gemm);
+
+#endif

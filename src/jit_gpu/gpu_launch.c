@@ -1,0 +1,133 @@
+/* Launches: how many blocks, where rows and partials lie, and the arguments in the order of the source's parameters. */
+#include <string.h>
+
+#include "jit_gpu/gpu.h"
+
+/* Shared memory holds a block's rows and partials up to this many bytes; more would leave too few blocks on a
+ * multiprocessor to hide latencies. */
+enum { SHARED_SCRATCH = 64 * 1024, STATIC_SHARED = 2 * CE_MAX_BATCH_BYTES };
+
+typedef struct {
+    uint32_t block, blocks;
+    uint32_t teams; /* most teams of a block */
+    size_t scratch; /* of a team */
+    int in_shared;
+} geometry;
+
+/* Does the part's fold over points accumulate in that memory, element by element? */
+static int accumulates(const kn_kernel *k, kn_id mem) {
+    for (kn_id i = 0; i < k->n_inst; i++)
+        if (kn_is_point_fold(&k->inst[i]) && k->access[k->inst[i].acc].mem == mem &&
+            k->inst[i].over & kn_axes_with(k, KN_LOOP))
+            return 1;
+    return 0;
+}
+
+static size_t round_up(size_t n) { return (n + 63) & ~(size_t)63; }
+
+/* first[], at[]: as ce_grid has them, or NULL. */
+static geometry plan(const be_device *dev, const kn_kernel *k, const int64_t *dim, const int64_t *n_chunks,
+                     uint32_t *first, int32_t *at) {
+    geometry g = {.block = ce_shape_of(k).block};
+    for (uint32_t p = 0; p < k->n_part; p++) {
+        uint32_t teams = g.block / ce_team(k, p);
+        if (first) first[p] = g.blocks;
+        g.blocks += (uint32_t)((n_chunks[p] + teams - 1) / teams);
+        if (teams > g.teams) g.teams = teams;
+    }
+    size_t limit = dev->shared_limit - STATIC_SHARED;
+    if (limit > SHARED_SCRATCH) limit = SHARED_SCRATCH;
+    g.scratch = round_up((size_t)kn_scratch_bytes(k, dim));
+    g.in_shared = g.scratch * g.teams <= limit;
+    for (kn_id m = 0; m < k->n_mem; m++) {
+        int32_t place = -1;
+        if (k->mem[m].space == KN_ROW) place = (int32_t)kn_row_offset(k, m, dim);
+        if (k->mem[m].space == KN_PART && g.in_shared && accumulates(k, m)) {
+            size_t bytes =
+                round_up((size_t)kn_size_value(k->mem[m].count, dim) * sn_dtype_size((sn_dtype)k->mem[m].store));
+            if ((g.scratch + bytes) * g.teams <= limit) {
+                place = (int32_t)g.scratch;
+                g.scratch += bytes;
+            }
+        }
+        if (at) at[m] = place;
+    }
+    return g;
+}
+
+sn_status gpu_prepare(be_device *dev, const be_exec *exec, const kn_launch *launch, const int64_t *n_chunks,
+                      base_trap *err) {
+    int64_t blocks = 0;
+    uint32_t block = ce_shape_of(exec->kernel).block;
+    for (uint32_t p = 0; p < exec->kernel->n_part; p++) {
+        uint32_t teams = block / ce_team(exec->kernel, p);
+        blocks += (n_chunks[p] + teams - 1) / teams;
+    }
+    int64_t rows = kn_scratch_bytes(exec->kernel, launch->dim);
+    if (blocks > INT32_MAX || rows > INT32_MAX)
+        return base_set_error(err, SN_ERR_UNSUPPORTED, "GPU: a launch of %lld blocks with %lld bytes of rows each",
+                              (long long)blocks, (long long)rows);
+    geometry g = plan(dev, exec->kernel, launch->dim, n_chunks, NULL, NULL);
+    size_t need = g.in_shared ? 0 : g.scratch * g.teams * g.blocks;
+    if (need <= dev->scratch_bytes) return SN_OK;
+    if (gpu_enter(dev, err)) return err->status;
+    pthread_mutex_lock(&dev->turn);
+    cu_ptr more = 0;
+    cu_result result = dev->cu.cuMemAlloc_v2(&more, need);
+    if (result) {
+        cu_fail(&dev->cu, err, result, "%zu bytes for the rows of a kernel", need);
+    } else {
+        if (dev->scratch) (void)dev->cu.cuMemFree_v2(dev->scratch);
+        dev->scratch = more;
+        dev->scratch_bytes = need;
+        dev->age++;
+    }
+    pthread_mutex_unlock(&dev->turn);
+    gpu_leave(dev);
+    return result ? err->status : SN_OK;
+}
+
+sn_status gpu_exec_room(be_device *dev, be_exec *exec, base_trap *err) {
+    const kn_kernel *k = exec->kernel;
+    size_t n_args = (size_t)k->n_mem + k->n_dim + k->n_scalar + 1;
+    exec->grid_bytes = sizeof(ce_grid) + k->n_part * (2 * sizeof(int64_t) + sizeof(uint32_t)) +
+                       k->n_mem * sizeof(int32_t) + sizeof(int64_t);
+    exec->bytes = n_args * sizeof *exec->args + exec->grid_bytes;
+    exec->args = base_calloc(dev->alloc, exec->bytes);
+    if (!exec->args) return base_set_error(err, SN_ERR_NOMEM, "out of memory: arguments of a kernel");
+    exec->grid = (unsigned char *)(exec->args + n_args);
+    return SN_OK;
+}
+
+void gpu_launch(be_device *dev, be_exec *exec, const kn_launch *launch, const int64_t *n_chunks, size_t scratch_bytes,
+                double ns) {
+    (void)scratch_bytes, (void)ns;
+    const kn_kernel *k = exec->kernel;
+    ce_grid *grid = (ce_grid *)(void *)exec->grid;
+    int64_t *chunks = (int64_t *)(void *)(exec->grid + sizeof *grid), *tiles = chunks + k->n_part;
+    uint32_t *first = (uint32_t *)(tiles + k->n_part);
+    int32_t *at = (int32_t *)(first + k->n_part);
+    geometry g = plan(dev, k, launch->dim, n_chunks, first, at);
+    for (uint32_t p = 0; p < k->n_part; p++) {
+        chunks[p] = n_chunks[p];
+        tiles[p] = kn_tiles(k, p, launch->dim);
+    }
+    *grid = (ce_grid){dev->scratch, (uint32_t)g.scratch, (uint32_t)g.in_shared};
+    uint32_t n = 0;
+    union {
+        void *const *mem;
+        void **arg;
+    } mem = {launch->mem};
+    for (uint32_t m = 0; m < k->n_mem; m++)
+        if (k->mem[m].space != KN_ROW) exec->args[n++] = &mem.arg[m];
+    for (uint32_t d = 0; d < k->n_dim; d++) exec->args[n++] = (void *)(uintptr_t)&launch->dim[d];
+    for (uint32_t s = 0; s < k->n_scalar; s++) exec->args[n++] = (void *)(uintptr_t)&launch->scalar[s];
+    exec->args[n] = grid;
+    unsigned shared = g.in_shared ? (unsigned)(g.scratch * g.teams) : 0;
+    if (!g.blocks || dev->failed.status) return;
+    cu_result result =
+        dev->cu.cuLaunchKernel(exec->function, g.blocks, 1, 1, g.block, 1, 1, shared, dev->stream, exec->args, NULL);
+    if (result)
+        gpu_failed(dev, result, "launch of %u blocks of %u threads, %u bytes of shared memory", g.blocks, g.block,
+                   shared);
+}

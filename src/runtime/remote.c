@@ -1,0 +1,254 @@
+/* Runs on a device with memory of its own. Inputs and outputs have copies there, in one block; small ones cross the bus
+ * together, through staging memory. Addresses on the device stay the same from run to run, so that a run can be
+ * recorded: the first runs as it is and is timed, the second is recorded, and from then on one start does it all. Runs
+ * that count an input have many in one recording, with a kernel between them that counts. */
+#include "runtime/remote.h"
+
+#include <string.h>
+
+#include "ir/kernel_build.h"
+#include "runtime/call.h"
+
+enum {
+    STAGED = 64 * 1024, /* bytes of one input or output up to which it is staged */
+    ALIGN = 256,        /* of each in its block */
+    MANY = 16,          /* runs in one recording */
+    TIMED = 1024        /* one in so many runs is timed step by step */
+};
+
+static size_t round_up(size_t n) { return (n + ALIGN - 1) / ALIGN * ALIGN; }
+
+/* ---- layout --------------------------------------------------------------------------------------------------------
+ */
+
+/* Places slots [first, end) from *at on, small ones first; returns the bytes of these. */
+static size_t place(sn_call *call, uint32_t first, uint32_t end, size_t *at) {
+    size_t start = *at, staged = 0;
+    for (int large = 0; large < 2; large++) {
+        for (uint32_t slot = first; slot < end; slot++) {
+            size_t bytes = sn_tensor_bytes(&call->tensor[slot]);
+            if ((bytes > STAGED) != large) continue;
+            call->remote.offset[slot] = *at;
+            *at += round_up(bytes);
+        }
+        if (!large) staged = *at - start;
+    }
+    return staged;
+}
+
+static sn_status make_room(sn_call *call, size_t io, size_t staging) {
+    const sn_context *ctx = call->function->ctx;
+    rt_remote *r = &call->remote;
+    if (io > r->io_bytes) {
+        void *more = ctx->backend->alloc(ctx->device, io);
+        if (!more)
+            return base_set_error(&call->error, SN_ERR_NOMEM,
+                                  "function \"%s\": out of device memory: %zu bytes of inputs and outputs",
+                                  call->function->name, io);
+        if (r->io) ctx->backend->free(ctx->device, r->io, r->io_bytes);
+        r->io = more;
+        r->io_bytes = io;
+    }
+    if (staging > r->staging_bytes) {
+        void *more = ctx->backend->remote->staging_alloc(ctx->device, staging);
+        if (!more)
+            return base_set_error(&call->error, SN_ERR_NOMEM, "function \"%s\": out of memory: %zu bytes of staging",
+                                  call->function->name, staging);
+        if (r->staging) ctx->backend->remote->staging_free(ctx->device, r->staging);
+        r->staging = more;
+        r->staging_bytes = staging;
+    }
+    return SN_OK;
+}
+
+sn_status rt_remote_layout(sn_call *call) {
+    const sn_function *f = call->function;
+    const sn_context *ctx = f->ctx;
+    rt_remote *r = &call->remote;
+    size_t at = 0;
+    r->staged_in = place(call, 0, f->n_input, &at);
+    r->inputs = at;
+    r->staged_out = place(call, f->n_input, f->n_input + f->roots.n_out, &at);
+    sn_status status = make_room(call, at ? at : ALIGN, r->staged_in + r->staged_out);
+    r->once_age = r->many_age = 0;
+    for (uint32_t i = 0; i < f->program->n_step && !status; i++) {
+        const rt_step *step = &call->step[i];
+        if (step->kind == PG_LAUNCH)
+            status =
+                ctx->backend->remote->prepare(ctx->device, step->exec, &step->launch, step->n_chunks, &call->error);
+    }
+    return status;
+}
+
+void rt_remote_free(sn_call *call) {
+    const sn_context *ctx = call->function->ctx;
+    rt_remote *r = &call->remote;
+    if (!ctx->backend->remote) return;
+    ctx->backend->remote->forget(ctx->device, r->once);
+    ctx->backend->remote->forget(ctx->device, r->many);
+    if (r->io) ctx->backend->free(ctx->device, r->io, r->io_bytes);
+    if (r->staging) ctx->backend->remote->staging_free(ctx->device, r->staging);
+}
+
+/* ---- copies between host and device --------------------------------------------------------------------------------
+ */
+
+static void send_inputs(sn_call *call) {
+    const sn_function *f = call->function;
+    const sn_context *ctx = f->ctx;
+    rt_remote *r = &call->remote;
+    for (uint32_t slot = 0; slot < f->n_input; slot++) {
+        const sn_tensor *t = &call->tensor[slot];
+        size_t bytes = sn_tensor_bytes(t), at = r->offset[slot];
+        if (!bytes) continue;
+        if (at < r->staged_in)
+            memcpy(r->staging + at, t->data, bytes);
+        else
+            ctx->backend->remote->write(ctx->device, r->io + at, t->data, bytes);
+    }
+    ctx->backend->remote->write(ctx->device, r->io, r->staging, r->staged_in);
+}
+
+static void fetch_outputs(sn_call *call) {
+    const sn_function *f = call->function;
+    const sn_context *ctx = f->ctx;
+    rt_remote *r = &call->remote;
+    ctx->backend->remote->read(ctx->device, r->staging + r->staged_in, r->io + r->inputs, r->staged_out);
+    for (uint32_t slot = f->n_input; slot < f->n_input + f->roots.n_out; slot++) {
+        size_t at = r->offset[slot];
+        if (at - r->inputs >= r->staged_out)
+            ctx->backend->remote->read(ctx->device, call->tensor[slot].data, r->io + at,
+                                       sn_tensor_bytes(&call->tensor[slot]));
+    }
+}
+
+/* After finish: what came with the staged outputs. */
+static void unpack_outputs(sn_call *call) {
+    const sn_function *f = call->function;
+    const rt_remote *r = &call->remote;
+    for (uint32_t slot = f->n_input; slot < f->n_input + f->roots.n_out; slot++) {
+        size_t at = r->offset[slot] - r->inputs, bytes = sn_tensor_bytes(&call->tensor[slot]);
+        if (at < r->staged_out && bytes) memcpy(call->tensor[slot].data, r->staging + r->staged_in + at, bytes);
+    }
+}
+
+/* ---- runs ----------------------------------------------------------------------------------------------------------
+ */
+
+static void start_step(const sn_context *ctx, const rt_step *s) {
+    const be_gemm *g = &s->gemm;
+    switch ((pg_kind)s->kind) {
+        case PG_LAUNCH: ctx->backend->launch(ctx->device, s->exec, &s->launch, s->n_chunks, s->scratch, s->ns); break;
+        case PG_GEMM:
+            if (!g->m || !g->n) break;
+            if (g->k)
+                ctx->backend->gemm(ctx->device, g);
+            else
+                ctx->backend->remote->clear(ctx->device, g->c, (size_t)g->m * (size_t)g->n * sn_dtype_size(g->dtype));
+            break;
+        case PG_COPY:
+            if (s->from != s->to) ctx->backend->remote->copy(ctx->device, s->to, s->from, s->copy_bytes);
+            break;
+    }
+}
+
+static void start_steps(const sn_call *call) {
+    const sn_function *f = call->function;
+    for (uint32_t i = 0; i < f->program->n_step; i++) start_step(f->ctx, &call->step[i]);
+}
+
+static void start_timed(sn_call *call) {
+    const sn_function *f = call->function;
+    const be_remote *remote = f->ctx->backend->remote;
+    uint32_t n = f->program->n_step;
+    remote->mark(f->ctx->device, 0);
+    for (uint32_t i = 0; i < n; i++) {
+        start_step(f->ctx, &call->step[i]);
+        remote->mark(f->ctx->device, i + 1);
+    }
+    for (uint32_t i = 0; i < n; i++) rt_count_time(&call->count[i], remote->elapsed(f->ctx->device, i));
+}
+
+static void count(const sn_call *call, size_t input) {
+    const sn_function *f = call->function;
+    void *mem = call->remote.io + call->remote.offset[input];
+    const kn_launch launch = {&mem, NULL, NULL};
+    const int64_t chunks = 1;
+    f->ctx->backend->launch(f->ctx->device, f->count_kernel->exec, &launch, &chunks, 0, 0);
+}
+
+static uint64_t runs_of(const sn_call *call) { return atomic_load_explicit(&call->runs, memory_order_relaxed); }
+
+/* One run: as it is at first and where it is timed, else by its recording. */
+static void run_once(sn_call *call) {
+    const sn_context *ctx = call->function->ctx;
+    const be_remote *remote = ctx->backend->remote;
+    rt_remote *r = &call->remote;
+    uint64_t run = runs_of(call), age = remote->age(ctx->device) + 1;
+    if (run % TIMED < 2) {
+        start_timed(call);
+    } else {
+        if (r->once_age != age) {
+            remote->record(ctx->device);
+            start_steps(call);
+            remote->recorded(ctx->device, &r->once);
+            r->once_age = r->once ? age : 0;
+        }
+        remote->replay(ctx->device, r->once);
+    }
+    atomic_store_explicit(&call->runs, run + 1, memory_order_relaxed);
+}
+
+static void run_many(sn_call *call, size_t input) {
+    const sn_context *ctx = call->function->ctx;
+    const be_remote *remote = ctx->backend->remote;
+    rt_remote *r = &call->remote;
+    uint64_t age = remote->age(ctx->device) + 1;
+    if (r->many_age != age || r->many_input != input) {
+        remote->record(ctx->device);
+        for (int i = 0; i < MANY; i++) {
+            start_steps(call);
+            count(call, input);
+        }
+        remote->recorded(ctx->device, &r->many);
+        r->many_age = r->many ? age : 0;
+        r->many_input = input;
+    }
+    remote->replay(ctx->device, r->many);
+    atomic_store_explicit(&call->runs, runs_of(call) + MANY, memory_order_relaxed);
+}
+
+sn_status rt_remote_run(sn_call *call, int counting, size_t input, int64_t n) {
+    const sn_context *ctx = call->function->ctx;
+    const be_remote *remote = ctx->backend->remote;
+    sn_status status = remote->begin(ctx->device, &call->error);
+    if (status) return status;
+    send_inputs(call);
+    while (n > 0) {
+        if (counting && n >= MANY && runs_of(call) >= 2) {
+            run_many(call, input);
+            n -= MANY;
+            continue;
+        }
+        run_once(call);
+        if (counting && --n) count(call, input);
+        if (!counting) n--;
+    }
+    fetch_outputs(call);
+    status = remote->finish(ctx->device, &call->error);
+    if (!status) unpack_outputs(call);
+    return status;
+}
+
+kn_kernel *rt_count_kernel(base_arena *arena) {
+    kn_build b;
+    kn_build_init(&b, arena);
+    kn_access counter = kn_access_of(kn_add_mem(&b, KN_INOUT, SN_I64, KN_C(1), "count"));
+    kn_part_begin(&b, 0, NULL, 1, 1, 1);
+    kn_phase_begin(&b, 0, 0, NULL, KN_NONE, 1, 1);
+    kn_id now = kn_load(&b, SN_I64, counter);
+    kn_store(&b, counter, kn_prim2(&b, KP_ADD, SN_I64, now, kn_const_i(&b, SN_I64, 1)));
+    kn_phase_end(&b);
+    kn_part_end(&b);
+    return kn_build_finish(&b);
+}

@@ -1,0 +1,31 @@
+/* remote.h: calls on a device whose memory the host cannot touch. */
+#ifndef RUNTIME_REMOTE_H
+#define RUNTIME_REMOTE_H
+
+#include "ir/program.h"
+#include "backend/backend.h"
+#include "cache/memory.h"
+
+/* What a call has on such a device, besides its arena: its inputs and outputs. */
+typedef struct {
+    unsigned char *io; /* device: inputs, then outputs */
+    size_t io_bytes;
+    unsigned char *staging; /* host: what is copied as one */
+    size_t staging_bytes;
+    size_t staged_in, staged_out; /* bytes at the start of the inputs, and of the outputs, that are staged */
+    size_t inputs;                /* bytes of all inputs: where the outputs begin */
+    size_t *offset;               /* of each input and output in io */
+    be_recording *once, *many;    /* a run; MANY runs that count */
+    uint64_t once_age, many_age;  /* of the device when they were made; 0: not there, or of other dims */
+    size_t many_input;            /* what is counted in many */
+} rt_remote;
+
+/* With the dims of a call: room for inputs and outputs, and what its launches need. */
+sn_status rt_remote_layout(sn_call *call);
+void rt_remote_free(sn_call *call);
+/* Runs n times; counting: input number `input`, an i64 scalar, is one more each time. The call is ready. */
+sn_status rt_remote_run(sn_call *call, int counting, size_t input, int64_t n);
+/* The kernel that adds 1 to an i64, as bytes to be had from the kernel cache; under the arena's trap. */
+kn_kernel *rt_count_kernel(base_arena *arena);
+
+#endif

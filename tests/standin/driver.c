@@ -1,0 +1,344 @@
+/* The driver: one device of compute capability 8.0 whose memory is the host's, filled with NaN. Work runs at once, or
+ * when somebody waits (standin_defer), or is kept for a graph while a stream captures. */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "streams.h"
+
+typedef struct allocation {
+    struct allocation *next;
+    char *at;
+    size_t bytes;
+} allocation;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static allocation *allocations;
+static uint64_t bytes_in, bytes_out, allocated;
+static unsigned order;
+static int order_set, deferred;
+char standin_complained[400];
+
+uint64_t standin_bytes_in(void) { return bytes_in; }
+uint64_t standin_bytes_out(void) { return bytes_out; }
+uint64_t standin_allocated(void) { return allocated; }
+const char *standin_complaint(void) { return standin_complained; }
+void standin_defer(int defer) { deferred = defer; }
+void standin_order(unsigned how) {
+    order = how;
+    order_set = 1;
+}
+unsigned standin_order_now(void) {
+    const char *text = order_set ? NULL : getenv("STANDIN_ORDER");
+    if (text) standin_order((unsigned)atoi(text));
+    return order;
+}
+
+/* ---- work on streams -----------------------------------------------------------------------------------------------
+ */
+
+int standin_append(work_list *list, int (*run)(void *), const void *arg, size_t bytes) {
+    work *w = malloc(sizeof *w + bytes);
+    if (!w) return OUT_OF_MEMORY;
+    *w = (work){NULL, run, bytes};
+    memcpy(w->arg, arg, bytes);
+    if (!list->first) list->last = &list->first;
+    *list->last = w;
+    list->last = &w->next;
+    return 0;
+}
+
+void standin_clear(work_list *list) {
+    while (list->first) {
+        work *next = list->first->next;
+        free(list->first);
+        list->first = next;
+    }
+}
+
+int standin_run_list(const work_list *list) {
+    for (work *w = list->first; w; w = w->next) {
+        int code = w->run(w->arg);
+        if (code) return code;
+    }
+    return 0;
+}
+
+static int drain(stream *s) {
+    int code = standin_run_list(&s->waiting);
+    standin_clear(&s->waiting);
+    return code;
+}
+
+int standin_enqueue(void *at, int (*run)(void *), const void *arg, size_t bytes) {
+    stream *s = at;
+    if (!s) return INVALID_VALUE; /* the default stream is never used */
+    if (s->capturing) return standin_append(&s->captured, run, arg, bytes);
+    int code = standin_append(&s->waiting, run, arg, bytes);
+    return code || deferred ? code : drain(s);
+}
+
+/* ---- device --------------------------------------------------------------------------------------------------------
+ */
+
+result cuInit(unsigned flags) {
+    (void)flags;
+    ENTER(cuInit);
+    return 0;
+}
+result cuDriverGetVersion(int *version) {
+    *version = 13000;
+    return 0;
+}
+result cuGetErrorName(result error, const char **text) {
+    static const struct {
+        result code;
+        const char *name;
+    } names[] = {{1, "CUDA_ERROR_INVALID_VALUE"},
+                 {2, "CUDA_ERROR_OUT_OF_MEMORY"},
+                 {100, "CUDA_ERROR_NO_DEVICE"},
+                 {200, "CUDA_ERROR_INVALID_IMAGE"},
+                 {719, "CUDA_ERROR_LAUNCH_FAILED"}};
+    *text = "CUDA_ERROR";
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i].code == error) *text = names[i].name;
+    return 0;
+}
+result cuGetErrorString(result error, const char **text) {
+    (void)error;
+    *text = standin_complained[0] ? standin_complained : "from the stand-in";
+    return 0;
+}
+result cuDeviceGetCount(int *n) {
+    ENTER(cuDeviceGetCount);
+    *n = getenv("STANDIN_NO_DEVICE") ? 0 : 1;
+    return 0;
+}
+result cuDeviceGet(int *device, int ordinal) {
+    ENTER(cuDeviceGet);
+    *device = 0;
+    return ordinal ? 101 : 0;
+}
+result cuDeviceGetName(char *name, int size, int device) {
+    (void)device;
+    ENTER(cuDeviceGetName);
+    snprintf(name, (size_t)size, "stand-in");
+    return 0;
+}
+result cuDeviceGetAttribute(int *value, int attribute, int device) {
+    (void)device;
+    ENTER(cuDeviceGetAttribute);
+    *value = attribute == 75 ? 8 : attribute == 76 ? 0 : attribute == 16 ? 2 : attribute == 97 ? SHARED_MOST : 0;
+    return 0;
+}
+result cuDeviceTotalMem_v2(size_t *bytes, int device) {
+    (void)device;
+    *bytes = MOST_MEMORY;
+    return 0;
+}
+result cuDevicePrimaryCtxRetain(void **context, int device) {
+    static char one;
+    (void)device;
+    ENTER(cuDevicePrimaryCtxRetain);
+    *context = &one;
+    return 0;
+}
+result cuDevicePrimaryCtxRelease_v2(int device) {
+    (void)device;
+    return 0;
+}
+result cuCtxPushCurrent_v2(void *context) {
+    (void)context;
+    ENTER(cuCtxPushCurrent_v2);
+    return 0;
+}
+result cuCtxPopCurrent_v2(void **context) {
+    *context = NULL;
+    return 0;
+}
+/* NVRTC of a real toolkit in the same process asks for it. */
+result cuGetExportTable(const void **table, const void *id) {
+    (void)id;
+    *table = NULL;
+    return NOT_FOUND;
+}
+
+/* ---- memory --------------------------------------------------------------------------------------------------------
+ */
+
+result cuMemGetInfo_v2(size_t *left, size_t *total) {
+    *total = MOST_MEMORY;
+    *left = MOST_MEMORY - allocated;
+    return 0;
+}
+
+result cuMemAlloc_v2(device_ptr *at, size_t bytes) {
+    ENTER(cuMemAlloc_v2);
+    if (!bytes) return INVALID_VALUE;
+    if (bytes > MOST_MEMORY - allocated) return OUT_OF_MEMORY;
+    allocation *a = malloc(sizeof *a);
+    void *memory = NULL;
+    if (!a || posix_memalign(&memory, 256, bytes)) {
+        free(a);
+        return OUT_OF_MEMORY;
+    }
+    memset(memory, 0xff, bytes);
+    pthread_mutex_lock(&lock);
+    *a = (allocation){allocations, memory, bytes};
+    allocations = a;
+    allocated += bytes;
+    pthread_mutex_unlock(&lock);
+    *at = (device_ptr)(uintptr_t)memory;
+    return 0;
+}
+
+result cuMemFree_v2(device_ptr at) {
+    ENTER(cuMemFree_v2);
+    pthread_mutex_lock(&lock);
+    allocation **link = &allocations;
+    while (*link && (device_ptr)(uintptr_t)(*link)->at != at) link = &(*link)->next;
+    allocation *a = *link;
+    if (a) {
+        *link = a->next;
+        allocated -= a->bytes;
+    }
+    pthread_mutex_unlock(&lock);
+    if (!a) return INVALID_VALUE;
+    free(a->at);
+    free(a);
+    return 0;
+}
+
+/* Do these bytes lie in one allocation? */
+static int on_device(device_ptr at, size_t bytes) {
+    pthread_mutex_lock(&lock);
+    const allocation *a = allocations;
+    while (a && !(at >= (device_ptr)(uintptr_t)a->at && at + bytes <= (device_ptr)(uintptr_t)a->at + a->bytes))
+        a = a->next;
+    pthread_mutex_unlock(&lock);
+    return a != NULL;
+}
+
+result cuMemHostAlloc(void **at, size_t bytes, unsigned flags) {
+    (void)flags;
+    ENTER(cuMemHostAlloc);
+    *at = malloc(bytes ? bytes : 1);
+    return *at ? 0 : OUT_OF_MEMORY;
+}
+result cuMemFreeHost(void *at) {
+    free(at);
+    return 0;
+}
+
+typedef struct {
+    void *to;
+    const void *from;
+    size_t bytes;
+    uint64_t *count;
+} copying;
+
+static int run_copy(void *arg) {
+    const copying *c = arg;
+    memcpy(c->to, c->from, c->bytes);
+    if (c->count) *c->count += c->bytes;
+    return 0;
+}
+
+static result copy(void *to, const void *from, size_t bytes, uint64_t *count, void *at) {
+    const copying c = {to, from, bytes, count};
+    return standin_enqueue(at, run_copy, &c, sizeof c);
+}
+
+result cuMemcpyHtoDAsync_v2(device_ptr to, const void *from, size_t bytes, void *at) {
+    ENTER(cuMemcpyHtoDAsync_v2);
+    if (!on_device(to, bytes)) return INVALID_VALUE;
+    return copy((void *)(uintptr_t)to, from, bytes, &bytes_in, at);
+}
+result cuMemcpyDtoHAsync_v2(void *to, device_ptr from, size_t bytes, void *at) {
+    ENTER(cuMemcpyDtoHAsync_v2);
+    if (!on_device(from, bytes)) return INVALID_VALUE;
+    return copy(to, (void *)(uintptr_t)from, bytes, &bytes_out, at);
+}
+result cuMemcpyDtoDAsync_v2(device_ptr to, device_ptr from, size_t bytes, void *at) {
+    ENTER(cuMemcpyDtoDAsync_v2);
+    if (!on_device(from, bytes) || !on_device(to, bytes)) return INVALID_VALUE;
+    return copy((void *)(uintptr_t)to, (void *)(uintptr_t)from, bytes, NULL, at);
+}
+
+typedef struct {
+    void *to;
+    size_t bytes;
+    unsigned char value;
+} filling;
+
+static int run_fill(void *arg) {
+    const filling *f = arg;
+    memset(f->to, f->value, f->bytes);
+    return 0;
+}
+
+result cuMemsetD8Async(device_ptr to, unsigned char value, size_t bytes, void *at) {
+    ENTER(cuMemsetD8Async);
+    if (!on_device(to, bytes)) return INVALID_VALUE;
+    const filling f = {(void *)(uintptr_t)to, bytes, value};
+    return standin_enqueue(at, run_fill, &f, sizeof f);
+}
+
+/* ---- streams, events -----------------------------------------------------------------------------------------------
+ */
+
+result cuStreamCreate(void **at, unsigned flags) {
+    (void)flags;
+    ENTER(cuStreamCreate);
+    *at = calloc(1, sizeof(stream));
+    return *at ? 0 : OUT_OF_MEMORY;
+}
+result cuStreamDestroy_v2(void *at) {
+    stream *s = at;
+    standin_clear(&s->waiting);
+    standin_clear(&s->captured);
+    free(s);
+    return 0;
+}
+result cuStreamSynchronize(void *at) {
+    ENTER(cuStreamSynchronize);
+    stream *s = at;
+    if (s->capturing) return CAPTURE_UNSUPPORTED;
+    return drain(s);
+}
+
+result cuEventCreate(void **event, unsigned flags) {
+    (void)flags;
+    ENTER(cuEventCreate);
+    *event = calloc(1, sizeof(struct timespec));
+    return *event ? 0 : OUT_OF_MEMORY;
+}
+result cuEventDestroy_v2(void *event) {
+    free(event);
+    return 0;
+}
+
+static int run_event(void *arg) {
+    struct timespec *const *at = arg;
+    clock_gettime(CLOCK_MONOTONIC, *at);
+    return 0;
+}
+
+result cuEventRecord(void *event, void *at) {
+    ENTER(cuEventRecord);
+    return standin_enqueue(at, run_event, &event, sizeof event);
+}
+result cuEventSynchronize(void *event) {
+    (void)event;
+    ENTER(cuEventSynchronize);
+    return 0;
+}
+result cuEventElapsedTime(float *ms, void *start, void *end) {
+    ENTER(cuEventElapsedTime);
+    const struct timespec *a = start, *b = end;
+    *ms = (float)((double)(b->tv_sec - a->tv_sec) * 1e3 + (double)(b->tv_nsec - a->tv_nsec) * 1e-6);
+    return 0;
+}

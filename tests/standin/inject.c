@@ -1,0 +1,73 @@
+/* Counts calls by name and makes chosen ones fail. */
+#include "standin.h"
+
+#include <pthread.h>
+#include <string.h>
+
+enum { MAX_NAMES = 128 };
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+    const char *name;
+    unsigned long n;
+} counters[MAX_NAMES];
+static unsigned n_names;
+static unsigned long total, fail_in;
+static const char *fail_name;
+static int fail_code, sticky;
+
+static unsigned long *counter(const char *name) {
+    for (unsigned i = 0; i < n_names; i++)
+        if (!strcmp(counters[i].name, name)) return &counters[i].n;
+    if (n_names == MAX_NAMES) return NULL;
+    counters[n_names].name = name;
+    counters[n_names].n = 0;
+    return &counters[n_names++].n;
+}
+
+int standin_enter(const char *name) {
+    pthread_mutex_lock(&lock);
+    unsigned long *n = counter(name);
+    if (n) ++*n;
+    total++;
+    int code = sticky;
+    if (fail_in && (!fail_name || !strcmp(fail_name, name)) && !--fail_in) {
+        code = fail_code;
+        if (code >= 700 && code < 800) sticky = code;
+    }
+    pthread_mutex_unlock(&lock);
+    return code;
+}
+
+int standin_sticky(int code) {
+    pthread_mutex_lock(&lock);
+    sticky = code;
+    pthread_mutex_unlock(&lock);
+    return code;
+}
+
+unsigned long standin_count(const char *name) {
+    pthread_mutex_lock(&lock);
+    unsigned long n = total;
+    if (name) {
+        const unsigned long *at = counter(name);
+        n = at ? *at : 0;
+    }
+    pthread_mutex_unlock(&lock);
+    return n;
+}
+
+void standin_fail_at(const char *name, unsigned long n, int code) {
+    pthread_mutex_lock(&lock);
+    fail_name = name;
+    fail_in = n;
+    fail_code = code;
+    pthread_mutex_unlock(&lock);
+}
+
+void standin_reset(void) {
+    pthread_mutex_lock(&lock);
+    for (unsigned i = 0; i < n_names; i++) counters[i].n = 0;
+    total = fail_in = 0;
+    sticky = 0;
+    pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,257 @@
+/* Modules, launches, and graphs: of the driver what runs kernels. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <elf.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "streams.h"
+
+typedef struct {
+    work_list work;
+    size_t n;
+} graph;
+
+typedef struct {
+    void *library;
+    int fd;
+    standin_thread **current;
+    char *shared;
+    size_t shared_bytes;
+} module;
+
+typedef struct {
+    module *module;
+    void (*run)(void **);
+    int n_parameters, size[MAX_PARAMETERS], bounds, dynamic_most;
+    char name[80];
+} function;
+
+/* ---- modules, launches ---------------------------------------------------------------------------------------------
+ */
+
+/* The image is a shared object for the host: its length follows from its headers. The file stays open, or the next
+ * module would get the same path and the loader would give back the old library. */
+result cuModuleLoadData(void **out, const void *image) {
+    ENTER(cuModuleLoadData);
+    Elf64_Ehdr head;
+    memcpy(&head, image, sizeof head);
+    if (memcmp(head.e_ident, ELFMAG, SELFMAG)) return INVALID_IMAGE;
+    if (head.e_machine != EM_X86_64) return NO_BINARY;
+    size_t bytes = head.e_shoff + (size_t)head.e_shnum * head.e_shentsize;
+    module *m = calloc(1, sizeof *m);
+    if (!m) return OUT_OF_MEMORY;
+    char path[64];
+    m->fd = memfd_create("standin", MFD_CLOEXEC);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", m->fd);
+    if (m->fd < 0 || write(m->fd, image, bytes) != (ssize_t)bytes ||
+        !(m->library = dlopen(path, RTLD_NOW | RTLD_LOCAL))) {
+        snprintf(standin_complained, sizeof standin_complained, "%s", dlerror());
+        if (m->fd >= 0) close(m->fd);
+        free(m);
+        return INVALID_IMAGE;
+    }
+    const standin_calls **api = dlsym(m->library, "standin_api");
+    char **shared = dlsym(m->library, "standin_shared_range");
+    *api = &standin_the_calls;
+    m->current = dlsym(m->library, "standin_current");
+    if (shared) {
+        m->shared = shared[0];
+        m->shared_bytes = (size_t)(shared[1] - shared[0]);
+    }
+    *out = m;
+    return 0;
+}
+
+result cuModuleUnload(void *at) {
+    ENTER(cuModuleUnload);
+    module *m = at;
+    dlclose(m->library);
+    close(m->fd);
+    free(m);
+    return 0;
+}
+
+static void *symbol(const module *m, const char *prefix, const char *name) {
+    char text[160];
+    snprintf(text, sizeof text, "%s%s", prefix, name);
+    return dlsym(m->library, text);
+}
+
+/* A function lives as long as its module's process: tests are short. */
+result cuModuleGetFunction(void **out, void *at, const char *name) {
+    ENTER(cuModuleGetFunction);
+    module *m = at;
+    union {
+        void *address;
+        void (*run)(void **);
+        int (*sizes)(int *);
+    } run = {symbol(m, "standin_run_", name)}, sizes = {symbol(m, "standin_sizes_", name)};
+    const int *bounds = symbol(m, "standin_bounds_", name);
+    if (!run.address || !sizes.address || !bounds) return NOT_FOUND;
+    static function *kept[4096];
+    static unsigned n_kept;
+    function *f = calloc(1, sizeof *f);
+    if (!f) return OUT_OF_MEMORY;
+    if (n_kept < sizeof kept / sizeof *kept) kept[n_kept++] = f; /* reachable, so that nobody calls it leaked */
+    f->module = m;
+    f->run = run.run;
+    f->n_parameters = sizes.sizes(f->size);
+    f->bounds = *bounds;
+    f->dynamic_most = SHARED_DEFAULT;
+    snprintf(f->name, sizeof f->name, "%s", name);
+    *out = f;
+    return 0;
+}
+
+result cuFuncSetAttribute(void *at, int attribute, int value) {
+    ENTER(cuFuncSetAttribute);
+    function *f = at;
+    if (attribute != 8 || value < 0 || value > SHARED_MOST) return INVALID_VALUE;
+    f->dynamic_most = value;
+    return 0;
+}
+
+typedef struct {
+    function *f;
+    unsigned blocks, threads, dynamic;
+    size_t n_bytes; /* of the parameters that follow, each at a multiple of 16 */
+} launching;
+
+static int run_launch(void *arg) {
+    static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER; /* fibers are of one thread */
+    launching *l = arg;
+    void *parameters[MAX_PARAMETERS];
+    char *at = (char *)(l + 1);
+    at += -(uintptr_t)at & 15;
+    for (int i = 0; i < l->f->n_parameters; i++) {
+        parameters[i] = at;
+        at += ((size_t)l->f->size[i] + 15) & ~(size_t)15;
+    }
+    pthread_mutex_lock(&one);
+    const module *m = l->f->module;
+    const char *wrong =
+        standin_run(l->f->run, parameters, m->current, (standin_dim){l->blocks, 1, 1}, (standin_dim){l->threads, 1, 1},
+                    m->shared, m->shared_bytes, l->dynamic, standin_order_now());
+    if (wrong) snprintf(standin_complained, sizeof standin_complained, "kernel %s: %s", l->f->name, wrong);
+    pthread_mutex_unlock(&one);
+    return wrong ? standin_sticky(LAUNCH_FAILED) : 0;
+}
+
+result cuLaunchKernel(void *at, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                      unsigned shared, void *on, void **parameters, void **extra) {
+    ENTER(cuLaunchKernel);
+    function *f = at;
+    if (!gx || gy != 1 || gz != 1 || !bx || by != 1 || bz != 1 || bx > 1024 || gx > 0x7fffffffu || extra)
+        return INVALID_VALUE;
+    if (shared > (unsigned)f->dynamic_most) return INVALID_VALUE;
+    if (f->bounds && bx > (unsigned)f->bounds) return OUT_OF_RESOURCES;
+    size_t bytes = 16;
+    for (int i = 0; i < f->n_parameters; i++) bytes += ((size_t)f->size[i] + 15) & ~(size_t)15;
+    launching *l = calloc(1, sizeof *l + bytes);
+    if (!l) return OUT_OF_MEMORY;
+    *l = (launching){f, gx, bx, shared, bytes};
+    char *to = (char *)(l + 1);
+    /* where they will lie once copied: work's argument is aligned to 16 */
+    to += -sizeof *l & 15;
+    for (int i = 0; i < f->n_parameters; i++) {
+        memcpy(to, parameters[i], (size_t)f->size[i]);
+        to += ((size_t)f->size[i] + 15) & ~(size_t)15;
+    }
+    result code = standin_enqueue(on, run_launch, l, sizeof *l + bytes);
+    free(l);
+    return code;
+}
+
+/* ---- capture and graphs --------------------------------------------------------------------------------------------
+ */
+
+result cuStreamBeginCapture_v2(void *at, int mode) {
+    (void)mode;
+    ENTER(cuStreamBeginCapture_v2);
+    stream *s = at;
+    if (s->capturing) return CAPTURE_UNSUPPORTED;
+    s->capturing = 1;
+    return 0;
+}
+
+static size_t length(const work_list *list) {
+    size_t n = 0;
+    for (const work *w = list->first; w; w = w->next) n++;
+    return n;
+}
+
+result cuStreamEndCapture(void *at, void **out) {
+    stream *s = at;
+    graph *g = calloc(1, sizeof *g);
+    int was = s->capturing;
+    s->capturing = 0;
+    int code = standin_enter("cuStreamEndCapture");
+    if (!g || !was || code) {
+        standin_clear(&s->captured);
+        free(g);
+        *out = NULL;
+        return code ? code : was ? OUT_OF_MEMORY : CAPTURE_INVALID;
+    }
+    g->work = s->captured;
+    g->n = length(&g->work);
+    s->captured = (work_list){NULL, NULL};
+    *out = g;
+    return 0;
+}
+
+static result copy_graph(graph *to, const graph *from) {
+    for (const work *w = from->work.first; w; w = w->next)
+        if (standin_append(&to->work, w->run, w->arg, w->bytes)) return OUT_OF_MEMORY;
+    to->n = from->n;
+    return 0;
+}
+
+result cuGraphInstantiateWithFlags(void **exec, void *at, unsigned long long flags) {
+    (void)flags;
+    ENTER(cuGraphInstantiateWithFlags);
+    graph *g = calloc(1, sizeof *g);
+    if (!g || copy_graph(g, at)) return OUT_OF_MEMORY;
+    *exec = g;
+    return 0;
+}
+
+/* The same number and kinds of nodes, as a real device asks. */
+result cuGraphExecUpdate_v2(void *exec, void *at, void *info) {
+    (void)info;
+    ENTER(cuGraphExecUpdate_v2);
+    graph *g = exec;
+    const graph *from = at;
+    if (g->n != from->n) return UPDATE_FAILURE;
+    const work *a = g->work.first;
+    for (const work *b = from->work.first; b; a = a->next, b = b->next)
+        if (a->run != b->run) return UPDATE_FAILURE;
+    standin_clear(&g->work);
+    return copy_graph(g, from);
+}
+
+typedef struct {
+    const graph *g;
+} replaying;
+
+static int run_graph(void *arg) {
+    const replaying *r = arg;
+    return standin_run_list(&r->g->work);
+}
+
+result cuGraphLaunch(void *exec, void *at) {
+    ENTER(cuGraphLaunch);
+    const replaying r = {exec};
+    return standin_enqueue(at, run_graph, &r, sizeof r);
+}
+result cuGraphExecDestroy(void *exec) {
+    graph *g = exec;
+    standin_clear(&g->work);
+    free(g);
+    return 0;
+}
+result cuGraphDestroy(void *at) { return cuGraphExecDestroy(at); }

@@ -1,0 +1,66 @@
+/* standin.h: a GPU for tests on machines without one: three libraries with the names of NVIDIA's, found by the loader
+ * before them, that compile the generated CUDA C++ for the host and run its blocks and threads one after the other.
+ *
+ *   libcuda.so.1        the driver (driver.c, threads.c, inject.c): memory, streams, events, modules, launches, graphs
+ *   libnvrtc.so.13      the compiler (nvrtc.c): the host's C++ compiler over device.h
+ *   libcublasLt.so.13   matrix products (cublaslt.c)
+ *
+ * What it is strict about: a barrier that not all threads reach, threads at different barriers, a shuffle that reads a
+ * lane outside its mask, copies outside of allocations, launches beyond the limits. Shared and device memory start as
+ * NaN. Threads of a block run in the order that standin_order says, from barrier to barrier. It does not model timing,
+ * memory-model races between barriers, or registers. */
+#ifndef STANDIN_H
+#define STANDIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Exported by libcuda.so.1 for tests: */
+
+/* Calls of a function since the last reset; name NULL: of all. */
+unsigned long standin_count(const char *name);
+/* The n-th call (from 1) of that function from now on (NULL: of any) returns code, once. n 0: no failure. Codes 700 to
+ * 799 stay, as on a device, until the reset. */
+void standin_fail_at(const char *name, unsigned long n, int code);
+/* Counters to 0, failures and sticky errors forgotten. */
+void standin_reset(void);
+/* Order of threads: 0 forward, 1 reversed, else random by that seed. Also STANDIN_ORDER in the environment. */
+void standin_order(unsigned order);
+/* 1: work on streams runs only when somebody waits for it. */
+void standin_defer(int defer);
+/* Bytes copied each way, and bytes allocated now. */
+uint64_t standin_bytes_in(void);
+uint64_t standin_bytes_out(void);
+uint64_t standin_allocated(void);
+/* The last complaint about a kernel, or "". */
+const char *standin_complaint(void);
+
+/* ---- between its files --------------------------------------------------------------------------------------------
+ */
+
+/* Counts a call; the code with which it has to fail, or 0. */
+int standin_enter(const char *name);
+int standin_sticky(int code); /* makes an error stay, and returns it */
+
+/* Puts run(arg copied) on a stream: now, later, or into the graph that is being captured. */
+int standin_enqueue(void *stream, int (*run)(void *arg), const void *arg, size_t bytes);
+
+/* threads.c: runs all blocks; NULL, or a complaint. */
+typedef struct {
+    unsigned x, y, z;
+} standin_dim;
+typedef struct {
+    standin_dim thread, block, block_dim, grid_dim;
+    unsigned lane;
+} standin_thread;
+typedef struct { /* what kernels call; device.h has the same */
+    void (*barrier)(int line);
+    unsigned long long *(*warp)(unsigned mask, int line, unsigned long long value);
+    void (*bad)(const char *text, int line);
+    void *(*dynamic)(void);
+} standin_calls;
+extern const standin_calls standin_the_calls;
+const char *standin_run(void (*kernel)(void **), void **args, standin_thread **current, standin_dim grid,
+                        standin_dim block, char *shared, size_t shared_bytes, size_t dynamic_bytes, unsigned order);
+
+#endif

@@ -1,0 +1,271 @@
+/* Calls on the GPU backend, on the stand-in: the same results as the CPU's to the bit, nothing across the bus that
+ * nobody asked for, one start a step, no allocation after the first runs, and a sentence for everything that can fail.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <limits.h>
+
+#include "standin/standin.h"
+#include "support/support_runtime.h"
+
+enum { POINTS = 70, HIDDEN = 33 };
+
+/* The stand-in that the backend opened. */
+#define STANDIN(X)                                                                                                     \
+    X(unsigned long, count, (const char *name))                                                                        \
+    X(void, fail_at, (const char *name, unsigned long n, int code))                                                    \
+    X(void, reset, (void))                                                                                             \
+    X(void, order, (unsigned order))                                                                                   \
+    X(void, defer, (int defer))                                                                                        \
+    X(uint64_t, bytes_in, (void))                                                                                      \
+    X(uint64_t, bytes_out, (void))                                                                                     \
+    X(uint64_t, allocated, (void))
+static struct {
+#define MEMBER(type, name, arguments) type(*name) arguments;
+    STANDIN(MEMBER)
+#undef MEMBER
+} gpu;
+
+static void find_standin(void) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/libcuda.so.1", getenv("SINTER_CUDA_PATH"));
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL), *at;
+    ck_assert_msg(library != NULL, "%s", dlerror());
+#define FIND(type, name, arguments)                                                                                    \
+    at = dlsym(library, "standin_" #name);                                                                             \
+    ck_assert_ptr_nonnull(at);                                                                                         \
+    memcpy(&gpu.name, &at, sizeof at);
+    STANDIN(FIND)
+#undef FIND
+    gpu.reset();
+}
+
+/* One step of a network 2-HIDDEN-2 on points of input, and its loss; HIDDEN is odd, so nothing is a whole tile. */
+typedef struct {
+    sn_context *ctx;
+    sn_graph *g;
+    sn_var *var[4];
+    sn_function *f;
+    sn_call *call;
+    float X[POINTS][2], loss;
+    int64_t y[POINTS];
+} net;
+
+static float noise(uint32_t *state) {
+    *state = *state * 1664525u + 1013904223u;
+    return (float)(*state >> 8) / (float)(1 << 24) - 0.5f;
+}
+
+static sn_status net_build(net *n) {
+    sn_dim N = sn_dim_new(n->g, "N");
+    sn_expr X = sn_input(n->g, "X", SN_F32, SN_SHAPE(N, SN_DIM(2))), y = sn_input(n->g, "y", SN_I64, SN_SHAPE(N));
+    sn_expr p[4], d[4];
+    for (int i = 0; i < 4; i++) p[i] = sn_use(n->g, n->var[i]);
+    sn_expr z = sn_add(sn_matmul(sn_tanh(sn_add(sn_matmul(X, p[0]), p[1])), p[2]), p[3]);
+    sn_expr loss = sn_mean_all(sn_cross_entropy(z, y));
+    sn_grad(loss, p, 4, d);
+    sn_update update[4];
+    for (int i = 0; i < 4; i++) update[i] = (sn_update){n->var[i], sn_sub(p[i], sn_mul(sn_const(n->g, 0.5), d[i]))};
+    sn_function_desc desc = {.inputs = (sn_expr[]){X, y},
+                             .n_inputs = 2,
+                             .outputs = &loss,
+                             .n_outputs = 1,
+                             .updates = update,
+                             .n_updates = 4};
+    return sn_function_new(n->g, &desc, &n->f);
+}
+
+/* As far as it gets; net_close undoes whatever is there. */
+static sn_status net_open(net *n, const char *backend) {
+    static const int64_t sizes[4][2] = {{2, HIDDEN}, {HIDDEN, 0}, {HIDDEN, 2}, {2, 0}};
+    static const char *const names[] = {"W1", "b1", "W2", "b2"};
+    memset(n, 0, sizeof *n);
+    memory = (support_alloc){.fail_at = 0};
+    last_log[0] = 0;
+    sn_allocator allocator = support_allocator(&memory);
+    sn_context_options options = {
+        .struct_size = sizeof options, .allocator = &allocator, .log = keep_log, .threads = 1, .backend = backend};
+    /* The interpreter runs the kernels that are scheduled for the GPU. */
+    static be_backend interp;
+    interp = be_interp;
+    interp.machine = KN_FOR_GPU;
+    sn_status status =
+        strcmp(backend, "interp") ? sn_context_new(&options, &n->ctx) : rt_context_open(&options, &interp, &n->ctx);
+    uint32_t seed = 7;
+    for (int i = 0; i < 4 && !status; i++) {
+        float values[2 * HIDDEN];
+        size_t bytes = sizeof(float) * (size_t)(sizes[i][0] * (sizes[i][1] ? sizes[i][1] : 1));
+        for (int k = 0; k < 2 * HIDDEN; k++) values[k] = noise(&seed);
+        status = sn_var_new(n->ctx, names[i], SN_F32, sizes[i][1] ? 2 : 1, sizes[i], &n->var[i]);
+        if (!status) status = sn_var_set(n->var[i], values, bytes);
+    }
+    for (int i = 0; i < POINTS; i++) {
+        n->X[i][0] = 3 * noise(&seed);
+        n->X[i][1] = 3 * noise(&seed);
+        n->y[i] = n->X[i][0] > n->X[i][1] * n->X[i][1];
+    }
+    if (!status && !(n->g = sn_graph_new(n->ctx, "net"))) status = SN_ERR_NOMEM;
+    if (!status) status = net_build(n);
+    if (!status) status = sn_call_new(n->f, &n->call);
+    return status;
+}
+
+static void net_close(net *n) {
+    sn_call_free(n->call);
+    sn_function_free(n->f);
+    sn_graph_free(n->g);
+    for (int i = 0; i < 4; i++) sn_var_free(n->var[i]);
+    sn_context_free(n->ctx);
+    ck_assert_int_eq(atomic_load(&memory.live), 0);
+}
+
+static sn_status net_bind(net *n, int64_t points) {
+    const sn_tensor X = sn_tensor_of(SN_F32, n->X, 2, (int64_t[]){points, 2}),
+                    y = sn_tensor_of(SN_I64, n->y, 1, &points), loss = SCALAR(&n->loss);
+    sn_status status = sn_call_bind_input(n->call, 0, &X);
+    if (!status) status = sn_call_bind_input(n->call, 1, &y);
+    return status ? status : sn_call_bind_output(n->call, 0, &loss);
+}
+
+static void net_same(const net *a, const net *b) {
+    float x[2 * HIDDEN], y[2 * HIDDEN];
+    ck_assert_mem_eq(&a->loss, &b->loss, sizeof a->loss);
+    for (int i = 0; i < 4; i++) {
+        sn_tensor type = sn_var_type(a->var[i]);
+        ck_assert_int_eq(sn_var_get(a->var[i], x, sn_tensor_bytes(&type)), SN_OK);
+        ck_assert_int_eq(sn_var_get(b->var[i], y, sn_tensor_bytes(&type)), SN_OK);
+        ck_assert_mem_eq(x, y, sn_tensor_bytes(&type));
+    }
+}
+
+/* Sizes change between runs, down and up and to nothing; every order of threads; work at once and put off. */
+START_TEST(trains_as_the_interpreter_does) {
+    static const int64_t points[] = {POINTS, POINTS, POINTS, 1, 1, 1, 33, 33, 33, POINTS, POINTS};
+    net a, b;
+    find_standin();
+    gpu.order((unsigned)_i % 3 ? (unsigned)_i : 0);
+    gpu.defer(_i >= 3);
+    ck_assert_msg(!net_open(&a, "gpu"), "%s", last_log);
+    support_alloc of_a = memory;
+    ck_assert_int_eq(net_open(&b, "interp"), SN_OK);
+    support_alloc of_b = memory;
+    for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
+        ck_assert_int_eq(net_bind(&a, points[i]), SN_OK);
+        ck_assert_int_eq(net_bind(&b, points[i]), SN_OK);
+        ck_assert_msg(!sn_call_run(a.call), "%s", sn_call_error(a.call));
+        ck_assert_int_eq(sn_call_run(b.call), SN_OK);
+        net_same(&a, &b);
+    }
+    (void)of_a, (void)of_b;
+    memory = of_b;
+    sn_call_free(b.call), sn_function_free(b.f), sn_graph_free(b.g);
+    sn_call_free(a.call), sn_function_free(a.f), sn_graph_free(a.g);
+    for (int i = 0; i < 4; i++) sn_var_free(a.var[i]), sn_var_free(b.var[i]);
+    sn_context_free(a.ctx);
+    sn_context_free(b.ctx);
+    ck_assert_uint_eq(gpu.allocated(), 0);
+}
+END_TEST
+
+/* What a training loop costs once it is warm. */
+START_TEST(a_warm_step_is_one_start) {
+    net n;
+    find_standin();
+    ck_assert_msg(!net_open(&n, "gpu"), "%s", last_log);
+    ck_assert_int_eq(net_bind(&n, POINTS), SN_OK);
+    for (int i = 0; i < 4; i++) ck_assert_int_eq(sn_call_run(n.call), SN_OK);
+    uint64_t in = gpu.bytes_in(), out = gpu.bytes_out();
+    gpu.reset();
+    enum { RUNS = 100 };
+    for (int i = 0; i < RUNS; i++) ck_assert_int_eq(sn_call_run(n.call), SN_OK);
+    ck_assert_uint_eq(gpu.count("cuGraphLaunch"), RUNS);
+    ck_assert_uint_eq(gpu.count("cuLaunchKernel"), 0);
+    ck_assert_uint_eq(gpu.count("cuMemAlloc_v2"), 0);
+    ck_assert_uint_eq(gpu.count("cuMemHostAlloc"), 0);
+    ck_assert_uint_eq(gpu.count("cuMemcpyHtoDAsync_v2"), RUNS); /* both inputs at once */
+    ck_assert_uint_eq(gpu.count("cuMemcpyDtoHAsync_v2"), RUNS);
+    ck_assert_uint_le(gpu.bytes_in() - in, (uint64_t)RUNS * (sizeof n.X + sizeof n.y + 512));
+    ck_assert_uint_le(gpu.bytes_out() - out, (uint64_t)RUNS * 256);
+    net_close(&n);
+}
+END_TEST
+
+/* Each call of the driver, the compiler's and the products' libraries fails once: an error with a sentence, or no harm
+ * done; nothing leaks, and what is there can be used and freed. */
+START_TEST(every_failure_has_a_sentence) {
+    net n;
+    find_standin();
+    int reached = 1, failures = 0;
+    for (unsigned long k = 1; reached; k++) {
+        gpu.reset();
+        gpu.fail_at(NULL, k, _i);
+        sn_status status = net_open(&n, "gpu");
+        const char *text = last_log;
+        if (status && n.ctx) text = n.g ? sn_graph_error(n.g) : sn_context_error(n.ctx);
+        for (int i = 0; i < 4 && !status; i++) {
+            status = net_bind(&n, i == 3 ? 9 : POINTS);
+            if (!status) status = sn_call_run(n.call);
+            text = sn_call_error(n.call);
+        }
+        reached = gpu.count(NULL) >= k;
+        if (status) {
+            ck_assert_msg(text[0], "failure %lu has no sentence", k);
+            failures++;
+        }
+        if (!reached) ck_assert_int_eq(status, SN_OK);
+        gpu.fail_at(NULL, 0, 0);
+        gpu.reset();
+        net_close(&n);
+        if (_i < 700) /* memory of a device that is lost cannot be given back */
+            ck_assert_msg(gpu.allocated() == 0, "failure %lu left %lu bytes on the device", k,
+                          (unsigned long)gpu.allocated());
+    }
+    ck_assert_int_gt(failures, 20);
+}
+END_TEST
+
+/* A call that failed can be run again. */
+START_TEST(out_of_memory_passes) {
+    net n;
+    find_standin();
+    ck_assert_msg(!net_open(&n, "gpu"), "%s", last_log);
+    ck_assert_int_eq(net_bind(&n, POINTS), SN_OK);
+    gpu.fail_at("cuMemAlloc_v2", 1, 2);
+    ck_assert_int_eq(sn_call_run(n.call), SN_ERR_NOMEM);
+    ck_assert_ptr_nonnull(strstr(sn_call_error(n.call), "bytes"));
+    ck_assert_int_eq(sn_call_run(n.call), SN_OK);
+    net_close(&n);
+}
+END_TEST
+
+START_TEST(no_device) {
+    net n;
+    setenv("STANDIN_NO_DEVICE", "1", 1);
+    ck_assert_int_eq(net_open(&n, "gpu"), SN_ERR_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(last_log, "no device"));
+    net_close(&n);
+    unsetenv("STANDIN_NO_DEVICE");
+    setenv("SINTER_CUDA_PATH", "/nowhere:/neither", 1);
+    ck_assert_int_eq(net_open(&n, "gpu"), SN_ERR_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(last_log, "libcuda.so.1"));
+    ck_assert_ptr_nonnull(strstr(last_log, "/neither"));
+    net_close(&n);
+}
+END_TEST
+
+int main(void) {
+    Suite *s = suite_create("gpu");
+    TCase *t = tcase_create("calls");
+    tcase_add_loop_test(t, trains_as_the_interpreter_does, 0, 5);
+    tcase_add_test(t, a_warm_step_is_one_start);
+    tcase_add_loop_test(t, every_failure_has_a_sentence, 2, 3);
+    tcase_add_loop_test(t, every_failure_has_a_sentence, 719, 720);
+    tcase_add_test(t, out_of_memory_passes);
+    tcase_add_test(t, no_device);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
