@@ -71,7 +71,7 @@ static void compare(library l, sn_dtype dtype, int64_t m, int64_t n, int64_t k, 
             ((double *)c)[i] = NAN;
     }
     double mark = get(dtype, c, m * n);
-    cpu_blas_gemm(l.blas, &(be_gemm){dtype, m, n, k, trans_a, trans_b, a, b, c});
+    cpu_blas_gemm(l.blas, &(be_gemm){dtype, m, n, k, trans_a, trans_b, a, b, c, 1});
     double epsilon = dtype == SN_F32 ? 0x1p-24 : 0x1p-53;
     int64_t step = m * n > 20000 ? 13 : 1; /* of large results every 13th element: they lie in all panels and columns */
     for (int64_t at = 0; at < m * n; at += step) {
@@ -129,6 +129,33 @@ START_TEST(panels_agree_with_a_plain_loop) {
 }
 END_TEST
 
+/* Each product of a batch has the bits that it has alone; nothing behind the last is written. */
+START_TEST(batches) {
+    static const int64_t shapes[][3] = {{33, 40, 35}, {400, 300, 200}, {3, 5, 0}, {1, 1, 7}};
+    for (size_t s = 0; s < 4 * (sizeof shapes / sizeof *shapes); s++) {
+        int64_t m = shapes[s / 4][0], n = shapes[s / 4][1], k = shapes[s / 4][2], batch = 5;
+        sn_dtype dtype = s & 1 ? SN_F64 : SN_F32;
+        size_t size = sn_dtype_size(dtype);
+        void *a = random_matrix(dtype, batch * m * k), *b = random_matrix(dtype, batch * k * n);
+        char *c = random_matrix(dtype, batch * m * n + 1), *one = random_matrix(dtype, m * n);
+        double mark = get(dtype, c, batch * m * n);
+        library l = library_of(3);
+        open_blas(l);
+        cpu_blas_gemm(l.blas, &(be_gemm){dtype, m, n, k, (int)s >> 1 & 1, (int)s & 1, a, b, c, batch});
+        for (int64_t i = 0; i < batch; i++) {
+            const char *from_a = (const char *)a + (size_t)(i * m * k) * size;
+            const char *from_b = (const char *)b + (size_t)(i * k * n) * size;
+            cpu_blas_gemm(l.blas, &(be_gemm){dtype, m, n, k, (int)s >> 1 & 1, (int)s & 1, from_a, from_b, one, 1});
+            ck_assert_msg(!memcmp(c + (size_t)(i * m * n) * size, one, (size_t)(m * n) * size),
+                          "product %d of shape %d", (int)i, (int)s);
+        }
+        ck_assert_double_eq(get(dtype, c, batch * m * n), mark);
+        close_library(l);
+        free(a), free(b), free(c), free(one);
+    }
+}
+END_TEST
+
 START_TEST(bits_do_not_depend_on_threads) {
     static const int threads[] = {1, 2, 3, 7};
     for (size_t s = 0; s < sizeof cut_shapes / sizeof *cut_shapes; s++)
@@ -141,7 +168,7 @@ START_TEST(bits_do_not_depend_on_threads) {
                 library l = library_of(threads[t]);
                 open_blas(l);
                 c[t] = malloc(bytes);
-                cpu_blas_gemm(l.blas, &(be_gemm){dtype, m, n, k, (int)s & 1, (int)s >> 1, a, b, c[t]});
+                cpu_blas_gemm(l.blas, &(be_gemm){dtype, m, n, k, (int)s & 1, (int)s >> 1, a, b, c[t], 1});
                 ck_assert_msg(!memcmp(c[0], c[t], bytes), "%d threads", threads[t]);
                 close_library(l);
             }
@@ -192,7 +219,7 @@ static void *multiply_often(void *arg) {
     }
     if (cpu_blas_open(job->l.blas, &trap)) job->wrong++;
     for (int i = 0; i < PRODUCTS; i++) {
-        cpu_blas_gemm(job->l.blas, &(be_gemm){SN_F32, SIDE, SIDE, SIDE, 0, 0, a, b, c});
+        cpu_blas_gemm(job->l.blas, &(be_gemm){SN_F32, SIDE, SIDE, SIDE, 0, 0, a, b, c, 1});
         if (memcmp(c, expected, sizeof c)) job->wrong++;
     }
     return NULL;
@@ -265,6 +292,7 @@ int main(void) {
     tcase_add_test(tc, agrees_with_a_plain_loop);
     tcase_add_test(tc, panels_agree_with_a_plain_loop);
     tcase_add_test(tc, bits_do_not_depend_on_threads);
+    tcase_add_test(tc, batches);
     tcase_add_test(tc, panels_cover_the_result);
     tcase_add_test(tc, many_threads_open_and_multiply);
     tcase_add_test(tc, the_environment_stays_as_it_was);

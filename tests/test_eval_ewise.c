@@ -13,6 +13,14 @@
 static long double ref_neg(long double a, long double b) { return (void)b, -a; }
 static long double ref_abs(long double a, long double b) { return (void)b, fabsl(a); }
 static long double ref_floor(long double a, long double b) { return (void)b, floorl(a); }
+static long double ref_ceil(long double a, long double b) { return (void)b, ceill(a); }
+static long double ref_trunc(long double a, long double b) { return (void)b, truncl(a); }
+static long double ref_round(long double a, long double b) { /* ties to even, without the rounding mode */
+    (void)b;
+    long double low = floorl(a), rest = a - low;
+    return rest > 0.5L || (rest == 0.5L && fmodl(low, 2) != 0) ? low + 1 : low;
+}
+static long double ref_erf(long double a, long double b) { return (void)b, erfl(a); }
 static long double ref_square(long double a, long double b) { return (void)b, a * a; }
 static long double ref_reciprocal(long double a, long double b) { return (void)b, 1 / a; }
 static long double ref_sqrt(long double a, long double b) { return (void)b, sqrtl(a); }
@@ -43,6 +51,10 @@ static const struct {
     {IR_NEG, ref_neg},
     {IR_ABS, ref_abs},
     {IR_FLOOR, ref_floor},
+    {IR_CEIL, ref_ceil},
+    {IR_TRUNC, ref_trunc},
+    {IR_ROUND, ref_round},
+    {IR_ERF, ref_erf},
     {IR_SQUARE, ref_square},
     {IR_SQRT, ref_sqrt},
     {IR_RSQRT, ref_rsqrt},
@@ -133,6 +145,21 @@ IR_TEST(special_floats) {
         CHECK_INTS(t, ir_binary(g, IR_LE, x, zero), 1, 1, 0, 1, 0, 1, 0, 0, 1);
         CHECK_INTS(t, ir_binary(g, IR_GT, x, zero), 0, 0, 1, 0, 1, 0, 0, 1, 0);
         CHECK_INTS(t, ir_binary(g, IR_GE, x, zero), 1, 1, 1, 0, 1, 0, 0, 1, 0);
+    }
+}
+
+/* Halves go to the even side, zeros keep their sign, what has no fraction stays. */
+IR_TEST(roundings) {
+    ir_graph *g = &t->g;
+    static const double in[] = {0.5, 1.5, 2.5, -0.5, -1.5, 0.3, -0.3, -0.0, 0x1p60, -INFINITY, NAN, 2.9999};
+    ir_id x = support_input(t, "x", SN_F64, SIZES(12), in), y = ir_cast(g, x, SN_F32);
+    ir_id both[] = {x, y};
+    for (int k = 0; k < 2; k++) {
+        ir_id v = both[k];
+        CHECK_FLOATS(t, ir_unary(g, IR_ROUND, v), 0, 2, 2, -0.0, -2, 0, -0.0, -0.0, 0x1p60, -INFINITY, NAN, 3);
+        CHECK_FLOATS(t, ir_unary(g, IR_CEIL, v), 1, 2, 3, -0.0, -1, 1, -0.0, -0.0, 0x1p60, -INFINITY, NAN, 3);
+        CHECK_FLOATS(t, ir_unary(g, IR_TRUNC, v), 0, 1, 2, -0.0, -1, 0, -0.0, -0.0, 0x1p60, -INFINITY, NAN, 2);
+        CHECK_FLOATS(t, ir_unary(g, IR_FLOOR, v), 0, 1, 2, -1, -2, 0, -1, -0.0, 0x1p60, -INFINITY, NAN, 2);
     }
 }
 
@@ -280,6 +307,7 @@ int main(void) {
     TCase *tests = tcase_create("evaluator");
     tcase_add_test(tests, floats);
     tcase_add_test(tests, special_floats);
+    tcase_add_test(tests, roundings);
     tcase_add_test(tests, rounds_after_each_node);
     tcase_add_test(tests, integers);
     tcase_add_test(tests, bools);

@@ -278,6 +278,17 @@ IR_TEST(matmuls) {
     check_expr(t, "vector matrix", ir_matmul(g, u, a[0]), (ir_id[]){u, a[0]}, 2);
     check_expr(t, "dot", ir_matmul(g, v, v), &v, 1);
     check_expr(t, "empty", ir_matmul(g, a[0], none), (ir_id[]){a[0], none}, 2);
+    ir_id many[2] = {support_random(t, "many", SIZES(2, 3, 2)), support_random(t, "manyt", SIZES(2, 2, 3))};
+    ir_id more[2] = {support_random(t, "more", SIZES(2, 2, 4)), support_random(t, "moret", SIZES(2, 4, 2))};
+    for (int flags = 0; flags < 4; flags++) {
+        ir_id x[2] = {many[flags & 1], more[flags >> 1]};
+        check_expr(t, "batches", ir_matmul_flags(g, x[0], x[1], flags), x, 2);
+    }
+    ir_id spread = support_random(t, "spread", SIZES(3, 1, 2, 2));
+    check_expr(t, "batches that broadcast", ir_matmul(g, spread, more[0]), (ir_id[]){spread, more[0]}, 2);
+    check_expr(t, "a batch and a matrix", ir_matmul(g, many[0], b[0]), (ir_id[]){many[0], b[0]}, 2);
+    check_expr(t, "a matrix and a batch", ir_matmul(g, a[0], more[0]), (ir_id[]){a[0], more[0]}, 2);
+    check_expr(t, "a batch and a vector", ir_matmul(g, many[0], v), (ir_id[]){many[0], v}, 2);
     ir_id square = support_random(t, "s", SIZES(3, 3));
     check_expr(t, "a matrix twice", ir_matmul_flags(g, square, ir_matmul(g, square, square), 1), &square, 1);
 }

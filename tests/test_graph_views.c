@@ -16,6 +16,15 @@ GRAPH_TEST(matmul) {
     assert_type(ir_matmul(g, row, b), "f32[5]");
     assert_type(ir_matmul(g, a, row), "f32[N]");
     assert_type(ir_matmul(g, row, row), "f32[]");
+    ir_id many = INPUT("many", SN_F32, named("B"), size(4), size(3), size(2)),
+          pair = INPUT("pair", SN_F32, size(4), size(2), size(6));
+    assert_type(ir_matmul(g, many, pair), "f32[B,4,3,6]");
+    assert_type(ir_matmul(g, many, row), "f32[B,4,3]");
+    assert_type(ir_matmul(g, row, pair), "f32[4,6]");
+    assert_type(ir_matmul(g, many, b), "f32[B,4,3,5]");
+    assert_type(ir_matmul(g, a, pair), "f32[4,N,6]");
+    assert_type(ir_matmul_flags(g, many, many, 1), "f32[B,4,2,2]");
+    ck_assert_uint_eq(ir_at(g, ir_at(g, ir_matmul(g, many, b))->in[0])->rank, 2); /* one product of all rows */
     assert_type(ir_matmul_flags(g, a, tall, 1), "f32[2,7]");
     assert_type(ir_matmul_flags(g, a, a, 2), "f32[N,N]");
     ck_assert_uint_eq(g->check.n, 0);
@@ -31,14 +40,18 @@ FAILING(matmul_vector, ir_matmul(g, INPUT("v", SN_F32, size(2)), INPUT("V", SN_F
 FAILING(matmul_types, ir_matmul(g, INPUT("A", SN_F32, size(2)), INPUT("B", SN_F64, size(2))))
 FAILING(matmul_integers, ir_matmul(g, INPUT("C", SN_I32, size(2)), INPUT("D", SN_I32, size(2))))
 FAILING(matmul_rank, ir_matmul(g, scalar("E", SN_F32), INPUT("F", SN_F32, size(2))))
+FAILING(matmul_batch,
+        ir_matmul(g, INPUT("P", SN_F32, size(3), size(2), size(2)), INPUT("Q", SN_F32, size(4), size(2), size(2))))
 START_TEST(matmul_errors) {
+    must_fail(matmul_batch, SN_ERR_SHAPE, "matmul: batch dimensions differ: P is f32[3,2,2], Q is f32[4,2,2]");
     must_fail(matmul_inner, SN_ERR_SHAPE, "matmul: inner dimensions differ: X is f32[N,2], W is f32[3,1000]");
     must_fail(matmul_vector, SN_ERR_SHAPE, "matmul: inner dimensions differ: v is f32[2], V is f32[3,4]");
     must_fail(matmul_types, SN_ERR_DTYPE,
               "matmul: element types differ: A is f32[2], B is f64[2]; convert one with sn_cast");
     must_fail(matmul_integers, SN_ERR_DTYPE,
               "matmul: takes floating-point operands: C is i32[2]; convert with sn_cast");
-    must_fail(matmul_rank, SN_ERR_SHAPE, "matmul: takes vectors and matrices: E is f32[], F is f32[2]");
+    must_fail(matmul_rank, SN_ERR_SHAPE,
+              "matmul: takes vectors, matrices and batches of them: E is f32[], F is f32[2]");
 }
 END_TEST
 

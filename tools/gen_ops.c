@@ -23,6 +23,8 @@ static const row others[] = {
     {"full", "sn_graph *graph, sn_dtype dtype, double value, sn_shape shape", "The same value everywhere."},
     {"zeros_like", "sn_expr a", "Zeros with the type and shape of a."},
     {"ones_like", "sn_expr a", "Ones with the type and shape of a."},
+    {"eye", "sn_graph *graph, sn_dtype dtype, sn_dim rows, sn_dim columns",
+     "[rows,columns]: 1 where the indices are equal, else 0."},
     {"iota", "sn_graph *graph, sn_dtype dtype, sn_dim dim", "[dim]: 0, 1, 2 .. Floating-point or integer."},
     {"dim_value", "sn_graph *graph, sn_dim dim", "The value of a dim at each call, as an i64 scalar."},
 
@@ -31,6 +33,15 @@ static const row others[] = {
      "Other element type, same shape. Float to integer truncates and saturates, NaN gives 0; to bool: a != 0."},
     {"select", "sn_expr condition, sn_expr a, sn_expr b",
      "Where condition (bool) is true a, else b; the three broadcast. a and b have one element type."},
+    {"clamp", "sn_expr a, sn_expr low, sn_expr high",
+     "a where it lies in [low, high], else the bound that it passed (high where the bounds cross); NaN stays. The\n"
+     " * gradient goes to a where it lies inside, bounds included, else to the bound. Not for bool."},
+    {"isnan", "sn_expr a", "Is the element NaN? Floating-point; the result is bool."},
+    {"isfinite", "sn_expr a", "Is the element neither NaN nor infinite? Floating-point; the result is bool."},
+    {"gelu", "sn_expr a",
+     "a times the normal distribution's probability below a: a (1 + erf(a / sqrt 2)) / 2. Floating-point."},
+    {"gelu_tanh", "sn_expr a",
+     "The usual approximation of gelu: a (1 + tanh(sqrt(2 / pi) (a + 0.044715 a^3))) / 2. Floating-point."},
     {"stop_gradient", "sn_expr a", "a, through which no gradient flows."},
     {"name", "sn_expr a, const char *label", "a itself, called label in messages and dumps from now on."},
 
@@ -40,6 +51,12 @@ static const row others[] = {
     {"mean", "sn_expr a, sn_axes axes, int keep", "Mean over axes. Floating-point."},
     {"variance", "sn_expr a, sn_axes axes, int keep",
      "Mean of the squared distance from the mean over axes (divides by n, not n - 1). Floating-point."},
+    {"variance_ddof", "sn_expr a, sn_axes axes, int ddof, int keep",
+     "Sum of the squared distances from the mean, divided by n - ddof: 1 gives the unbiased estimate of a sample.\n"
+     " * NaN or infinite where n is not more than ddof. Floating-point."},
+    {"std", "sn_expr a, sn_axes axes, int ddof, int keep", "Square root of sn_variance_ddof."},
+    {"any", "sn_expr a, sn_axes axes, int keep", "Is any of the bools over axes true? Of nothing: false."},
+    {"all", "sn_expr a, sn_axes axes, int keep", "Are all of the bools over axes true? Of nothing: true."},
     {"amax", "sn_expr a, sn_axes axes, int keep",
      "Largest over axes, NaN if any is; of nothing: -infinity or the least integer. Not for bool."},
     {"amin", "sn_expr a, sn_axes axes, int keep",
@@ -55,8 +72,9 @@ static const row others[] = {
 
     {NULL, "Linear algebra", NULL},
     {"matmul", "sn_expr a, sn_expr b",
-     "Matrix product of vectors and matrices with NumPy's rules: [M,K] x [K,N], [K] x [K,N], [M,K] x [K], [K] x [K].\n"
-     " * Floating-point, one element type."},
+     "Matrix product of vectors, matrices and batches of matrices with NumPy's rules: [M,K] x [K,N], [K] x [K,N],\n"
+     " * [M,K] x [K], [K] x [K], [..,M,K] x [..,K,N] with leading axes that broadcast. Floating-point, one element "
+     "type."},
     {"linear", "sn_expr x, sn_expr weight, sn_expr bias",
      "x * weight + bias: [N,K] x [K,M] + [M], or anything that matmul and add take."},
 
@@ -75,6 +93,8 @@ static const row others[] = {
      "Every step-th element of [start, stop). step >= 1; above 1 the distance of start and stop must be a constant."},
     {"slice_at_index", "sn_expr a, int32_t axis, sn_expr start, sn_dim size",
      "size elements along an axis from a start that is computed (an integer scalar), clamped so that all exist."},
+    {"pad", "sn_expr a, sn_shape low, sn_shape high, sn_expr value",
+     "a with low[i] elements before and high[i] after it along each axis i: the scalar value. None may be negative."},
     {"concat", "const sn_expr *a, size_t n, int32_t axis",
      "n expressions one after the other along an axis. One element type; the other axes are equal."},
 

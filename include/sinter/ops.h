@@ -47,6 +47,15 @@ SN_API sn_expr sn_sign_at(sn_expr a, const char *file, int line);
 /* largest integer not above a. Floating-point. */
 SN_API sn_expr sn_floor_at(sn_expr a, const char *file, int line);
 #define sn_floor(...) sn_floor_at(__VA_ARGS__, __FILE__, __LINE__)
+/* least integer not below a. Floating-point. */
+SN_API sn_expr sn_ceil_at(sn_expr a, const char *file, int line);
+#define sn_ceil(...) sn_ceil_at(__VA_ARGS__, __FILE__, __LINE__)
+/* a without its fraction. Floating-point. */
+SN_API sn_expr sn_trunc_at(sn_expr a, const char *file, int line);
+#define sn_trunc(...) sn_trunc_at(__VA_ARGS__, __FILE__, __LINE__)
+/* nearest integer, ties to even. Floating-point. */
+SN_API sn_expr sn_round_at(sn_expr a, const char *file, int line);
+#define sn_round(...) sn_round_at(__VA_ARGS__, __FILE__, __LINE__)
 /* a * a. Floating-point or integer. */
 SN_API sn_expr sn_square_at(sn_expr a, const char *file, int line);
 #define sn_square(...) sn_square_at(__VA_ARGS__, __FILE__, __LINE__)
@@ -80,6 +89,9 @@ SN_API sn_expr sn_cos_at(sn_expr a, const char *file, int line);
 /* hyperbolic tangent. Floating-point. */
 SN_API sn_expr sn_tanh_at(sn_expr a, const char *file, int line);
 #define sn_tanh(...) sn_tanh_at(__VA_ARGS__, __FILE__, __LINE__)
+/* error function: 2 / sqrt(pi) times the integral of e^-t^2 from 0 to a. Floating-point. */
+SN_API sn_expr sn_erf_at(sn_expr a, const char *file, int line);
+#define sn_erf(...) sn_erf_at(__VA_ARGS__, __FILE__, __LINE__)
 /* 1 / (1 + e^-a). Floating-point. */
 SN_API sn_expr sn_sigmoid_at(sn_expr a, const char *file, int line);
 #define sn_sigmoid(...) sn_sigmoid_at(__VA_ARGS__, __FILE__, __LINE__)
@@ -175,6 +187,9 @@ SN_API sn_expr sn_zeros_like_at(sn_expr a, const char *file, int line);
 /* Ones with the type and shape of a. */
 SN_API sn_expr sn_ones_like_at(sn_expr a, const char *file, int line);
 #define sn_ones_like(...) sn_ones_like_at(__VA_ARGS__, __FILE__, __LINE__)
+/* [rows,columns]: 1 where the indices are equal, else 0. */
+SN_API sn_expr sn_eye_at(sn_graph *graph, sn_dtype dtype, sn_dim rows, sn_dim columns, const char *file, int line);
+#define sn_eye(...) sn_eye_at(__VA_ARGS__, __FILE__, __LINE__)
 /* [dim]: 0, 1, 2 .. Floating-point or integer. */
 SN_API sn_expr sn_iota_at(sn_graph *graph, sn_dtype dtype, sn_dim dim, const char *file, int line);
 #define sn_iota(...) sn_iota_at(__VA_ARGS__, __FILE__, __LINE__)
@@ -190,6 +205,22 @@ SN_API sn_expr sn_cast_at(sn_expr a, sn_dtype dtype, const char *file, int line)
 /* Where condition (bool) is true a, else b; the three broadcast. a and b have one element type. */
 SN_API sn_expr sn_select_at(sn_expr condition, sn_expr a, sn_expr b, const char *file, int line);
 #define sn_select(...) sn_select_at(__VA_ARGS__, __FILE__, __LINE__)
+/* a where it lies in [low, high], else the bound that it passed (high where the bounds cross); NaN stays. The
+ * gradient goes to a where it lies inside, bounds included, else to the bound. Not for bool. */
+SN_API sn_expr sn_clamp_at(sn_expr a, sn_expr low, sn_expr high, const char *file, int line);
+#define sn_clamp(...) sn_clamp_at(__VA_ARGS__, __FILE__, __LINE__)
+/* Is the element NaN? Floating-point; the result is bool. */
+SN_API sn_expr sn_isnan_at(sn_expr a, const char *file, int line);
+#define sn_isnan(...) sn_isnan_at(__VA_ARGS__, __FILE__, __LINE__)
+/* Is the element neither NaN nor infinite? Floating-point; the result is bool. */
+SN_API sn_expr sn_isfinite_at(sn_expr a, const char *file, int line);
+#define sn_isfinite(...) sn_isfinite_at(__VA_ARGS__, __FILE__, __LINE__)
+/* a times the normal distribution's probability below a: a (1 + erf(a / sqrt 2)) / 2. Floating-point. */
+SN_API sn_expr sn_gelu_at(sn_expr a, const char *file, int line);
+#define sn_gelu(...) sn_gelu_at(__VA_ARGS__, __FILE__, __LINE__)
+/* The usual approximation of gelu: a (1 + tanh(sqrt(2 / pi) (a + 0.044715 a^3))) / 2. Floating-point. */
+SN_API sn_expr sn_gelu_tanh_at(sn_expr a, const char *file, int line);
+#define sn_gelu_tanh(...) sn_gelu_tanh_at(__VA_ARGS__, __FILE__, __LINE__)
 /* a, through which no gradient flows. */
 SN_API sn_expr sn_stop_gradient_at(sn_expr a, const char *file, int line);
 #define sn_stop_gradient(...) sn_stop_gradient_at(__VA_ARGS__, __FILE__, __LINE__)
@@ -208,6 +239,19 @@ SN_API sn_expr sn_mean_at(sn_expr a, sn_axes axes, int keep, const char *file, i
 /* Mean of the squared distance from the mean over axes (divides by n, not n - 1). Floating-point. */
 SN_API sn_expr sn_variance_at(sn_expr a, sn_axes axes, int keep, const char *file, int line);
 #define sn_variance(...) sn_variance_at(__VA_ARGS__, __FILE__, __LINE__)
+/* Sum of the squared distances from the mean, divided by n - ddof: 1 gives the unbiased estimate of a sample.
+ * NaN or infinite where n is not more than ddof. Floating-point. */
+SN_API sn_expr sn_variance_ddof_at(sn_expr a, sn_axes axes, int ddof, int keep, const char *file, int line);
+#define sn_variance_ddof(...) sn_variance_ddof_at(__VA_ARGS__, __FILE__, __LINE__)
+/* Square root of sn_variance_ddof. */
+SN_API sn_expr sn_std_at(sn_expr a, sn_axes axes, int ddof, int keep, const char *file, int line);
+#define sn_std(...) sn_std_at(__VA_ARGS__, __FILE__, __LINE__)
+/* Is any of the bools over axes true? Of nothing: false. */
+SN_API sn_expr sn_any_at(sn_expr a, sn_axes axes, int keep, const char *file, int line);
+#define sn_any(...) sn_any_at(__VA_ARGS__, __FILE__, __LINE__)
+/* Are all of the bools over axes true? Of nothing: true. */
+SN_API sn_expr sn_all_at(sn_expr a, sn_axes axes, int keep, const char *file, int line);
+#define sn_all(...) sn_all_at(__VA_ARGS__, __FILE__, __LINE__)
 /* Largest over axes, NaN if any is; of nothing: -infinity or the least integer. Not for bool. */
 SN_API sn_expr sn_amax_at(sn_expr a, sn_axes axes, int keep, const char *file, int line);
 #define sn_amax(...) sn_amax_at(__VA_ARGS__, __FILE__, __LINE__)
@@ -235,8 +279,8 @@ SN_API sn_expr sn_argmin_at(sn_expr a, int32_t axis, int keep, const char *file,
 
 /* ---- Linear algebra ---- */
 
-/* Matrix product of vectors and matrices with NumPy's rules: [M,K] x [K,N], [K] x [K,N], [M,K] x [K], [K] x [K].
- * Floating-point, one element type. */
+/* Matrix product of vectors, matrices and batches of matrices with NumPy's rules: [M,K] x [K,N], [K] x [K,N],
+ * [M,K] x [K], [K] x [K], [..,M,K] x [..,K,N] with leading axes that broadcast. Floating-point, one element type. */
 SN_API sn_expr sn_matmul_at(sn_expr a, sn_expr b, const char *file, int line);
 #define sn_matmul(...) sn_matmul_at(__VA_ARGS__, __FILE__, __LINE__)
 /* x * weight + bias: [N,K] x [K,M] + [M], or anything that matmul and add take. */
@@ -271,6 +315,9 @@ SN_API sn_expr sn_slice_step_at(sn_expr a, int32_t axis, sn_dim start, sn_dim st
 /* size elements along an axis from a start that is computed (an integer scalar), clamped so that all exist. */
 SN_API sn_expr sn_slice_at_index_at(sn_expr a, int32_t axis, sn_expr start, sn_dim size, const char *file, int line);
 #define sn_slice_at_index(...) sn_slice_at_index_at(__VA_ARGS__, __FILE__, __LINE__)
+/* a with low[i] elements before and high[i] after it along each axis i: the scalar value. None may be negative. */
+SN_API sn_expr sn_pad_at(sn_expr a, sn_shape low, sn_shape high, sn_expr value, const char *file, int line);
+#define sn_pad(...) sn_pad_at(__VA_ARGS__, __FILE__, __LINE__)
 /* n expressions one after the other along an axis. One element type; the other axes are equal. */
 SN_API sn_expr sn_concat_at(const sn_expr *a, size_t n, int32_t axis, const char *file, int line);
 #define sn_concat(...) sn_concat_at(__VA_ARGS__, __FILE__, __LINE__)

@@ -13,6 +13,9 @@ VJP(neg) { vjp_give(v, 0, un(v, IR_NEG, v->dy)); }
 VJP(abs) { chain(v, un(v, IR_SIGN, v->in[0])); }
 VJP_ZERO(sign)
 VJP_NONE(floor)
+VJP_NONE(ceil)
+VJP_NONE(trunc)
+VJP_NONE(round)
 VJP(square) { chain(v, twice(v, v->in[0])); }
 VJP(reciprocal) { vjp_give(v, 0, un(v, IR_NEG, vjp_mul(v, v->dy, un(v, IR_SQUARE, v->y)))); }
 VJP(sqrt) { vjp_give(v, 0, bin(v, IR_DIV, v->dy, twice(v, v->y))); }
@@ -30,6 +33,12 @@ VJP(sin) { chain(v, un(v, IR_COS, v->in[0])); }
 VJP(cos) { vjp_give(v, 0, un(v, IR_NEG, vjp_mul(v, v->dy, un(v, IR_SIN, v->in[0])))); }
 VJP(tanh) { chain(v, bin(v, IR_SUB, vjp_const(v, 1), un(v, IR_SQUARE, v->y))); }
 VJP(sigmoid) { chain(v, vjp_mul(v, v->y, bin(v, IR_SUB, vjp_const(v, 1), v->y))); }
+
+VJP(erf) { /* 2 / sqrt(pi) e^(-a^2) */
+    ir_id bell = un(v, IR_EXP, un(v, IR_NEG, un(v, IR_SQUARE, v->in[0])));
+    chain(v, vjp_mul(v, vjp_const(v, 1.12837916709551257390), bell));
+}
+
 VJP(softplus) { chain(v, un(v, IR_SIGMOID, v->in[0])); }
 
 VJP(relu) { /* y > 0 just where a > 0 */

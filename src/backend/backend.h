@@ -25,13 +25,15 @@ typedef struct {
     size_t n;
 } be_blob;
 
-/* c[m,n] = op(a) op(b), row-major and dense; trans_a: a is stored [k,m]; trans_b: b is stored [n,k]. f32 or f64. */
+/* c[m,n] = op(a) op(b), row-major and dense; trans_a: a is stored [k,m]; trans_b: b is stored [n,k]. f32 or f64.
+ * batch > 1: that many products, whose operands and results lie one after the other in memory. */
 typedef struct {
     sn_dtype dtype;
     int64_t m, n, k;
     int trans_a, trans_b;
     const void *a, *b;
     void *c;
+    int64_t batch;
 } be_gemm;
 
 /* What backends have whose memory the host cannot touch. Work is put in order and runs on its own time. A call takes a

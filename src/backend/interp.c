@@ -188,10 +188,17 @@ static void gemm_f64(const be_gemm *g) { GEMM(double) }
 
 static void interp_gemm(be_device *dev, const be_gemm *gemm) {
     (void)dev;
-    if (gemm->dtype == SN_F32)
-        gemm_f32(gemm);
-    else
-        gemm_f64(gemm);
+    be_gemm one = *gemm;
+    size_t size = sn_dtype_size(one.dtype);
+    for (int64_t i = 0; i < gemm->batch || i == 0; i++) {
+        if (one.dtype == SN_F32)
+            gemm_f32(&one);
+        else
+            gemm_f64(&one);
+        one.a = (const char *)one.a + (size_t)(one.m * one.k) * size;
+        one.b = (const char *)one.b + (size_t)(one.k * one.n) * size;
+        one.c = (char *)one.c + (size_t)(one.m * one.n) * size;
+    }
 }
 
 static void *interp_alloc(be_device *dev, size_t bytes) { return base_malloc(dev->alloc, bytes); }

@@ -47,13 +47,17 @@ static ir_id hits(ir_build *b, ir_id ids, ir_dim classes) {
 
 /* ---- means ------------------------------------------------------------------------------------------------------- */
 
-/* 1 / number of elements in the axes, as a scalar of dtype. */
-static ir_id inverse_count(ir_build *b, ir_id x, uint32_t axes) {
-    ir_dim count = ir_dim_const(b->g, 1);
+/* Number of elements in the axes, i64. */
+static ir_id count(ir_build *b, ir_id x, uint32_t axes) {
+    ir_dim n = ir_dim_const(b->g, 1);
     for (uint32_t i = 0; i < ir_at(b->g, x)->rank; i++)
-        if (axes >> i & 1) count = ir_dim_mul(b->g, count, ir_at(b->g, x)->dim[i]);
-    ir_id n = ir_cast(b->g, ir_dim_node(b->g, count), dtype_of(b, x));
-    return ir_unary(b->g, IR_RECIPROCAL, n);
+        if (axes >> i & 1) n = ir_dim_mul(b->g, n, ir_at(b->g, x)->dim[i]);
+    return ir_dim_node(b->g, n);
+}
+
+/* 1 / that, as a scalar of dtype. */
+static ir_id inverse_count(ir_build *b, ir_id x, uint32_t axes) {
+    return ir_unary(b->g, IR_RECIPROCAL, ir_cast(b->g, count(b, x, axes), dtype_of(b, x)));
 }
 
 static ir_id mean_over(ir_build *b, ir_id x, uint32_t axes, int keep) {
@@ -79,15 +83,40 @@ sn_expr sn_mean_all_at(sn_expr a, const char *file, int line) {
     return ir_build_run(&(ir_build){.name = "mean_all", .in = &a, .n_in = 1}, mean_all, file, line);
 }
 
-static void variance(ir_build *b) {
+static ir_id squared_distance(ir_build *b, uint32_t axes) {
     b->a = ir_build_float(b, b->a);
+    return ir_unary(b->g, IR_SQUARE, sub(b, b->a, mean_over(b, b->a, axes, 1)));
+}
+
+static void variance(ir_build *b) {
     uint32_t axes = ir_build_axes(b, b->a);
-    ir_id distance = sub(b, b->a, mean_over(b, b->a, axes, 1));
-    b->out = mean_over(b, ir_unary(b->g, IR_SQUARE, distance), axes, b->keep);
+    b->out = mean_over(b, squared_distance(b, axes), axes, b->keep);
 }
 sn_expr sn_variance_at(sn_expr a, sn_axes axes, int keep, const char *file, int line) {
     ir_build call = {.name = "variance", .in = &a, .n_in = 1, .axes = axes, .keep = keep};
     return ir_build_run(&call, variance, file, line);
+}
+
+/* b->step: what is taken from the number of elements. */
+static void variance_ddof(ir_build *b) {
+    uint32_t axes = ir_build_axes(b, b->a);
+    ir_id squares = squared_distance(b, axes), n = count(b, b->a, axes);
+    if (b->step) n = sub(b, n, ir_const(b->g, SN_I64, (double)b->step));
+    ir_id total = ir_reduce(b->g, IR_SUM, squares, axes, b->keep);
+    b->out = ir_binary(b->g, IR_DIV, total, ir_cast(b->g, n, dtype_of(b, b->a)));
+}
+sn_expr sn_variance_ddof_at(sn_expr a, sn_axes axes, int ddof, int keep, const char *file, int line) {
+    ir_build call = {.name = "variance_ddof", .in = &a, .n_in = 1, .axes = axes, .step = ddof, .keep = keep};
+    return ir_build_run(&call, variance_ddof, file, line);
+}
+
+static void deviation(ir_build *b) {
+    variance_ddof(b);
+    b->out = ir_unary(b->g, IR_SQRT, b->out);
+}
+sn_expr sn_std_at(sn_expr a, sn_axes axes, int ddof, int keep, const char *file, int line) {
+    ir_build call = {.name = "std", .in = &a, .n_in = 1, .axes = axes, .step = ddof, .keep = keep};
+    return ir_build_run(&call, deviation, file, line);
 }
 
 /* Losses do not broadcast anything but scalars: [N] against [N,1] would silently compare all pairs. */

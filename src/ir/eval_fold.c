@@ -83,20 +83,28 @@ static double dot_f64(const double *a, int64_t a_step, const double *b, int64_t 
 
 void ir_eval_matmul(eval_state *s, const ir_node *node, eval_value *out, const eval_value *a, const eval_value *b) {
     int ta = node->attr[0] & 1, tb = node->attr[0] >> 1 & 1;
-    int64_t m = a->size[ta], k = a->size[!ta], n = b->size[!tb];
-    ir_eval_want_size(s, node, m, out->size[0]);
-    ir_eval_want_size(s, node, n, out->size[1]);
-    ir_eval_want_size(s, node, k, b->size[tb]);
+    int64_t first = out->rank - 2, batch = 1;
+    int64_t m = a->size[first + ta], k = a->size[first + !ta], n = b->size[first + !tb];
+    for (int64_t i = 0; i < first; i++) {
+        ir_eval_want_size(s, node, a->size[i], out->size[i]);
+        ir_eval_want_size(s, node, b->size[i], out->size[i]);
+        batch *= out->size[i];
+    }
+    ir_eval_want_size(s, node, m, out->size[first]);
+    ir_eval_want_size(s, node, n, out->size[first + 1]);
+    ir_eval_want_size(s, node, k, b->size[first + tb]);
     int64_t a_row = ta ? 1 : k, a_step = ta ? m : 1, b_col = tb ? k : 1, b_step = tb ? 1 : n;
-    for (int64_t i = 0; i < m; i++)
+    for (int64_t row = 0; row < batch * m; row++) {
+        int64_t from_a = row / m * m * k + row % m * a_row, from_b = row / m * k * n;
         for (int64_t j = 0; j < n; j++) {
             if (out->dtype == SN_F64)
-                ((double *)out->data)[i * n + j] = dot_f64((const double *)a->data + i * a_row, a_step,
-                                                           (const double *)b->data + j * b_col, b_step, k);
+                ((double *)out->data)[row * n + j] = dot_f64((const double *)a->data + from_a, a_step,
+                                                             (const double *)b->data + from_b + j * b_col, b_step, k);
             else
-                ((float *)out->data)[i * n + j] =
-                    dot_f32((const float *)a->data + i * a_row, a_step, (const float *)b->data + j * b_col, b_step, k);
+                ((float *)out->data)[row * n + j] = dot_f32((const float *)a->data + from_a, a_step,
+                                                            (const float *)b->data + from_b + j * b_col, b_step, k);
         }
+    }
 }
 
 void ir_eval_scatter_add(eval_state *s, const ir_node *node, eval_value *out, const eval_value *const *in) {

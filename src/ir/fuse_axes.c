@@ -91,9 +91,10 @@ static int fill_map(const fu_state *s, ir_id v, uint32_t k, int8_t *map) {
                 map[a] = (int8_t)((n->attr[0] >> a & 1) ? folded++ : kept++);
             break;
         case IR_MATMUL: {
-            int stored_across = (int)(n->attr[0] >> k & 1);
-            map[k ^ (uint32_t)stored_across] = (int8_t)k; /* m or n */
-            map[!(k ^ (uint32_t)stored_across)] = 2;      /* k */
+            uint32_t batch = n->rank - 2u, own = k ^ (uint32_t)(n->attr[0] >> k & 1);
+            for (uint32_t a = 0; a < batch; a++) map[a] = (int8_t)a;
+            map[batch + own] = (int8_t)(batch + k); /* m or n */
+            map[batch + !own] = (int8_t)n->rank;    /* k */
             break;
         }
         case IR_GATHER:
@@ -126,7 +127,7 @@ static void add_slots(fu_state *s, ir_id v) {
     f->slot = s->n_slot;
     uint32_t i = s->n_slot;
     for (uint32_t a = 0; a < n->rank; a++) s->extent[i++] = n->dim[a];
-    if (n->op == IR_MATMUL) s->extent[i++] = at(s, n->in[0])->dim[!(n->attr[0] & 1)];
+    if (n->op == IR_MATMUL) s->extent[i++] = at(s, n->in[0])->dim[n->rank - 2 + !(n->attr[0] & 1)];
     if (ir_ops[n->op].cls == IR_CLASS_REDUCE)
         for (uint32_t a = 0; a < at(s, n->in[0])->rank; a++)
             if (n->attr[0] >> a & 1) s->extent[i++] = at(s, n->in[0])->dim[a];
@@ -147,7 +148,7 @@ static int use_blas(const fu_state *s, ir_id v, base_strbuf *why) {
     double e[3], size = (double)sn_dtype_size((sn_dtype)n->dtype);
     for (uint32_t i = 0; i < 3; i++) {
         int64_t extent = FU_NOMINAL;
-        ir_dim_is_const(s->g, s->extent[s->node[v].slot + i], &extent);
+        ir_dim_is_const(s->g, s->extent[s->node[v].slot + n->rank - 2u + i], &extent);
         if (extent <= FU_BLAS_EXTENT) {
             if (why)
                 base_strbuf_printf(why, "%s is %lld, not more than %d", names[i], (long long)extent, FU_BLAS_EXTENT);

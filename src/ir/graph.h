@@ -163,7 +163,7 @@ ir_id ir_binary(ir_graph *g, ir_op op, ir_id a, ir_id b);
 ir_id ir_select(ir_graph *g, ir_id c, ir_id a, ir_id b);
 /* axes: bit set. Reduced axes disappear; keep: they stay with size 1. */
 ir_id ir_reduce(ir_graph *g, ir_op op, ir_id a, uint32_t axes, int keep);
-ir_id ir_matmul(ir_graph *g, ir_id a, ir_id b); /* rank 1 or 2 each, as NumPy's */
+ir_id ir_matmul(ir_graph *g, ir_id a, ir_id b); /* as NumPy's: rank 1 or more each, leading axes broadcast */
 ir_id ir_reshape(ir_graph *g, ir_id a, uint32_t rank, const ir_dim *dims);
 ir_id ir_transpose(ir_graph *g, ir_id a, const uint8_t *perm);
 /* map[a]: axis of the result for axis a of the operand. */

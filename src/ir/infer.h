@@ -38,7 +38,7 @@ ir_id ir_strong(ir_graph *g, const char *op, ir_id id, sn_dtype dtype);
 /* An untyped constant as f64; other nodes as they are. */
 static inline ir_id ir_typed(ir_graph *g, ir_id id) { return ir_strong(g, "const", id, SN_F64); }
 
-/* MATMUL of two matrices with the node's flags. */
+/* MATMUL of two matrices, or of batches with the same leading axes, with the node's flags. */
 ir_id ir_matmul_flags(ir_graph *g, ir_id a, ir_id b, int64_t flags);
 
 #endif

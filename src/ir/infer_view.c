@@ -27,48 +27,96 @@ static void need_float_pair(ir_graph *g, ir_id a, ir_id b) {
                   ir_describe(g, a).text);
 }
 
-static ir_dim same_inner(ir_graph *g, ir_id a, uint32_t axis_a, ir_id b, uint32_t axis_b) {
+static ir_dim same_dim(ir_graph *g, const char *which, ir_id a, uint32_t axis_a, ir_id b, uint32_t axis_b) {
     ir_dim x = ir_at(g, a)->dim[axis_a], y = ir_at(g, b)->dim[axis_b];
     if (x == y) return x;
     char what[BASE_TEXT_MAX / 2];
-    snprintf(what, sizeof what, "matmul: inner dimensions differ: %s, %s", ir_describe(g, a).text,
+    snprintf(what, sizeof what, "matmul: %s dimensions differ: %s, %s", which, ir_describe(g, a).text,
              ir_describe(g, b).text);
     return ir_dim_same(g, x, y, what);
 }
 
 ir_id ir_matmul_flags(ir_graph *g, ir_id a, ir_id b, int64_t flags) {
     need_float_pair(g, a, b);
-    if (ir_at(g, a)->rank != 2 || ir_at(g, b)->rank != 2)
+    uint32_t rank = ir_at(g, a)->rank, batch = rank - 2;
+    if (rank < 2 || ir_at(g, b)->rank != rank)
         base_fail(&g->trap, SN_ERR_SHAPE, "matmul: not matrices: %s, %s", ir_describe(g, a).text,
                   ir_describe(g, b).text);
-    uint32_t inner_a = flags & 1 ? 0 : 1, inner_b = flags & 2 ? 1 : 0;
-    ir_dim k = same_inner(g, a, inner_a, b, inner_b);
+    uint32_t inner_a = batch + (flags & 1 ? 0 : 1), inner_b = batch + (flags & 2 ? 1 : 0);
+    uint32_t outer_a = 2 * batch + 1 - inner_a, outer_b = 2 * batch + 1 - inner_b;
+    ir_dim k = same_dim(g, "inner", a, inner_a, b, inner_b);
+    ir_node node = {.op = IR_MATMUL, .dtype = ir_at(g, a)->dtype, .rank = (uint8_t)rank, .n_attr = 1, .attr = &flags};
+    for (uint32_t i = 0; i < batch; i++) node.dim[i] = same_dim(g, "batch", a, i, b, i);
+    node.dim[batch] = ir_at(g, a)->dim[outer_a];
+    node.dim[batch + 1] = ir_at(g, b)->dim[outer_b];
+    ir_check_shape(g, "matmul", rank, node.dim);
     ir_id in[2] = {with_dim(g, a, inner_a, k), with_dim(g, b, inner_b, k)};
-    ir_node node = {
-        .op = IR_MATMUL, .dtype = ir_at(g, a)->dtype, .rank = 2, .n_in = 2, .in = in, .n_attr = 1, .attr = &flags};
-    node.dim[0] = ir_at(g, a)->dim[1 - inner_a];
-    node.dim[1] = ir_at(g, b)->dim[1 - inner_b];
-    ir_check_shape(g, "matmul", 2, node.dim);
+    for (uint32_t i = 0; i < batch; i++)
+        for (uint32_t j = 0; j < 2; j++) in[j] = with_dim(g, in[j], i, node.dim[i]);
+    node.n_in = 2;
+    node.in = in;
     return ir_intern(g, &node);
+}
+
+/* The shape of a with one more axis of size 1 put in. */
+static ir_id with_unit(ir_graph *g, ir_id a, uint32_t axis) {
+    const ir_node *n = ir_at(g, a);
+    ir_dim dims[SN_MAX_RANK];
+    for (uint32_t i = 0; i <= n->rank; i++) dims[i] = i == axis ? ir_dim_const(g, 1) : n->dim[i < axis ? i : i - 1];
+    return ir_reshape(g, a, n->rank + 1u, dims);
+}
+
+/* [..,M,K] x [K,N] is one product of [..*M,K]. */
+static ir_id matmul_of_rows(ir_graph *g, ir_id a, ir_id b) {
+    const ir_node n = *ir_at(g, a);
+    ir_dim rows = ir_dim_const(g, 1), dims[SN_MAX_RANK];
+    for (uint32_t i = 0; i + 1 < n.rank; i++) {
+        rows = ir_dim_mul(g, rows, n.dim[i]);
+        dims[i] = n.dim[i];
+    }
+    ir_id product = ir_matmul_flags(g, ir_reshape(g, a, 2, (const ir_dim[]){rows, n.dim[n.rank - 1u]}), b, 0);
+    dims[n.rank - 1u] = ir_at(g, product)->dim[1];
+    return ir_reshape(g, product, n.rank, dims);
+}
+
+/* Both operands with the batch axes that NumPy's rule gives them together. */
+static void broadcast_batches(ir_graph *g, ir_id in[2]) {
+    uint32_t rank[2] = {ir_at(g, in[0])->rank, ir_at(g, in[1])->rank}, most = rank[0] > rank[1] ? rank[0] : rank[1];
+    ir_dim dims[2][SN_MAX_RANK], one = ir_dim_const(g, 1);
+    for (uint32_t i = 0; i < most; i++) {
+        ir_dim x[2];
+        for (uint32_t j = 0; j < 2; j++)
+            dims[j][i] = x[j] = i + rank[j] < most ? one : ir_at(g, in[j])->dim[i + rank[j] - most];
+        if (i + 2 >= most || x[0] == x[1]) continue;
+        if (x[0] == one || x[1] == one)
+            dims[0][i] = dims[1][i] = x[0] == one ? x[1] : x[0];
+        else
+            dims[0][i] = dims[1][i] = same_dim(g, "batch", in[0], i + rank[0] - most, in[1], i + rank[1] - most);
+    }
+    for (uint32_t j = 0; j < 2; j++) in[j] = ir_broadcast_to(g, in[j], most, dims[j]);
 }
 
 ir_id ir_matmul(ir_graph *g, ir_id a, ir_id b) {
     uint32_t rank_a = ir_at(g, a)->rank, rank_b = ir_at(g, b)->rank;
-    if (rank_a < 1 || rank_a > 2 || rank_b < 1 || rank_b > 2)
-        base_fail(&g->trap, SN_ERR_SHAPE, "matmul: takes vectors and matrices: %s, %s", ir_describe(g, a).text,
-                  ir_describe(g, b).text);
+    if (!rank_a || !rank_b)
+        base_fail(&g->trap, SN_ERR_SHAPE, "matmul: takes vectors, matrices and batches of them: %s, %s",
+                  ir_describe(g, a).text, ir_describe(g, b).text);
     need_float_pair(g, a, b);
-    same_inner(g, a, rank_a - 1, b, 0); /* here, so that the message shows the operands as they were given */
-    ir_dim one = ir_dim_const(g, 1);
-    if (rank_a == 1) a = ir_reshape(g, a, 2, (const ir_dim[]){one, ir_at(g, a)->dim[0]});
-    if (rank_b == 1) b = ir_reshape(g, b, 2, (const ir_dim[]){ir_at(g, b)->dim[0], one});
-    ir_id product = ir_matmul_flags(g, a, b, 0);
-    if (rank_a == 2 && rank_b == 2) return product;
-    const ir_node *n = ir_at(g, product);
-    ir_dim dims[2];
+    /* here, so that the message shows the operands as they were given */
+    same_dim(g, "inner", a, rank_a - 1, b, rank_b == 1 ? 0 : rank_b - 2);
+    ir_id in[2] = {rank_a == 1 ? with_unit(g, a, 0) : a, rank_b == 1 ? with_unit(g, b, 1) : b}, product;
+    if (rank_a > 2 && rank_b <= 2) {
+        product = matmul_of_rows(g, in[0], in[1]);
+    } else {
+        if (rank_a > 2 || rank_b > 2) broadcast_batches(g, in);
+        product = ir_matmul_flags(g, in[0], in[1], 0);
+    }
+    if (rank_a >= 2 && rank_b >= 2) return product;
+    const ir_node n = *ir_at(g, product);
+    ir_dim dims[SN_MAX_RANK];
     uint32_t rank = 0;
-    if (rank_a == 2) dims[rank++] = n->dim[0];
-    if (rank_b == 2) dims[rank++] = n->dim[1];
+    for (uint32_t i = 0; i < n.rank; i++)
+        if (i + 2 < n.rank || (i + 2 == n.rank ? rank_a : rank_b) >= 2) dims[rank++] = n.dim[i];
     return ir_reshape(g, product, rank, dims);
 }
 

@@ -23,6 +23,17 @@ static int is_float(sn_dtype t) { return t == SN_F32 || t == SN_F64; }
 LOWER(neg) { return one(r, KP_NEG); }
 LOWER(abs) { return one(r, KP_ABS); }
 LOWER(floor) { return one(r, KP_FLOOR); }
+/* -floor(-a): the primitives have one direction. Zeros keep their sign. */
+static kn_id ceiling(const rule *r) {
+    kn_id below = kn_prim1(r->b, KP_FLOOR, r->type, one(r, KP_NEG));
+    return kn_prim1(r->b, KP_NEG, r->type, below);
+}
+LOWER(ceil) { return ceiling(r); }
+LOWER(trunc) {
+    kn_id up = ceiling(r), down = one(r, KP_FLOOR), zero = number(r, 0);
+    return kn_prim3(r->b, KP_SELECT, r->type, test(r, KP_LT, r->x[0], zero), up, down);
+}
+LOWER(round) { return one(r, KP_RINT); }
 LOWER(square) { return kn_prim2(r->b, KP_MUL, r->type, r->x[0], r->x[0]); }
 LOWER(reciprocal) { return kn_prim2(r->b, KP_DIV, r->type, number(r, 1), r->x[0]); }
 LOWER(sqrt) { return one(r, KP_SQRT); }
@@ -37,6 +48,7 @@ LOWER(log1p) { return one(r, KP_LOG1P); }
 LOWER(sin) { return one(r, KP_SIN); }
 LOWER(cos) { return one(r, KP_COS); }
 LOWER(tanh) { return one(r, KP_TANH); }
+LOWER(erf) { return one(r, KP_ERF); }
 LOWER(sigmoid) { return one(r, KP_SIGMOID); }
 LOWER(relu) { return kn_prim2(r->b, KP_MAX, r->type, r->x[0], number(r, 0)); }
 

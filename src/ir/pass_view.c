@@ -176,12 +176,19 @@ static ir_id transpose_of_units(const ir_rewrite *rw, const ir_node *n) {
     return ir_make_reshape(rw->g, n, n->in[0]);
 }
 
+/* Does a transpose exchange the last two axes and nothing else? */
+static int swaps_matrices(const ir_node *n) {
+    if (n->op != IR_TRANSPOSE || n->rank < 2) return 0;
+    uint32_t batch = n->rank - 2u;
+    return is_identity(n->attr, batch) && n->attr[batch] == batch + 1 && n->attr[batch + 1] == batch;
+}
+
 static ir_id matmul_of_transpose(const ir_rewrite *rw, const ir_node *n) {
     if (n->op != IR_MATMUL) return 0;
     ir_id in[2] = {n->in[0], n->in[1]};
     int64_t flags = n->attr[0];
     for (uint32_t i = 0; i < 2; i++)
-        if (ir_in(rw, n, i)->op == IR_TRANSPOSE && !is_identity(ir_in(rw, n, i)->attr, 2)) {
+        if (swaps_matrices(ir_in(rw, n, i))) {
             in[i] = ir_in(rw, n, i)->in[0];
             flags ^= (int64_t)1 << i;
         }
@@ -194,8 +201,7 @@ static ir_id matmul_of_transpose(const ir_rewrite *rw, const ir_node *n) {
 
 /* (AB)' = B'A', where nothing else needs AB. */
 static ir_id transpose_of_matmul(const ir_rewrite *rw, const ir_node *n) {
-    if (n->op != IR_TRANSPOSE || ir_in(rw, n, 0)->op != IR_MATMUL) return 0;
-    if (is_identity(n->attr, 2) || !ir_is_only_use(rw, n, 0)) return 0;
+    if (!swaps_matrices(n) || ir_in(rw, n, 0)->op != IR_MATMUL || !ir_is_only_use(rw, n, 0)) return 0;
     const ir_node *old = ir_in(rw, n, 0);
     int64_t flags = (old->attr[0] & 2 ? 0 : 1) | (old->attr[0] & 1 ? 0 : 2);
     ir_node matmul = *n;

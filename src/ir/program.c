@@ -256,9 +256,11 @@ static void make_gemm(builder *b, int32_t step) {
     for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++)
         if (b->step_of_group[gi] == step) v = s->group.at[gi].member.at[0];
     const ir_node *n = ir_at(s->g, v);
-    const ir_dim *extent = s->extent + s->node[v].slot;
+    const ir_dim *extent = s->extent + s->node[v].slot + n->rank - 2u;
     ir_graph *g = s->g;
-    ir_dim products = ir_dim_mul(g, extent[0], ir_dim_mul(g, extent[1], extent[2]));
+    ir_dim batch = ir_dim_const(g, 1);
+    for (uint32_t a = 0; a + 2u < n->rank; a++) batch = ir_dim_mul(g, batch, n->dim[a]);
+    ir_dim products = ir_dim_mul(g, ir_dim_mul(g, batch, extent[0]), ir_dim_mul(g, extent[1], extent[2]));
     ir_dim flops = ir_dim_mul(g, ir_dim_const(g, 2), products);
     pg_step *out = &b->step.at[step];
     *out = (pg_step){.kind = PG_GEMM,
@@ -267,6 +269,7 @@ static void make_gemm(builder *b, int32_t step) {
                      .m = {extent[0], -1, 0},
                      .n = {extent[1], -1, 0},
                      .k = {extent[2], -1, 0},
+                     .batch = {batch, -1, 0},
                      .trans_a = (uint8_t)(n->attr[0] & 1),
                      .trans_b = (uint8_t)(n->attr[0] >> 1 & 1),
                      .a = ref_of(b, n->in[0]),
@@ -276,7 +279,8 @@ static void make_gemm(builder *b, int32_t step) {
     pg_dim *traffic = ARENA_ARRAY(s->arena, pg_dim, 3);
     uint8_t *size = ARENA_ARRAY(s->arena, uint8_t, 3);
     for (uint32_t i = 0; i < 3; i++) { /* m k, k n, m n */
-        traffic[i] = (pg_dim){ir_dim_mul(g, extent[i == 1 ? 2 : 0], extent[i == 0 ? 2 : 1]), -1, 0};
+        ir_dim matrix = ir_dim_mul(g, extent[i == 1 ? 2 : 0], extent[i == 0 ? 2 : 1]);
+        traffic[i] = (pg_dim){ir_dim_mul(g, batch, matrix), -1, 0};
         size[i] = (uint8_t)sn_dtype_size((sn_dtype)n->dtype);
     }
     out->n_traffic = 3;

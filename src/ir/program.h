@@ -40,9 +40,9 @@ typedef struct {
     const pg_dim *traffic;
     const uint8_t *traffic_size; /* .. times these bytes */
     pg_dim flops;                /* estimate */
-    /* GEMM: c[m,n] = op(a) op(b), row-major, f32 or f64 */
+    /* GEMM: c[m,n] = op(a) op(b), row-major, f32 or f64; batch of them one after the other in memory */
     sn_dtype dtype;
-    pg_dim m, n, k;
+    pg_dim m, n, k, batch;
     uint8_t trans_a, trans_b; /* stored [k,m], [n,k] */
     /* GEMM and COPY (b unused; m: elements) */
     pg_ref a, b, c;

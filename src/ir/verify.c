@@ -226,13 +226,19 @@ static const char *matmul_rule(const verifier *v) {
     int64_t flags = v->n->attr[0];
     if (flags < 0 || flags > 3) return broken(v, "flags are %lld, not 0 .. 3", (long long)flags);
     const ir_node *a = operand(v, 0), *b = operand(v, 1);
-    if (a->rank != 2 || b->rank != 2) return broken(v, "operands are no matrices");
+    if (a->rank < 2 || b->rank != a->rank) return broken(v, "operands are no matrices");
     RULE(operand_types(v, 0, IR_T_F));
     RULE(dtype_rule(v, (sn_dtype)a->dtype));
     RULE(dtype_rule(v, (sn_dtype)b->dtype));
-    int ta = flags & 1, tb = flags >> 1 & 1;
-    if (a->dim[!ta] != b->dim[tb]) return broken(v, "inner sizes differ");
-    return same_dims(v, 2, (const ir_dim[]){a->dim[ta], b->dim[!tb]});
+    uint32_t batch = a->rank - 2u, ta = flags & 1, tb = flags >> 1 & 1;
+    ir_dim dims[SN_MAX_RANK];
+    memcpy(dims, a->dim, sizeof dims);
+    for (uint32_t i = 0; i < batch; i++)
+        if (a->dim[i] != b->dim[i]) return broken(v, "batch sizes differ in axis %u", i);
+    if (a->dim[batch + !ta] != b->dim[batch + tb]) return broken(v, "inner sizes differ");
+    dims[batch] = a->dim[batch + ta];
+    dims[batch + 1] = b->dim[batch + !tb];
+    return same_dims(v, a->rank, dims);
 }
 
 static const char *transpose_rule(const verifier *v) {

@@ -246,16 +246,27 @@ typedef struct {
     cpu_blas *blas;
     const be_gemm *g;
     int by_rows;
-    int64_t count;
+    int64_t count; /* panels of each product of the batch */
 } panels;
 
 static const char *at(const void *base, int64_t element, size_t size) {
     return (const char *)base + (size_t)element * size;
 }
 
+/* Product number i of the batch. */
+static be_gemm product_of(const be_gemm *all, int64_t i) {
+    be_gemm g = *all;
+    size_t size = sn_dtype_size(g.dtype);
+    g.a = at(g.a, i * g.m * g.k, size);
+    g.b = at(g.b, i * g.k * g.n, size);
+    g.c = (char *)g.c + (size_t)(i * g.m * g.n) * size;
+    return g;
+}
+
 static void run_panel(void *arg, int64_t i) {
     const panels *p = arg;
-    const be_gemm *g = p->g;
+    const be_gemm one = product_of(p->g, i / p->count), *g = &one;
+    i %= p->count;
     int64_t first = cpu_panel_start(p->by_rows ? g->m : g->n, p->count, i);
     int64_t end = cpu_panel_start(p->by_rows ? g->m : g->n, p->count, i + 1);
     if (first == end) return;
@@ -279,7 +290,8 @@ static void run_panel(void *arg, int64_t i) {
 
 /* Extents beyond the library's 32-bit sizes: rows of the result, one element at a time. Slow, but right. */
 static void run_long_row(void *arg, int64_t i) {
-    const be_gemm *g = ((const panels *)arg)->g;
+    const be_gemm *all = ((const panels *)arg)->g, one = product_of(all, i / all->m), *g = &one;
+    i %= all->m;
     uint32_t fp = cpu_fp_enter();
     for (int64_t j = 0; j < g->n; j++) {
         double sum = 0;
@@ -302,21 +314,22 @@ static void run_long_row(void *arg, int64_t i) {
 void cpu_blas_gemm(cpu_blas *blas, const be_gemm *g) {
     assert(g->dtype == SN_F32 || g->dtype == SN_F64);
     if (g->m <= 0 || g->n <= 0) return;
+    int64_t batch = g->batch > 1 ? g->batch : 1;
     if (g->k <= 0) {
-        memset(g->c, 0, (size_t)g->m * (size_t)g->n * sn_dtype_size(g->dtype));
+        memset(g->c, 0, (size_t)batch * (size_t)g->m * (size_t)g->n * sn_dtype_size(g->dtype));
         return;
     }
     panels p = {.blas = blas, .g = g};
     if (g->m > INT32_MAX || g->n > INT32_MAX || g->k > INT32_MAX) {
-        cpu_pool_for(blas->pool, CPU_ALL, g->m, run_long_row, &p);
+        cpu_pool_for(blas->pool, CPU_ALL, batch * g->m, run_long_row, &p);
         return;
     }
     cpu_blas_panels(g->m, g->n, g->k, &p.by_rows, &p.count);
-    if (p.count > 1 && !blas->has_threads && !blas->one_at_a_time) {
-        cpu_pool_for(blas->pool, CPU_ALL, p.count, run_panel, &p);
+    if (batch * p.count > 1 && !blas->has_threads && !blas->one_at_a_time) {
+        cpu_pool_for(blas->pool, CPU_ALL, batch * p.count, run_panel, &p);
         return;
     }
-    for (int64_t i = 0; i < p.count; i++) run_panel(&p, i);
+    for (int64_t i = 0; i < batch * p.count; i++) run_panel(&p, i);
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */

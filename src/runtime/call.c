@@ -234,10 +234,10 @@ static void unlock_variables(const sn_function *f) {
 }
 
 static void gemm(const sn_context *ctx, const be_gemm *g) {
-    if (!g->m || !g->n) return;
+    if (!g->m || !g->n || !g->batch) return;
     /* The sum of no products; BLAS libraries differ on it. */
     if (!g->k)
-        memset(g->c, 0, (size_t)g->m * (size_t)g->n * sn_dtype_size(g->dtype));
+        memset(g->c, 0, (size_t)g->batch * (size_t)g->m * (size_t)g->n * sn_dtype_size(g->dtype));
     else
         ctx->backend->gemm(ctx->device, g);
 }

@@ -93,6 +93,7 @@ static void check_program(sn_function *f) {
             if (step->kind == PG_GEMM) {
                 check_dim(f, &step->n, i);
                 check_dim(f, &step->k, i);
+                check_dim(f, &step->batch, i);
                 check_ref(f, step->b);
             }
         }

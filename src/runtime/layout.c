@@ -44,11 +44,11 @@ static sn_status launch_sizes(sn_call *call, const pg_step *from, rt_step *step)
 static sn_status gemm_sizes(sn_call *call, const pg_step *from, rt_step *step) {
     be_gemm *gemm = &step->gemm;
     if (!value_of(call, &from->m, &gemm->m) || !value_of(call, &from->n, &gemm->n) ||
-        !value_of(call, &from->k, &gemm->k))
+        !value_of(call, &from->k, &gemm->k) || !value_of(call, &from->batch, &gemm->batch))
         return too_large(call, "sizes of a matrix product");
-    uint64_t m = (uint64_t)gemm->m, n = (uint64_t)gemm->n, k = (uint64_t)gemm->k;
-    step->traffic = (m * k + k * n + m * n) * sn_dtype_size(from->dtype);
-    step->flops = 2 * m * n * k;
+    uint64_t m = (uint64_t)gemm->m, n = (uint64_t)gemm->n, k = (uint64_t)gemm->k, batch = (uint64_t)gemm->batch;
+    step->traffic = batch * (m * k + k * n + m * n) * sn_dtype_size(from->dtype);
+    step->flops = 2 * batch * m * n * k;
     return SN_OK;
 }
 

@@ -45,6 +45,7 @@ static void put_launch(const sn_function *f, const pg_step *step, base_strbuf *o
 
 static void put_step(const sn_function *f, uint32_t i, base_strbuf *out) {
     const pg_step *step = &f->program->step[i];
+    int64_t one;
     base_strbuf_printf(out, "%3u  ", (unsigned)i);
     switch ((pg_kind)step->kind) {
         case PG_LAUNCH: put_launch(f, step, out); break;
@@ -52,6 +53,10 @@ static void put_step(const sn_function *f, uint32_t i, base_strbuf *out) {
             base_strbuf_printf(out, "matmul %s ", sn_dtype_name(step->dtype));
             put_ref(f, step->c, out);
             base_strbuf_puts(out, "[");
+            if (!ir_dim_is_const(&f->graph, step->batch.poly, &one) || one != 1) {
+                put_dim(f, &step->batch, out);
+                base_strbuf_puts(out, ",");
+            }
             put_dim(f, &step->m, out);
             base_strbuf_puts(out, ",");
             put_dim(f, &step->n, out);

@@ -387,6 +387,37 @@ static void add_composite(random_graph *r) {
     random_push(r, made.id, most);
 }
 
+/* Composites that no other step makes. */
+static void add_other_composite(random_graph *r) {
+    random_node x = random_pick_real(r);
+    sn_expr e = {r->g, x.id}, made, b;
+    int32_t rank = ir_at(r->g, x.id)->rank, axis = rank ? (int32_t)random_below(r, (uint32_t)rank) : 0;
+    sn_shape low = {.rank = rank}, high = {.rank = rank};
+    double most = x.most + 1;
+    int keep = (int)random_below(r, 2);
+    switch (random_below(r, 7)) {
+        case 0: made = sn_clamp(e, sn_const(r->g, -0.75), sn_const(r->g, 0.5)), most = 1; break;
+        case 1: made = sn_gelu(e); break;
+        case 2: made = sn_gelu_tanh(e); break;
+        case 3:
+        case 4:
+            if (!rank) return;
+            b = (sn_expr){r->g, ir_binary(r->g, IR_GT, x.id, weak(r, 0.3))};
+            made = chance(r, 50) ? sn_any(b, SN_AXES(axis), keep) : sn_all(b, SN_AXES(axis), keep);
+            most = 1;
+            break;
+        case 5:
+            for (int32_t i = 0; i < rank; i++) low.dim[i].value = random_below(r, 3);
+            for (int32_t i = 0; i < rank; i++) high.dim[i].value = random_below(r, 3);
+            made = sn_pad(e, low, high, sn_const(r->g, chance(r, 50) ? 0 : 1.5));
+            break;
+        default:
+            if (!rank || random_size(r, ir_at(r->g, x.id)->dim[axis]) < 2) return;
+            made = sn_variance_ddof(e, SN_AXES(axis), 1, keep), most = 8 * x.most * x.most;
+    }
+    random_push(r, made.id, most);
+}
+
 /* Random numbers of the public builders, in a shape of the graph's. */
 static void add_random_numbers(random_graph *r) {
     ir_dim dims[SN_MAX_RANK];
@@ -549,8 +580,10 @@ static void make(void *arg) {
             add_cast(r);
         else if (what < 68)
             add_reduce(r);
-        else if (what < 72)
+        else if (what < 70)
             add_composite(r);
+        else if (what < 72)
+            add_other_composite(r);
         else if (what < 75)
             add_small_thing(r);
         else if (what < 76)

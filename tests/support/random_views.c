@@ -209,11 +209,32 @@ void random_add_view(random_graph *r) {
     }
 }
 
+/* A batch of matrices times itself transposed, on either side, or times a new batch or one matrix that is repeated. */
+static void add_batches(random_graph *r, random_node x) {
+    const ir_node n = *ir_at(r->g, x.id);
+    ir_id a = random_tame(r, x, 10), b;
+    int64_t size = random_elements(r, x.id), rows = random_size(r, n.dim[1]), columns = random_size(r, n.dim[2]);
+    if (size * rows > 100000 || size * columns > 100000) return;
+    double terms = (double)(rows > columns ? rows : columns) + 1, scale = 1 / (terms * fmin(x.most + 1, 10));
+    static const uint8_t swap[] = {0, 2, 1};
+    switch (random_below(r, 4)) {
+        case 0: b = ir_matmul(r->g, ir_transpose(r->g, a, swap), a); break;
+        case 1: b = ir_matmul(r->g, a, ir_transpose(r->g, a, swap)); break;
+        default: {
+            if (!room_for_inputs(r)) return;
+            ir_dim dims[3] = {random_below(r, 2) ? n.dim[0] : ir_dim_const(r->g, 1), n.dim[2], ir_dim_const(r->g, 3)};
+            b = ir_matmul(r->g, a, random_input(r, (sn_dtype)n.dtype, 3, dims));
+        }
+    }
+    random_push(r, ir_binary(r->g, IR_MUL, b, ir_const_weak(r->g, scale)), 10);
+}
+
 /* x[a,b] with a matrix of the pool that has b, however it is stored, or with a new one. */
 void random_add_product(random_graph *r) {
     random_node x = random_pick_real(r), y = x;
     const ir_node n = *ir_at(r->g, x.id);
-    if (n.rank < 1 || n.rank > 2) return;
+    if (n.rank == 3 && random_below(r, 2) == 0) add_batches(r, x);
+    if (n.rank < 1 || n.rank > 3) return;
     ir_dim k = n.dim[n.rank - 1];
     int found = 0, across = 0;
     for (int attempt = 0; attempt < 40 && !found; attempt++) {
@@ -235,8 +256,7 @@ void random_add_product(random_graph *r) {
     static const uint8_t swap[] = {1, 0};
     if (across) b = ir_transpose(r->g, b, swap);
     double terms = fmax((double)random_size(r, k), 1), most = terms * fmin(x.most, 10) * fmin(y.most, 10);
-    int64_t elements = (n.rank == 2 ? random_size(r, n.dim[0]) : 1) * random_size(r, k) * random_elements(r, b);
-    if (elements > 200000) return;
+    if (random_elements(r, a) * random_elements(r, b) > 400000) return;
     ir_id product = ir_matmul(r->g, a, b);
     if (chance(r, 50)) {
         product = ir_binary(r->g, IR_MUL, product, ir_const_weak(r->g, 1 / sqrt(terms)));

@@ -107,7 +107,7 @@ static double folded(const paths *p, ir_id v) {
            out = support_bytes(g, v, p->body->dim);
     if (n->op == IR_MATMUL) {
         int64_t k = 1;
-        ir_dim_value(g, ir_at(g, n->in[0])->dim[!(n->attr[0] & 1)], p->body->dim, &k);
+        ir_dim_value(g, ir_at(g, n->in[0])->dim[n->rank - 2 + !(n->attr[0] & 1)], p->body->dim, &k);
         return (double)k;
     }
     if (n->op == IR_SCATTER_ADD) { /* all ids may be one */
