@@ -328,6 +328,8 @@ IR_TEST(every_class_is_covered) {
         ir_reduce(g, IR_SUM, e, 1, 0),
         ir_reduce(g, IR_RMAX, e, 1, 0),
         ir_reduce(g, IR_RMIN, e, 1, 0),
+        ir_reduce(g, IR_PROD, e, 1, 0),
+        ir_recurrence(g, e, e, 1, 0),
         ir_matmul(g, e, e),
         ir_reshape(g, e, 1, (const ir_dim[]){support_size(t, 4)}),
         ir_transpose(g, e, (const uint8_t[]){1, 0}),

@@ -44,7 +44,10 @@ static const char everything[] =
     "  %35 = scatter_add %ids, %34 : f32[N,4]\n"
     "  %36 = stop_gradient %35 : f32[N,4]\n"
     "  %37 = const -0.25 untyped : f64[]\n"
-    "  return %36, %19, %27, %23, %30, %32, %20, %21, %37, @10, %\"a b\", %bytes\n"
+    "  %38 = recurrence %36, %35 axis=0 : f32[N,4]\n"
+    "  %39 = recurrence %38, %35 axis=1 back=1 : f32[N,4]\n"
+    "  %40 = prod %39 axes=[1] : f32[N]\n"
+    "  return %40, %36, %19, %27, %23, %30, %32, %20, %21, %37, @10, %\"a b\", %bytes\n"
     "  update @W1 = @W1\n"
     "  update @10 = %14\n"
     "}\n";
@@ -354,6 +357,11 @@ static const struct {
     {"scatter_add %k, %a : f32[N,4]", "scatter_add: ids and values differ in axis 0"},
     {"scatter_add %k, %i : i64[]", "scatter_add: has no rows or fewer values than ids"},
     {"scatter_add %v, %a : f32[N,4]", "scatter_add: takes no operand of f32"},
+    {"recurrence %a, %a : f32[N,4]", "recurrence: has 0 attributes, not 2"},
+    {"recurrence %a, %a axis=2 : f32[N,4]", "recurrence: has no axis 2"},
+    {"recurrence %a, %a axis=0 back=2 : f32[N,4]", "recurrence: back is neither 0 nor 1"},
+    {"recurrence %a, %b axis=0 : f32[N,4]", "recurrence: axis 0 has the wrong size"},
+    {"matmul %v, %v : f32[]", "matmul: operands are no matrices"},
     {"stop_gradient %a : f32[4,N]", "stop_gradient: axis 0 has the wrong size"},
 };
 

@@ -48,6 +48,9 @@ static const row others[] = {
     {NULL, "Reductions: negative axes count from the end; keep != 0 leaves reduced axes with size 1", NULL},
     {"sum", "sn_expr a, sn_axes axes, int keep",
      "Sum over axes; integers wrap; the sum of nothing is 0. Not for bool."},
+    {"prod", "sn_expr a, sn_axes axes, int keep",
+     "Product over axes; integers wrap; the product of nothing is 1. Not for bool. Gradients are right where zeros "
+     "are."},
     {"mean", "sn_expr a, sn_axes axes, int keep", "Mean over axes. Floating-point."},
     {"variance", "sn_expr a, sn_axes axes, int keep",
      "Mean of the squared distance from the mean over axes (divides by n, not n - 1). Floating-point."},
@@ -62,6 +65,7 @@ static const row others[] = {
     {"amin", "sn_expr a, sn_axes axes, int keep",
      "Smallest over axes, NaN if any is; of nothing: infinity or the greatest integer. Not for bool."},
     {"sum_all", "sn_expr a", "Sum of all elements, a scalar."},
+    {"prod_all", "sn_expr a", "Product of all elements, a scalar."},
     {"mean_all", "sn_expr a", "Mean of all elements, a scalar. Floating-point."},
     {"amax_all", "sn_expr a", "Largest of all elements, a scalar."},
     {"amin_all", "sn_expr a", "Smallest of all elements, a scalar."},
@@ -69,6 +73,17 @@ static const row others[] = {
      "Index (i64) of the first largest element along axis; a NaN counts as largest. The axis must not be empty."},
     {"argmin", "sn_expr a, int32_t axis, int keep",
      "Index (i64) of the first smallest element along axis; a NaN counts as smallest. The axis must not be empty."},
+
+    {NULL, "Along an axis, in order: back != 0 goes from the last element to the first", NULL},
+    {"cumsum", "sn_expr a, int32_t axis, int exclusive, int back",
+     "Sum of the elements up to each one; exclusive != 0: of those before it, 0 for the first. Integers wrap. Not for "
+     "bool."},
+    {"cumprod", "sn_expr a, int32_t axis, int exclusive, int back",
+     "Product of the elements up to each one; exclusive != 0: of those before it, 1 for the first."},
+    {"recurrence", "sn_expr a, sn_expr b, int32_t axis, int back",
+     "y[k] = a[k] * y[k - 1] + b[k], where 0 stands before the first: discounted sums, moving averages, linear "
+     "filters.\n"
+     " * a and b broadcast. Not for bool."},
 
     {NULL, "Linear algebra", NULL},
     {"matmul", "sn_expr a, sn_expr b",

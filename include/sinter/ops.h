@@ -233,6 +233,9 @@ SN_API sn_expr sn_name_at(sn_expr a, const char *label, const char *file, int li
 /* Sum over axes; integers wrap; the sum of nothing is 0. Not for bool. */
 SN_API sn_expr sn_sum_at(sn_expr a, sn_axes axes, int keep, const char *file, int line);
 #define sn_sum(...) sn_sum_at(__VA_ARGS__, __FILE__, __LINE__)
+/* Product over axes; integers wrap; the product of nothing is 1. Not for bool. Gradients are right where zeros are. */
+SN_API sn_expr sn_prod_at(sn_expr a, sn_axes axes, int keep, const char *file, int line);
+#define sn_prod(...) sn_prod_at(__VA_ARGS__, __FILE__, __LINE__)
 /* Mean over axes. Floating-point. */
 SN_API sn_expr sn_mean_at(sn_expr a, sn_axes axes, int keep, const char *file, int line);
 #define sn_mean(...) sn_mean_at(__VA_ARGS__, __FILE__, __LINE__)
@@ -261,6 +264,9 @@ SN_API sn_expr sn_amin_at(sn_expr a, sn_axes axes, int keep, const char *file, i
 /* Sum of all elements, a scalar. */
 SN_API sn_expr sn_sum_all_at(sn_expr a, const char *file, int line);
 #define sn_sum_all(...) sn_sum_all_at(__VA_ARGS__, __FILE__, __LINE__)
+/* Product of all elements, a scalar. */
+SN_API sn_expr sn_prod_all_at(sn_expr a, const char *file, int line);
+#define sn_prod_all(...) sn_prod_all_at(__VA_ARGS__, __FILE__, __LINE__)
 /* Mean of all elements, a scalar. Floating-point. */
 SN_API sn_expr sn_mean_all_at(sn_expr a, const char *file, int line);
 #define sn_mean_all(...) sn_mean_all_at(__VA_ARGS__, __FILE__, __LINE__)
@@ -276,6 +282,19 @@ SN_API sn_expr sn_argmax_at(sn_expr a, int32_t axis, int keep, const char *file,
 /* Index (i64) of the first smallest element along axis; a NaN counts as smallest. The axis must not be empty. */
 SN_API sn_expr sn_argmin_at(sn_expr a, int32_t axis, int keep, const char *file, int line);
 #define sn_argmin(...) sn_argmin_at(__VA_ARGS__, __FILE__, __LINE__)
+
+/* ---- Along an axis, in order: back != 0 goes from the last element to the first ---- */
+
+/* Sum of the elements up to each one; exclusive != 0: of those before it, 0 for the first. Integers wrap. Not for bool. */
+SN_API sn_expr sn_cumsum_at(sn_expr a, int32_t axis, int exclusive, int back, const char *file, int line);
+#define sn_cumsum(...) sn_cumsum_at(__VA_ARGS__, __FILE__, __LINE__)
+/* Product of the elements up to each one; exclusive != 0: of those before it, 1 for the first. */
+SN_API sn_expr sn_cumprod_at(sn_expr a, int32_t axis, int exclusive, int back, const char *file, int line);
+#define sn_cumprod(...) sn_cumprod_at(__VA_ARGS__, __FILE__, __LINE__)
+/* y[k] = a[k] * y[k - 1] + b[k], where 0 stands before the first: discounted sums, moving averages, linear filters.
+ * a and b broadcast. Not for bool. */
+SN_API sn_expr sn_recurrence_at(sn_expr a, sn_expr b, int32_t axis, int back, const char *file, int line);
+#define sn_recurrence(...) sn_recurrence_at(__VA_ARGS__, __FILE__, __LINE__)
 
 /* ---- Linear algebra ---- */
 

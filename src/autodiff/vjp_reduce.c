@@ -26,6 +26,41 @@ static void extremum(vjp_state *v) {
     vjp_give(v, 0, ir_select(v->g, mask, spread(v, share), vjp_const(v, 0)));
 }
 
+/* What each element is multiplied with: along one axis the product of those before it and of those behind it, without a
+ * division, so that zeros are right, and the derivatives of this as well. Several axes are taken one after the other.
+ */
+VJP(prod) {
+    uint32_t axes = (uint32_t)v->node->attr[0], rank = ir_at(v->g, v->in[0])->rank, n = 0;
+    ir_id partial[SN_MAX_RANK + 1] = {v->in[0]};
+    uint32_t axis[SN_MAX_RANK];
+    for (uint32_t a = rank; a-- > 0;) {
+        if (!(axes >> a & 1)) continue;
+        axis[n] = a;
+        partial[n + 1] = ir_reduce(v->g, IR_PROD, partial[n], (uint32_t)1 << a, 1);
+        n++;
+    }
+    ir_id d = vjp_fit(v->g, spread(v, v->dy), v->in[0]);
+    for (uint32_t i = 0; i < n; i++) {
+        ir_id before = ir_cumprod(v->g, partial[i], axis[i], 1, 0),
+              behind = ir_cumprod(v->g, partial[i], axis[i], 1, 1);
+        d = vjp_mul(v, d, ir_binary(v->g, IR_MUL, before, behind));
+    }
+    vjp_give(v, 0, d);
+}
+
+/* y[k] = a[k] y[k-1] + b[k]: what arrives at y[k], db[k] = dy[k] + a[k+1] db[k+1], is a recurrence in the other
+ * direction, and da[k] = db[k] y[k-1]. */
+VJP(recurrence) {
+    uint32_t axis = (uint32_t)v->node->attr[0];
+    int back = (int)v->node->attr[1];
+    double value;
+    /* The last factor meets a 0, so that a constant need not be moved. */
+    ir_id next = vjp_is_const(v->g, v->in[0], &value) ? v->in[0] : ir_shifted(v->g, v->in[0], axis, !back);
+    ir_id db = ir_recurrence(v->g, next, v->dy, axis, !back);
+    if (vjp_wants(v, 0)) vjp_give(v, 0, vjp_mul(v, db, ir_shifted(v->g, v->y, axis, back)));
+    vjp_give(v, 1, db);
+}
+
 VJP(reduce_max) { extremum(v); }
 VJP(reduce_min) { extremum(v); }
 

@@ -255,6 +255,7 @@ static void reduce_all(ir_build *b) {
                             line);                                                                                     \
     }
 REDUCTION(SUM, sum)
+REDUCTION(PROD, prod)
 REDUCTION(RMAX, amax)
 REDUCTION(RMIN, amin)
 

@@ -85,6 +85,40 @@ sn_expr sn_all_at(sn_expr a, sn_axes axes, int keep, const char *file, int line)
     return ir_build_run(&call, bools, file, line);
 }
 
+/* ---- along an axis ----------------------------------------------------------------------------------------------- */
+
+static void recurrence(ir_build *b) {
+    ir_id like = binary(b, IR_ADD, b->a, b->b);
+    b->out = ir_recurrence(b->g, b->a, b->b, ir_build_axis(b, like, b->axis), b->keep);
+}
+sn_expr sn_recurrence_at(sn_expr a, sn_expr b, int32_t axis, int back, const char *file, int line) {
+    ir_build call = {.name = "recurrence", .in = (sn_expr[]){a, b}, .n_in = 2, .axis = axis, .keep = back};
+    return ir_build_run(&call, recurrence, file, line);
+}
+
+/* b->step: without the element itself. */
+static void running(ir_build *b) {
+    ir_id x = ir_typed(b->g, b->a);
+    uint32_t axis = ir_build_axis(b, x, b->axis);
+    if (dtype_of(b, x) == SN_BOOL)
+        base_fail(&b->g->trap, SN_ERR_DTYPE, "%s: not for bool: %s; convert with sn_cast", b->name,
+                  ir_describe(b->g, x).text);
+    if (b->op == IR_SUM)
+        b->out = ir_cumsum(b->g, x, axis, b->step != 0, b->keep);
+    else
+        b->out = ir_cumprod(b->g, x, axis, b->step != 0, b->keep);
+}
+sn_expr sn_cumsum_at(sn_expr a, int32_t axis, int exclusive, int back, const char *file, int line) {
+    ir_build call = {
+        .name = "cumsum", .op = IR_SUM, .in = &a, .n_in = 1, .axis = axis, .step = exclusive, .keep = back};
+    return ir_build_run(&call, running, file, line);
+}
+sn_expr sn_cumprod_at(sn_expr a, int32_t axis, int exclusive, int back, const char *file, int line) {
+    ir_build call = {
+        .name = "cumprod", .op = IR_PROD, .in = &a, .n_in = 1, .axis = axis, .step = exclusive, .keep = back};
+    return ir_build_run(&call, running, file, line);
+}
+
 /* ---- shapes ------------------------------------------------------------------------------------------------------ */
 
 static void eye(ir_build *b) {

@@ -103,6 +103,7 @@ static void eval_node(eval_state *s, ir_id id) {
         case IR_CAST: ir_eval_want_size(s, node, in[0]->n, out->n), ir_eval_cast(out, in[0]); break;
         case IR_SELECT: ir_eval_select(s, node, out, in); break;
         case IR_SUM:
+        case IR_PROD:
         case IR_RMAX:
         case IR_RMIN: ir_eval_reduce(s, node, out, in[0]); break;
         case IR_MATMUL: ir_eval_matmul(s, node, out, in[0], in[1]); break;
@@ -114,6 +115,7 @@ static void eval_node(eval_state *s, ir_id id) {
         case IR_CONCAT: ir_eval_concat(s, node, out, in); break;
         case IR_GATHER: ir_eval_gather(s, node, out, in); break;
         case IR_SCATTER_ADD: ir_eval_scatter_add(s, node, out, in); break;
+        case IR_RECURRENCE: ir_eval_recurrence(s, node, out, in); break;
         case IR_STOP_GRADIENT: ir_eval_reshape(s, node, out, in[0]); break;
         default:
             base_fail(s->arena->trap, SN_ERR_INTERNAL, "evaluate: no rule for node %u, %s", id, ir_ops[node->op].name);

@@ -27,6 +27,7 @@ void ir_eval_cast(eval_value *out, const eval_value *in);
 void ir_eval_select(eval_state *s, const ir_node *node, eval_value *out, const eval_value *const *in);
 void ir_eval_reduce(eval_state *s, const ir_node *node, eval_value *out, const eval_value *in);
 void ir_eval_matmul(eval_state *s, const ir_node *node, eval_value *out, const eval_value *a, const eval_value *b);
+void ir_eval_recurrence(eval_state *s, const ir_node *node, eval_value *out, const eval_value *const *in);
 void ir_eval_scatter_add(eval_state *s, const ir_node *node, eval_value *out, const eval_value *const *in);
 void ir_eval_gather(eval_state *s, const ir_node *node, eval_value *out, const eval_value *const *in);
 void ir_eval_reshape(eval_state *s, const ir_node *node, eval_value *out, const eval_value *in);

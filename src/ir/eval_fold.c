@@ -1,5 +1,5 @@
-/* The evaluator's sums, extrema and products: everything that folds many elements into one. Sums of f32 are carried in
- * double or wider, those of f64 in long double, and rounded once. */
+/* The evaluator's sums, extrema, products and recurrences: everything that folds many elements into one. Sums of f32
+ * are carried in double or wider, those of f64 in long double, and rounded once. */
 #include <math.h>
 
 #include "ir/eval.h"
@@ -20,11 +20,14 @@ static void walk_next(walk *w, const eval_value *in) {
 
 static void reduce_float(ir_op op, eval_value *out, const eval_value *in, walk *w, base_arena *arena) {
     long double *acc = ARENA_ARRAY(arena, long double, (size_t)out->n);
-    for (int64_t i = 0; i < out->n; i++) acc[i] = op == IR_SUM ? 0 : op == IR_RMAX ? -INFINITY : INFINITY;
+    long double identity = op == IR_SUM ? 0 : op == IR_PROD ? 1 : op == IR_RMAX ? -INFINITY : INFINITY;
+    for (int64_t i = 0; i < out->n; i++) acc[i] = identity;
     for (int64_t i = 0; i < in->n; i++, walk_next(w, in)) {
         long double x = ir_eval_get_float(in, i), *y = &acc[w->offset];
         if (op == IR_SUM)
             *y += x;
+        else if (op == IR_PROD)
+            *y *= x;
         else if (isnan(x) || (op == IR_RMAX ? x > *y : x < *y))
             *y = x; /* nothing compares with a NaN in y */
     }
@@ -39,12 +42,14 @@ static void reduce_float(ir_op op, eval_value *out, const eval_value *in, walk *
 static void reduce_int(ir_op op, eval_value *out, const eval_value *in, walk *w) {
     static const int64_t least[] = {[SN_I64] = INT64_MIN, [SN_I32] = INT32_MIN, [SN_U8] = 0, [SN_BOOL] = 0};
     static const int64_t most[] = {[SN_I64] = INT64_MAX, [SN_I32] = INT32_MAX, [SN_U8] = 255, [SN_BOOL] = 1};
-    int64_t identity = op == IR_SUM ? 0 : op == IR_RMAX ? least[in->dtype] : most[in->dtype];
+    int64_t identity = op == IR_SUM ? 0 : op == IR_PROD ? 1 : op == IR_RMAX ? least[in->dtype] : most[in->dtype];
     for (int64_t i = 0; i < out->n; i++) ir_eval_put_int(out, i, identity);
     for (int64_t i = 0; i < in->n; i++, walk_next(w, in)) {
         int64_t x = ir_eval_get_int(in, i), y = ir_eval_get_int(out, w->offset);
         if (op == IR_SUM)
             y = ir_eval_wrap_add(y, x);
+        else if (op == IR_PROD)
+            y = ir_eval_wrap_mul(y, x);
         else if (op == IR_RMAX ? x > y : x < y)
             y = x;
         ir_eval_put_int(out, w->offset, y);
@@ -131,5 +136,29 @@ void ir_eval_scatter_add(eval_state *s, const ir_node *node, eval_value *out, co
             ((double *)out->data)[i] = (double)acc[i];
         else
             ((float *)out->data)[i] = (float)acc[i];
+    }
+}
+
+void ir_eval_recurrence(eval_state *s, const ir_node *node, eval_value *out, const eval_value *const *in) {
+    int64_t n = out->size[node->attr[0]], inner = 1;
+    for (int a = (int)node->attr[0] + 1; a < out->rank; a++) inner *= out->size[a];
+    for (int k = 0; k < 2; k++) ir_eval_want_size(s, node, in[k]->n, out->n);
+    for (int64_t line = 0; n && line < out->n / n; line++) {
+        int64_t at = line / inner * n * inner + line % inner, step = inner, whole = 0;
+        if (node->attr[1]) at += (n - 1) * inner, step = -inner;
+        long double y = 0; /* carried wider than it is stored */
+        for (int64_t k = 0; k < n; k++, at += step) {
+            if (ir_eval_is_float((sn_dtype)out->dtype)) {
+                y = (long double)ir_eval_get_float(in[0], at) * y + (long double)ir_eval_get_float(in[1], at);
+                if (out->dtype == SN_F64)
+                    ((double *)out->data)[at] = (double)y;
+                else
+                    ((float *)out->data)[at] = (float)y;
+            } else {
+                whole =
+                    ir_eval_wrap_add(ir_eval_wrap_mul(ir_eval_get_int(in[0], at), whole), ir_eval_get_int(in[1], at));
+                ir_eval_put_int(out, at, whole);
+            }
+        }
     }
 }

@@ -313,11 +313,12 @@ static void place(fu_state *s, ir_id v) {
     int32_t best = -1;
     fu_join join = {0};
     why_node(s, v);
-    if (f->gemm || ir_at(s->g, v)->op == IR_SCATTER_ADD) {
+    if (f->gemm || ir_at(s->g, v)->op == IR_SCATTER_ADD || ir_at(s->g, v)->op == IR_RECURRENCE) {
         best = new_group(s);
         s->group.at[best].gemm = f->gemm;
         s->group.at[best].alone = 1;
-        base_strbuf_printf(&s->why, ": g%d, alone: %s\n", (int)best, f->gemm ? "a matrix product for BLAS" : "scatter");
+        base_strbuf_printf(&s->why, ": g%d, alone: %s\n", (int)best,
+                           f->gemm ? "a matrix product for BLAS" : ir_ops[ir_at(s->g, v)->op].name);
         insert_member(s, v, best, &join);
         return;
     }

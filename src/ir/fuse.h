@@ -91,7 +91,7 @@ typedef struct {
 
 typedef struct {
     uint8_t gemm;  /* one MATMUL, run by BLAS */
-    uint8_t alone; /* nothing may join: gemm, SCATTER_ADD */
+    uint8_t alone; /* nothing may join: gemm, SCATTER_ADD, RECURRENCE */
     uint8_t n_point;
     fu_class point[KN_MAX_NEST]; /* outermost first */
     BASE_VEC(ir_id) member;      /* HOME nodes, exits among them, in id order */

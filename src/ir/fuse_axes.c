@@ -85,6 +85,7 @@ static int fill_map(const fu_state *s, ir_id v, uint32_t k, int8_t *map) {
             break;
         case IR_RESHAPE: return is_squeeze(s, v, map);
         case IR_SUM:
+        case IR_PROD:
         case IR_RMAX:
         case IR_RMIN:
             for (uint32_t a = 0, kept = 0, folded = n->rank; a < x->rank; a++)
@@ -112,6 +113,9 @@ static int fill_map(const fu_state *s, ir_id v, uint32_t k, int8_t *map) {
             for (uint32_t a = 0; a < x->rank; a++) map[a] = (int8_t)a;
             return n->op != IR_CONCAT && k > 0;
         case IR_SCATTER_ADD: return 0;
+        case IR_RECURRENCE: /* a repeated constant is no memory */
+            if (!ir_splat_of(s->g, n->in[k])) return 0;
+            break;
         default:
             for (uint32_t a = 0; a < x->rank; a++) map[a] = (int8_t)a;
     }
@@ -187,7 +191,8 @@ static fu_kind kind_of(const fu_state *s, ir_id v) {
     switch (n->op) {
         case IR_INPUT:
         case IR_VAR: return FU_LEAF;
-        case IR_SCATTER_ADD: return FU_HOME;
+        case IR_SCATTER_ADD:
+        case IR_RECURRENCE: return FU_HOME;
         case IR_RESHAPE: return is_squeeze(s, v, map) ? FU_INLINE : FU_ALIAS;
         default: return is_arithmetic(n) && !s->node[v].small ? FU_HOME : FU_INLINE;
     }

@@ -181,6 +181,20 @@ ir_id ir_concat(ir_graph *g, uint32_t n, const ir_id *in, uint32_t axis);
 ir_id ir_gather(ir_graph *g, ir_id x, ir_id ids);
 ir_id ir_scatter_add(ir_graph *g, ir_id ids, ir_id values, ir_dim rows);
 ir_id ir_stop_gradient(ir_graph *g, ir_id a);
+/* infer_scan.c: y[k] = a[k] y[k-1] + b[k] along an axis, 0 before the first; back: from the last element. a and b
+ * broadcast. */
+ir_id ir_recurrence(ir_graph *g, ir_id a, ir_id b, uint32_t axis, int back);
+/* Each element is its neighbour before it (back: after it) along an axis, 0 where there is none. */
+ir_id ir_shifted(ir_graph *g, ir_id a, uint32_t axis, int back);
+/* Sums, products of the elements up to each one; exclusive: of those before it. */
+ir_id ir_cumsum(ir_graph *g, ir_id a, uint32_t axis, int exclusive, int back);
+ir_id ir_cumprod(ir_graph *g, ir_id a, uint32_t axis, int exclusive, int back);
+
+/* The CONST that a node is or only repeats, else 0. */
+static inline ir_id ir_splat_of(const ir_graph *g, ir_id id) {
+    while (ir_at(g, id)->op == IR_BROADCAST) id = ir_at(g, id)->in[0];
+    return ir_at(g, id)->op == IR_CONST ? id : 0;
+}
 
 /* SLICE and PAD attributes, three per axis. */
 enum { IR_SLICE_START, IR_SLICE_STEP, IR_SLICE_RUNTIME, IR_SLICE_ATTRS };

@@ -47,6 +47,7 @@ static ir_id copy(ir_graph *g, const ir_graph *from, const ir_node *n, const ir_
         case IR_CAST: return ir_cast(g, in[0], (sn_dtype)n->dtype);
         case IR_SELECT: return ir_select(g, in[0], in[1], in[2]);
         case IR_SUM:
+        case IR_PROD:
         case IR_RMAX:
         case IR_RMIN: return ir_reduce(g, (ir_op)n->op, in[0], (uint32_t)n->attr[0], 0);
         case IR_MATMUL: return ir_matmul_flags(g, in[0], in[1], n->attr[0]);
@@ -65,6 +66,7 @@ static ir_id copy(ir_graph *g, const ir_graph *from, const ir_node *n, const ir_
         case IR_CONCAT: return ir_concat(g, n->n_in, in, (uint32_t)n->attr[0]);
         case IR_GATHER: return ir_gather(g, in[0], in[1]);
         case IR_SCATTER_ADD: return ir_scatter_add(g, in[0], in[1], ir_dim_copy(g, from, n->dim[0]));
+        case IR_RECURRENCE: return ir_recurrence(g, in[0], in[1], (uint32_t)n->attr[0], (int)n->attr[1]);
         case IR_STOP_GRADIENT: return ir_stop_gradient(g, in[0]);
         case IR_POISON: return 0;
         default: break;

@@ -211,6 +211,7 @@ static kn_id compute(lw_part *p, ir_id v) {
         case IR_CONCAT:
         case IR_GATHER: return lw_moved(p, v);
         case IR_SUM:
+        case IR_PROD:
         case IR_RMAX:
         case IR_RMIN:
         case IR_MATMUL: return fold(p, v);
@@ -262,68 +263,12 @@ static void write_phase(lw_part *p, uint32_t index) {
     kn_phase_end(&p->launch->b);
 }
 
-/* Zeros, to whose rows values are added one after the other: points are the elements of a row, so that each is its own
- * sequence and the order is fixed. */
-static void lower_scatter(lw_part *p) {
-    ir_graph *g = p->s->g;
-    kn_build *b = &p->launch->b;
-    ir_id v = p->group->member.at[0];
-    const ir_node *n = at(p, v);
-    sn_dtype type = (sn_dtype)n->dtype;
-    ir_dim row = ir_dim_const(g, 1);
-    for (uint32_t a = 1; a < n->rank; a++) row = ir_dim_mul(g, row, n->dim[a]);
-    ir_dim ids_count = lw_count(p, n->in[0]);
-    int64_t one;
-    b->now_for = v;
-    uint32_t points = !(ir_dim_is_const(g, row, &one) && one == 1);
-    kn_id d = points ? kn_add_axis(b, KN_POINT, lw_size(p, row)) : KN_NONE;
-    kn_id r = kn_add_axis(b, KN_LOOP, lw_size(p, n->dim[0])), i = kn_add_axis(b, KN_LOOP, lw_size(p, ids_count));
-    kn_id out = lw_mem(p, p->place[v].ref, KN_INOUT, type, lw_count(p, v), -1, 0, "rows");
-    ir_id base[2];
-    kn_id mem[2];
-    for (uint32_t k = 0; k < 2; k++) {
-        base[k] = n->in[k];
-        while (fu(p, base[k])->kind == FU_ALIAS) base[k] = at(p, base[k])->in[0];
-        pg_ref ref = fu(p, base[k])->is_exit ? p->place[base[k]].stored : p->place[base[k]].ref;
-        mem[k] =
-            lw_mem(p, ref, KN_IN, (sn_dtype)at(p, base[k])->dtype, lw_count(p, base[k]), -1, 0, k ? "values" : "ids");
-    }
-    uint32_t tile = points ? 16 : 1;
-    kn_part_begin(b, points, &d, tile, 1, 256);
-    kn_phase_begin(b, !points, 1, &r, d, tile, 1);
-    kn_access zero = kn_access_of(out);
-    kn_access_step(&zero, r, lw_size(p, row));
-    if (points) kn_access_step(&zero, d, KN_C(1));
-    kn_store(b, zero, kn_const_bits(b, type, 0));
-    kn_phase_end(b);
-    kn_phase_begin(b, !points, 1, &i, d, tile, 1);
-    kn_access id_at = kn_access_of(mem[0]), value_at = kn_access_of(mem[1]), to = kn_access_of(out);
-    kn_access_step(&id_at, i, KN_C(1));
-    kn_access_step(&value_at, i, lw_size(p, row));
-    if (points) {
-        kn_access_step(&value_at, d, KN_C(1));
-        kn_access_step(&to, d, KN_C(1));
-    }
-    sn_dtype id_type = (sn_dtype)at(p, base[0])->dtype;
-    kn_id id = kn_load(b, id_type, id_at);
-    if (id_type != SN_I64) id = kn_prim1(b, KP_CAST, SN_I64, id);
-    kn_size rows = lw_size(p, n->dim[0]);
-    kn_id n_rows = rows.dim == KN_NONE ? kn_const_i(b, SN_I64, rows.k) : kn_dim_value(b, rows.dim);
-    kn_id last = kn_prim2(b, KP_ADD, SN_I64, n_rows, kn_const_i(b, SN_I64, -1));
-    kn_id none = kn_const_i(b, SN_I64, 0);
-    id = kn_prim2(b, KP_MAX, SN_I64, kn_prim2(b, KP_MIN, SN_I64, id, last), none);
-    to.ix = id;
-    to.ix_step = lw_size(p, row);
-    to.guard = kn_prim2(b, KP_LT, SN_BOOL, none, n_rows);
-    kn_id value = kn_load(b, type, value_at), sum = kn_prim2(b, KP_ADD, type, kn_load(b, type, to), value);
-    kn_store(b, to, sum);
-    kn_phase_end(b);
-    kn_part_end(b);
-}
-
 void lw_lower(lw_part *p) {
     if (p->group->alone) {
-        lower_scatter(p);
+        if (at(p, p->group->member.at[0])->op == IR_RECURRENCE)
+            lw_recurrence(p);
+        else
+            lw_scatter(p);
         return;
     }
     memset(p->item, 0, p->s->g->node.n * sizeof *p->item);

@@ -13,7 +13,7 @@
 /* Where the values of nodes lie, filled by program.c before lowering. */
 typedef struct {
     pg_ref ref;    /* of stored nodes, leaves; of exits: their partials */
-    pg_ref stored; /* of exits: the combined value, where it is stored */
+    pg_ref stored; /* of exits: the combined value, where it is stored; of RECURRENCE: the running values */
     int32_t step;  /* of exits: the launch .. */
     uint32_t part; /* .. and part that leave the partials */
 } lw_place;
@@ -116,6 +116,10 @@ uint32_t lw_folded_axes(const lw_part *p, ir_id v);
  * graph in which the number of paths may be exponential. */
 void lw_walk(const lw_part *p);
 int lw_visit(const lw_part *p, ir_id v);
+
+/* lower_scan.c: parts of one operator that runs through memory in order. */
+void lw_scatter(lw_part *p);
+void lw_recurrence(lw_part *p);
 
 /* lower_phase.c */
 void lw_make_phases(lw_part *p); /* level, nest and phase of every item; p->phase */

@@ -152,6 +152,7 @@ static kn_id (*const rules[IR_OP_COUNT])(const rule *) = {
 };
 
 kn_prim lw_fold_prim(ir_op op) {
+    if (op == IR_PROD) return KP_MUL;
     if (op == IR_RMAX) return KP_MAX;
     if (op == IR_RMIN) return KP_MIN;
     return KP_ADD; /* SUM, MATMUL */

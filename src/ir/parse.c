@@ -87,8 +87,8 @@ static ir_id add_node(ir_parser *p, size_t at, const ir_node *node) {
 static void parse_attr(ir_parser *p, const ir_attr_text *t, ir_node *node, int64_t attr[MAX_ATTRS]) {
     size_t at = p->at;
     if (t->form == IR_FORM_INT) {
-        attr[0] = ir_expect_integer(p);
-        node->n_attr = 1;
+        attr[t->first] = ir_expect_integer(p);
+        node->n_attr = (uint16_t)(t->first + 1);
         return;
     }
     ir_expect(p, "[");
@@ -120,6 +120,8 @@ static void parse_attrs(ir_parser *p, ir_node *node, int64_t attr[MAX_ATTRS]) {
         if (ir_accept_word(p, t->key)) {
             ir_expect(p, "=");
             parse_attr(p, t, node, attr);
+        } else if (t->form == IR_FORM_INT && t->optional && node->n_attr == t->first) {
+            attr[node->n_attr++] = t->absent;
         } else if (t->form == IR_FORM_SET && t->optional) {
             node->n_attr = 1;
         } else if (t->optional) {

@@ -13,6 +13,7 @@
 
 const ir_attr_text ir_attr_texts[] = {
     {IR_SUM, IR_FORM_SET, 0, 1, "axes", 0, 0},
+    {IR_PROD, IR_FORM_SET, 0, 1, "axes", 0, 0},
     {IR_RMAX, IR_FORM_SET, 0, 1, "axes", 0, 0},
     {IR_RMIN, IR_FORM_SET, 0, 1, "axes", 0, 0},
     {IR_MATMUL, IR_FORM_SET, 0, 1, "trans", 1, 0},
@@ -25,6 +26,8 @@ const ir_attr_text ir_attr_texts[] = {
     {IR_PAD, IR_FORM_LIST, IR_SLICE_STEP, IR_SLICE_ATTRS, "step", 1, 1},
     {IR_PAD, IR_FORM_LIST, IR_SLICE_RUNTIME, IR_SLICE_ATTRS, "runtime", 1, 0},
     {IR_CONCAT, IR_FORM_INT, 0, 1, "axis", 0, 0},
+    {IR_RECURRENCE, IR_FORM_INT, 0, 1, "axis", 0, 0},
+    {IR_RECURRENCE, IR_FORM_INT, 1, 1, "back", 1, 0},
 };
 const uint32_t ir_n_attr_texts = sizeof ir_attr_texts / sizeof *ir_attr_texts;
 
@@ -228,7 +231,7 @@ static void print_attr(printer *p, const ir_node *n, const ir_attr_text *t) {
     if (absent) return;
     base_strbuf_printf(p->out, " %s=", t->key);
     if (t->form == IR_FORM_INT) {
-        base_strbuf_printf(p->out, "%lld", (long long)n->attr[0]);
+        base_strbuf_printf(p->out, "%lld", (long long)n->attr[t->first]);
         return;
     }
     base_strbuf_puts(p->out, "[");

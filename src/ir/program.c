@@ -175,6 +175,13 @@ static void place_values(builder *b) {
         } else if (f->stored) {
             place->ref = memory_for(b, v);
         }
+        if (n->op == IR_RECURRENCE) { /* the running values: one for each line along the axis */
+            place->stored = new_temp(b, v, -1, 0, ".running");
+            ir_dim lines = ir_dim_const(s->g, 1);
+            for (uint32_t a = 0; a < n->rank; a++)
+                if (a != (uint32_t)n->attr[0]) lines = ir_dim_mul(s->g, lines, n->dim[a]);
+            b->temp.at[place->stored.index].count.poly = lines;
+        }
     }
     b->assign_ref = ARENA_ARRAY(s->arena, pg_ref, s->assign.n);
     for (uint32_t i = 0; i < s->assign.n; i++) {

@@ -7,7 +7,7 @@
 
 /* How `key=value` stands for entries of ir_node.attr. */
 typedef enum {
-    IR_FORM_INT,  /* axis=1: attr[0] */
+    IR_FORM_INT,  /* axis=1: attr[first] */
     IR_FORM_SET,  /* axes=[0,2]: the bits set in attr[0] */
     IR_FORM_LIST, /* perm=[1,0]: attr[first], attr[first + stride] .. */
     IR_FORM_DIMS  /* start=[0,N-1]: the same, of dims */

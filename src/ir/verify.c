@@ -357,6 +357,14 @@ static const char *node_rule(const verifier *v) {
         case IR_CONCAT: return concat_rule(v);
         case IR_GATHER: return gather_rule(v);
         case IR_SCATTER_ADD: return scatter_rule(v);
+        case IR_RECURRENCE:
+            RULE(count_rule(v, 2, 2));
+            RULE(operand_types(v, 0, IR_T_F | IR_T_I));
+            RULE(like_operand(v, 0));
+            RULE(like_operand(v, 1));
+            if (v->n->attr[0] < 0 || v->n->attr[0] >= v->n->rank)
+                return broken(v, "has no axis %lld", (long long)v->n->attr[0]);
+            return (uint64_t)v->n->attr[1] > 1 ? broken(v, "back is neither 0 nor 1") : NULL;
         case IR_STOP_GRADIENT: RULE(count_rule(v, 1, 0)); return like_operand(v, 0);
         default: return broken(v, "is an operator without rules");
     }

@@ -2,6 +2,7 @@
 and every argument that does not fit.
 
 usage: run.py BUILD [BACKEND ..]"""
+import math
 import os
 import pathlib
 import re
@@ -112,6 +113,55 @@ def check_linear():
     fails("Fortran order: save numpy.ascontiguousarray", "linear.sn", "--input", "x=x_fortran.npy")
 
 
+def threefry(counter, key):
+    """Threefry-2x32 of 20 rounds on arrays of uint64, from the paper."""
+    low, turn = np.uint64(0xffffffff), [13, 15, 26, 6, 17, 29, 16, 24]
+    k = [key & low, key >> np.uint64(32)]
+    k.append(k[0] ^ k[1] ^ np.uint64(0x1bd11bda))
+    x, y = (counter + k[0]) & low, ((counter >> np.uint64(32)) + k[1]) & low
+    for i in range(20):
+        x = (x + y) & low
+        y = ((y << np.uint64(turn[i % 8])) | (y >> np.uint64(32 - turn[i % 8]))) & low ^ x
+        if i % 4 == 3:
+            s = i // 4 + 1
+            x, y = (x + k[s % 3]) & low, (y + k[(s + 1) % 3] + np.uint64(s)) & low
+    return x | y << np.uint64(32)
+
+
+def check_operators():
+    """Operators that NumPy has as well, from text to array: exactly, or close where a function or order is our own."""
+    rng = np.random.default_rng(1)
+    f, w = rng.uniform(-4, 4, (5, 7)), rng.integers(-2**40, 2**40, (5, 7))
+    halves, b = np.arange(-17, 18).reshape(5, 7) / 2, rng.integers(-2, 70, (5, 7))
+    m, many = rng.uniform(-1, 1, (2, 3, 5, 7)), rng.uniform(-1, 1, (2, 3, 7, 4))
+    erf = np.vectorize(math.erf)
+    inside = (b >= 0) & (b < 64)
+    cases = [
+        ("round %x : f64[5,7]", [halves], np.round(halves), 0), ("ceil %x : f64[5,7]", [halves], np.ceil(halves), 0),
+        ("trunc %x : f64[5,7]", [f], np.trunc(f), 0), ("erf %x : f64[5,7]", [f], erf(f), 1e-15),
+        ("shl %x, %y : i64[5,7]", [w, b], np.where(inside, w << np.where(inside, b, 0), 0), 0),
+        ("shr %x, %y : i64[5,7]", [w, b], w >> np.where(inside, b, 63), 0),
+        ("random_bits %x, %y : i64[5,7]", [w, b], threefry(w.view(np.uint64), b.view(np.uint64)).view(np.int64), 0),
+        ("prod %x axes=[1] : f64[5]", [f], f.prod(axis=1), 1e-15),
+        ("recurrence %x, %y axis=1 : i64[5,7]", [np.ones_like(w), w], w.cumsum(axis=1), 0),
+        ("recurrence %x, %y axis=0 back=1 : i64[5,7]", [np.ones_like(w), w], w[::-1].cumsum(axis=0)[::-1], 0),
+        ("matmul %x, %y : f64[2,3,5,4]", [m, many], m @ many, 1e-14),
+        ("matmul %y, %x trans=[0,1] : f64[2,3,4,5]", [m, many], np.swapaxes(m @ many, 2, 3), 1e-14),
+    ]
+    names = {"float64": "f64", "int64": "i64"}
+    for number, (text, given, want, close) in enumerate(cases):
+        inputs, files = [], []
+        for name, a in zip("xy", given):
+            np.save(f"{name}.npy", a)
+            inputs.append(f"%{name}: {names[str(a.dtype)]}[{','.join(map(str, a.shape))}]")
+            files += ["--input", f"{name}={name}.npy"]
+        pathlib.Path("op.sn").write_text(f"graph op({', '.join(inputs)}) {{\n  %r = {text}\n  return %r\n}}\n")
+        prints("", "op.sn", *files, "--output", "r=r.npy", "--backend", backends[number % len(backends)])
+        have = np.load("r.npy")
+        if have.shape != want.shape or not (np.abs(have - want) <= close * (1 + np.abs(want))).all():
+            bad.append(f"{text}: {have!r} instead of {want!r}")
+
+
 def check_types():
     """Each element type there and back, with every rank and with nothing in it."""
     types = [("f64", "<f8"), ("f32", "<f4"), ("i64", "<i8"), ("i32", "<i4"), ("u8", "|u1"), ("bool", "|b1")]
@@ -179,6 +229,7 @@ def check_damage():
 with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)
     check_linear()
+    check_operators()
     check_types()
     check_damage()
 print("\n".join(bad) if bad else "run: ok")

@@ -144,7 +144,7 @@ static void make_dims(random_graph *r) {
 static ir_dim any_dim(random_graph *r) { return r->dim[random_below(r, r->n_dim)]; }
 
 /* Distinct choices mostly, so that shapes meet again. Returns the rank. */
-static uint32_t any_shape(random_graph *r, ir_dim *dims, int constant) {
+uint32_t random_shape(random_graph *r, ir_dim *dims, int constant) {
     static const uint32_t ranks[] = {0, 1, 1, 2, 2, 2, 2, 3, 3, 4};
     uint32_t rank = ranks[random_below(r, 10)], first = random_below(r, r->n_dim);
     int64_t n = 1;
@@ -169,13 +169,13 @@ static void make_leaves(random_graph *r, sn_context *ctx) {
     }
     uint32_t n = 2 + random_below(r, 3);
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t rank = any_shape(r, dims, 0);
+        uint32_t rank = random_shape(r, dims, 0);
         sn_dtype other = r->real == SN_F32 ? SN_F64 : SN_F32;
         random_push(r, random_input(r, chance(r, 8) ? other : r->real, rank, dims), 2);
     }
     n = 1 + random_below(r, 3);
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t rank = any_shape(r, dims, 0);
+        uint32_t rank = random_shape(r, dims, 0);
         sn_dtype dtype = i ? whole[random_below(r, 5)] : SN_I64;
         random_push(r, random_input(r, dtype, rank, dims), 6);
     }
@@ -183,7 +183,7 @@ static void make_leaves(random_graph *r, sn_context *ctx) {
     for (uint32_t i = 0; i < n; i++) {
         char name[16];
         int64_t sizes[SN_MAX_RANK];
-        uint32_t rank = any_shape(r, dims, 1);
+        uint32_t rank = random_shape(r, dims, 1);
         if (i && chance(r, 60)) { /* like the one before, so that they can be swapped */
             sn_tensor type = sn_var_type(r->var[i - 1]);
             rank = (uint32_t)type.rank;
@@ -344,17 +344,18 @@ static void add_cast(random_graph *r) {
 }
 
 static void add_reduce(random_graph *r) {
-    static const ir_op ops[] = {IR_SUM, IR_SUM, IR_SUM, IR_RMAX, IR_RMIN};
+    static const ir_op ops[] = {IR_SUM, IR_SUM, IR_SUM, IR_RMAX, IR_RMIN, IR_PROD};
     random_node x = random_pick(r, IR_T_F | IR_T_I);
     const ir_node *n = ir_at(r->g, x.id);
     if (!n->rank) return;
     uint32_t axes = chance(r, 25) ? (1u << n->rank) - 1 : 1 + random_below(r, (1u << n->rank) - 1);
-    ir_op op = ops[random_below(r, 5)];
+    ir_op op = ops[random_below(r, 6)];
     int keep = chance(r, 50);
     double terms = 1;
     for (uint32_t a = 0; a < n->rank; a++)
         if (axes >> a & 1) terms *= (double)random_size(r, n->dim[a]);
     if (op != IR_SUM && terms == 0 && !chance(r, 10)) op = IR_SUM; /* infinities end most comparisons */
+    if (op == IR_PROD && is_float((sn_dtype)n->dtype)) x = (random_node){random_tame(r, x, 1), 1};
     ir_id folded = ir_reduce(r->g, op, x.id, axes, keep);
     double most = op == IR_SUM ? x.most * fmax(terms, 1) : x.most;
     if (op == IR_SUM && is_float((sn_dtype)ir_at(r->g, folded)->dtype) && chance(r, 60)) {
@@ -364,85 +365,6 @@ static void add_reduce(random_graph *r) {
     random_push(r, folded, most);
     if (keep && chance(r, 60)) /* and back */
         random_push(r, binary(r, chance(r, 50) ? IR_SUB : IR_MUL, x.id, folded), x.most * fmax(most, 1) + most);
-}
-
-static void add_composite(random_graph *r) {
-    random_node x = random_pick_real(r);
-    sn_expr e = {r->g, x.id}, made;
-    int32_t rank = ir_at(r->g, x.id)->rank, axis = rank ? (int32_t)random_below(r, (uint32_t)rank) : 0;
-    if (!rank || !random_elements(r, x.id)) return;
-    double most = x.most + 10;
-    switch (random_below(r, 7)) {
-        case 0: made = sn_softmax(e, axis), most = 1; break;
-        case 1: made = sn_log_softmax(e, axis); break;
-        case 2: made = sn_logsumexp(e, axis, (int)random_below(r, 2)); break;
-        case 3: made = sn_variance(e, SN_AXES(axis), (int)random_below(r, 2)), most = 4 * x.most * x.most; break;
-        case 4: made = sn_mean(e, SN_AXES(axis), (int)random_below(r, 2)); break;
-        case 5: made = sn_argmax(e, axis, (int)random_below(r, 2)), most = 100; break;
-        default: {
-            ir_id ids = random_input(r, SN_I64, (uint32_t)rank - 1, ir_at(r->g, x.id)->dim);
-            made = sn_cross_entropy(e, ((sn_expr){r->g, ids}));
-        }
-    }
-    random_push(r, made.id, most);
-}
-
-/* Composites that no other step makes. */
-static void add_other_composite(random_graph *r) {
-    random_node x = random_pick_real(r);
-    sn_expr e = {r->g, x.id}, made, b;
-    int32_t rank = ir_at(r->g, x.id)->rank, axis = rank ? (int32_t)random_below(r, (uint32_t)rank) : 0;
-    sn_shape low = {.rank = rank}, high = {.rank = rank};
-    double most = x.most + 1;
-    int keep = (int)random_below(r, 2);
-    switch (random_below(r, 7)) {
-        case 0: made = sn_clamp(e, sn_const(r->g, -0.75), sn_const(r->g, 0.5)), most = 1; break;
-        case 1: made = sn_gelu(e); break;
-        case 2: made = sn_gelu_tanh(e); break;
-        case 3:
-        case 4:
-            if (!rank) return;
-            b = (sn_expr){r->g, ir_binary(r->g, IR_GT, x.id, weak(r, 0.3))};
-            made = chance(r, 50) ? sn_any(b, SN_AXES(axis), keep) : sn_all(b, SN_AXES(axis), keep);
-            most = 1;
-            break;
-        case 5:
-            for (int32_t i = 0; i < rank; i++) low.dim[i].value = random_below(r, 3);
-            for (int32_t i = 0; i < rank; i++) high.dim[i].value = random_below(r, 3);
-            made = sn_pad(e, low, high, sn_const(r->g, chance(r, 50) ? 0 : 1.5));
-            break;
-        default:
-            if (!rank || random_size(r, ir_at(r->g, x.id)->dim[axis]) < 2) return;
-            made = sn_variance_ddof(e, SN_AXES(axis), 1, keep), most = 8 * x.most * x.most;
-    }
-    random_push(r, made.id, most);
-}
-
-/* Random numbers of the public builders, in a shape of the graph's. */
-static void add_random_numbers(random_graph *r) {
-    ir_dim dims[SN_MAX_RANK];
-    uint32_t rank = any_shape(r, dims, 0);
-    sn_shape shape = {.rank = (int32_t)rank};
-    for (uint32_t i = 0; i < rank; i++) {
-        int64_t n;
-        if (ir_dim_is_const(r->g, dims[i], &n))
-            shape.dim[i].value = n;
-        else
-            shape.dim[i].id = dims[i];
-    }
-    sn_expr seed = {r->g, ir_const(r->g, SN_I64, (double)random_below(r, 3))}, stream = seed, y;
-    random_node whole = random_pick(r, IR_T_I), picked;
-    if (chance(r, 50) && ir_at(r->g, whole.id)->rank == 0) stream.id = whole.id;
-    switch (random_below(r, 3)) {
-        case 0: y = sn_random_uniform(seed, stream, r->real, shape); break;
-        case 1: y = sn_random_normal(seed, stream, r->real, shape); break;
-        default:
-            picked = random_pick_real(r);
-            y = sn_dropout((sn_expr){r->g, picked.id}, sn_const(r->g, 0.25), seed, stream);
-            random_push(r, y.id, picked.most * 4 / 3);
-            return;
-    }
-    random_push(r, y.id, 7);
 }
 
 static void add_small_thing(random_graph *r) {
@@ -459,7 +381,7 @@ static void add_small_thing(random_graph *r) {
             break;
         case 3: {
             ir_dim dims[SN_MAX_RANK];
-            uint32_t rank = any_shape(r, dims, 0);
+            uint32_t rank = random_shape(r, dims, 0);
             random_push(r, ir_broadcast_to(r->g, ir_const(r->g, r->real, random_uniform(r, -2, 2)), rank, dims), 2);
             break;
         }
@@ -580,14 +502,10 @@ static void make(void *arg) {
             add_cast(r);
         else if (what < 68)
             add_reduce(r);
-        else if (what < 70)
-            add_composite(r);
         else if (what < 72)
-            add_other_composite(r);
-        else if (what < 75)
-            add_small_thing(r);
+            random_add_composite(r);
         else if (what < 76)
-            add_random_numbers(r);
+            add_small_thing(r);
         else if (what < 84)
             random_add_product(r);
         else

@@ -43,13 +43,17 @@ double random_uniform(random_graph *r, double low, double high);
 void random_add_view(random_graph *r);
 void random_add_product(random_graph *r);
 
-/* What both files use. */
+/* random_composites.c: one more composite. */
+void random_add_composite(random_graph *r);
+
+/* What these files use. */
 void random_push(random_graph *r, ir_id id, double most);
 random_node random_pick(random_graph *r, uint32_t types);       /* a node with a dtype in a set of IR_T_* */
 random_node random_pick_real(random_graph *r);                  /* .. of the real dtype */
 ir_id random_tame(random_graph *r, random_node x, double most); /* x, or something bounded made of it */
 int64_t random_size(const random_graph *r, ir_dim d);
 int64_t random_elements(const random_graph *r, ir_id id);
+uint32_t random_shape(random_graph *r, ir_dim *dims, int constant); /* fills dims, returns their number */
 ir_id random_input(random_graph *r, sn_dtype dtype, uint32_t rank, const ir_dim *dims);
 
 #endif

@@ -110,6 +110,11 @@ static double folded(const paths *p, ir_id v) {
         ir_dim_value(g, ir_at(g, n->in[0])->dim[n->rank - 2 + !(n->attr[0] & 1)], p->body->dim, &k);
         return (double)k;
     }
+    if (n->op == IR_RECURRENCE) {
+        int64_t count = 1;
+        ir_dim_value(g, n->dim[n->attr[0]], p->body->dim, &count);
+        return (double)count;
+    }
     if (n->op == IR_SCATTER_ADD) { /* all ids may be one */
         int64_t rows = 1;
         ir_dim_value(g, n->dim[0], p->body->dim, &rows);
@@ -135,7 +140,9 @@ static ir_id with_errors(paths *p, ir_id v, ir_id id, const ir_id *in, noise **a
         return nearly_equal(p, (ir_op)n->op, id, in, all);
     if (!is_float(n)) return id;
     double ulp = n->dtype == SN_F32 ? 0x1p-23 : 0x1p-52;
-    if (n->op == IR_SUM || n->op == IR_MATMUL || n->op == IR_SCATTER_ADD) {
+    if (n->op == IR_PROD) /* each factor may add half an ulp of the product */
+        return ir_binary(g, IR_MUL, id, add_noise(p, id, 1, ulp * (FACTOR + folded(p, v) / 2), all));
+    if (n->op == IR_SUM || n->op == IR_MATMUL || n->op == IR_SCATTER_ADD || n->op == IR_RECURRENCE) {
         ir_id sizes[2] = {in[0], n->n_in > 1 ? in[1] : in[0]};
         for (uint32_t k = 0; k < 2; k++)
             if (is_float(ir_at(g, sizes[k]))) sizes[k] = ir_unary(g, IR_ABS, sizes[k]);
