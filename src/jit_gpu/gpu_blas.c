@@ -179,10 +179,16 @@ void gpu_gemm(be_device *dev, const be_gemm *g) {
     lt_status status;
     const product *p = product_of(blas, g, &status);
     int is_double = g->dtype == SN_F64;
-    if (p)
-        status = blas->cublasLtMatmul(blas->handle, p->desc, is_double ? (const void *)&one64 : &one, g->b, p->a, g->a,
-                                      p->b, is_double ? (const void *)&none64 : &none, g->c, p->c, g->c, p->c,
-                                      &p->best.algo, (void *)(uintptr_t)blas->workspace, WORKSPACE, dev->stream);
+    size_t size = sn_dtype_size(g->dtype), a_bytes = (size_t)(g->m * g->k) * size,
+           b_bytes = (size_t)(g->k * g->n) * size;
+    size_t c_bytes = (size_t)(g->m * g->n) * size;
+    for (size_t i = 0; p && !status && (i == 0 || i < (size_t)g->batch); i++) {
+        const char *a = (const char *)g->a + i * a_bytes, *b = (const char *)g->b + i * b_bytes;
+        char *c = (char *)g->c + i * c_bytes;
+        status = blas->cublasLtMatmul(blas->handle, p->desc, is_double ? (const void *)&one64 : &one, b, p->a, a, p->b,
+                                      is_double ? (const void *)&none64 : &none, c, p->c, c, p->c, &p->best.algo,
+                                      (void *)(uintptr_t)blas->workspace, WORKSPACE, dev->stream);
+    }
     if (status)
         base_set_error(&dev->failed, SN_ERR_INTERNAL,
                        "GPU: cuBLASLt: product of %lld x %lld and %lld x %lld: status %d", (long long)g->m,
