@@ -95,8 +95,8 @@ static void bridge_launch(be_device *dev, be_exec *exec, const kn_launch *launch
 }
 
 static void bridge_gemm(be_device *dev, const be_gemm *g) {
-    size_t size = sn_dtype_size(g->dtype), a = (size_t)(g->m * g->k) * size, b = (size_t)(g->k * g->n) * size,
-           c = (size_t)(g->m * g->n) * size;
+    size_t size = sn_dtype_size(g->dtype) * (size_t)(g->batch > 1 ? g->batch : 1), a = (size_t)(g->m * g->k) * size,
+           b = (size_t)(g->k * g->n) * size, c = (size_t)(g->m * g->n) * size;
     void *at_a = be_gpu.alloc(dev, a), *at_b = be_gpu.alloc(dev, b), *at_c = be_gpu.alloc(dev, c);
     ck_assert(at_a && at_b && at_c);
     be_gemm there = *g;
