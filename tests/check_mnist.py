@@ -30,7 +30,7 @@ CASES = [
     dict(batch=250, loss="xent", activation="tanh", optimizer="momentum", bias=True, hidden=33),
     dict(batch=1, loss="xent", activation="relu", optimizer="adam", bias=True, hidden=7),
 ]
-RATE = {"sgd": 0.1, "momentum": 0.01, "adam": 0.001}
+RATE = {"sgd": 0.1, "momentum": 0.01, "adam": 0.002}
 EXAMPLES, TEST, LIMIT, EPOCHS = 600, 2300, 503, 2
 
 

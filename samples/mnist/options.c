@@ -15,7 +15,7 @@ enum { HIDDEN_MAX = 1000000, EPOCHS_MAX = 1000000, EXAMPLES_MAX = 1 << 30, THREA
     X('H', "hidden", "N", "units of the hidden layer (default 200)")                                                   \
     X('e', "epochs", "N", "times through the training examples (default 5)")                                           \
     X('b', "batch", "N", "examples a step (default 1)")                                                                \
-    X('r', "lr", "RATE", "learning rate (default sgd 0.1, momentum 0.01, adam 0.001)")                                 \
+    X('r', "lr", "RATE", "learning rate (default sgd 0.1, momentum 0.01, adam 0.002)")                                 \
     X('L', "loss", "NAME", "mse: squared error after a sigmoid (default); xent: cross-entropy of softmax")             \
     X('a', "activation", "NAME", "of the hidden layer: sigmoid (default), relu or tanh")                               \
     X('o', "optimizer", "NAME", "sgd (default), momentum or adam")                                                     \
@@ -42,7 +42,7 @@ static const char *const activation_name[] = {"sigmoid", "relu", "tanh", NULL};
 static const sn_activation activation[] = {SN_ACTIVATION_SIGMOID, SN_ACTIVATION_RELU, SN_ACTIVATION_TANH};
 static const char *const optimizer_name[] = {"sgd", "momentum", "adam", NULL};
 static const sn_optimizer_kind optimizer[] = {SN_OPTIMIZER_SGD, SN_OPTIMIZER_MOMENTUM, SN_OPTIMIZER_ADAM};
-static const double default_rate[] = {0.1, 0.01, 0.001};
+static const double default_rate[] = {0.1, 0.01, 0.002};
 static const char *const no_yes[] = {"no", "yes", NULL};
 static const char *const device_name[] = {"cpu", "gpu", NULL};
 
