@@ -441,8 +441,9 @@ static uint32_t add_results(kn_build *b, kn_prim prim, sn_dtype type, const kn_i
     static const sn_dtype all[] = {SN_F64, SN_F32, SN_I64, SN_I32, SN_U8, SN_BOOL};
     uint32_t n = 0;
     kn_id o[3] = {v[0], info->n_operands > 1 ? v[1] : (kn_id)KN_NONE, info->n_operands > 2 ? v[2] : (kn_id)KN_NONE};
-    if (prim == KP_SELECT) {
-        result[n++] = kn_prim3(b, prim, type, yes, v[0], v[1]);
+    if (prim == KP_SELECT || prim == KP_RARE) {
+        kn_id other = prim == KP_RARE && type != SN_BOOL ? kn_prim2(b, KP_MAX, type, v[0], v[2]) : v[0];
+        result[n++] = kn_prim3(b, prim, type, yes, other, v[1]);
     } else if (prim == KP_CAST) {
         for (uint32_t i = 0; i < 6; i++) result[n++] = kn_prim1(b, prim, all[i], v[0]);
     } else if (prim == KP_BITCAST) {

@@ -6,8 +6,8 @@
 
 #include "support/support_emit.h"
 
-/* y[n] = exp(x[n]) with points as lanes. */
-static base_strbuf small_kernel(support_kernel *k) {
+/* y[n] = prim(x[n]) with points as lanes. */
+static base_strbuf kernel_of(support_kernel *k, kn_prim prim) {
     support_kernel_init(k);
     kn_build *b = &k->b;
     kn_id n = kn_add_axis(b, KN_POINT, KN_D(0));
@@ -17,11 +17,13 @@ static base_strbuf small_kernel(support_kernel *k) {
     kn_access_step(&y, n, KN_C(1));
     kn_part_begin(b, 1, &n, 16, 1, 8);
     kn_phase_begin(b, 0, 0, NULL, n, 16, 1);
-    kn_store(b, y, kn_prim1(b, KP_EXP, SN_F32, kn_load(b, SN_F32, x)));
+    kn_store(b, y, kn_prim1(b, prim, SN_F32, kn_load(b, SN_F32, x)));
     kn_phase_end(b);
     kn_part_end(b);
     return support_kernel_bytes(k);
 }
+
+static base_strbuf small_kernel(support_kernel *k) { return kernel_of(k, KP_EXP); }
 
 static sinter_llvm_request request_of(support_kernel *k, const base_strbuf *bytes) {
     return (sinter_llvm_request){.struct_size = sizeof(sinter_llvm_request),
@@ -149,6 +151,32 @@ START_TEST(equal_requests_give_equal_bytes_from_any_thread) {
 }
 END_TEST
 
+/* What only rare arguments of sin need, arithmetic in f64, stands behind a branch: none of it before "seldom". */
+START_TEST(rare_code_stands_behind_a_branch) {
+    support_kernel k;
+    base_strbuf bytes = kernel_of(&k, KP_SIN);
+    for (int v4 = 0; v4 < 2; v4++) {
+        sinter_llvm_request r = request_of(&k, &bytes);
+        sinter_llvm_result result;
+        r.want = SINTER_LLVM_IR;
+        r.level = v4 ? "v4" : "v3";
+        ck_assert_int_eq(support_plugin()(&r, &result), SN_OK);
+        char *text = result.bytes, *body = text, *rare = strstr(text, "\nseldom");
+        ck_assert_ptr_nonnull(rare);
+        ck_assert_ptr_nonnull(strstr(rare, "fpext <16 x float>"));
+        while (body && (body = strstr(body, "fpext"))) { /* each is in a block "seldom" */
+            char *block = body;
+            while (block > text && !(block[-1] == '\n' && block[0] != ' ' && block[0] != '\n')) block--;
+            ck_assert_msg(!strncmp(block, "seldom", 6), "f64 outside of what is rare, in block %.12s", block);
+            body++;
+        }
+        free_result(&r, &result);
+    }
+    base_strbuf_free(&bytes);
+    support_kernel_free(&k);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("llvm_plugin");
     TCase *tc = tcase_create("plugin");
@@ -156,6 +184,7 @@ int main(void) {
     tcase_add_test(tc, bad_requests_are_refused);
     tcase_add_test(tc, no_memory_is_an_error_without_leaks);
     tcase_add_test(tc, equal_requests_give_equal_bytes_from_any_thread);
+    tcase_add_test(tc, rare_code_stands_behind_a_branch);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -93,7 +93,7 @@ static sn_status interp_text(be_device *dev, const void *kernel, size_t n, const
 
 static void prepare(void *arg) {
     be_exec *exec = arg;
-    const kn_kernel *expanded = kn_expand(&exec->arena, exec->kernel);
+    const kn_kernel *expanded = kn_expand(&exec->arena, exec->kernel, 0);
     exec->plan = interp_plan_new(&exec->arena, expanded);
 }
 

@@ -51,7 +51,20 @@ static int64_t int_of(sn_dtype type, uint64_t bits) {
     for (size_t i = 0; i < n; i++) out[i] = (value);                                                                   \
     return
 
-#define FLOAT_PRIMS(OF, TO, FMA, SQRT, FLOOR, RINT, SIGN)                                                              \
+/* Exponents of this size give 0 or infinity whatever they scale. */
+static int exponent_of(double b) { return b > 5000 ? 5000 : b < -5000 ? -5000 : (int)floor(b); }
+
+static float scale_f32(float a, float b) {
+    if (isnan(b) || isinf(b)) return isnan(b) ? b : a * (b > 0 ? b : 0);
+    return scalbnf(a, exponent_of((double)b));
+}
+
+static double scale_f64(double a, double b) {
+    if (isnan(b) || isinf(b)) return isnan(b) ? b : a * (b > 0 ? b : 0);
+    return scalbn(a, exponent_of(b));
+}
+
+#define FLOAT_PRIMS(OF, TO, FMA, SQRT, FLOOR, RINT, SCALE, SIGN)                                                       \
     switch (prim) {                                                                                                    \
         case KP_ADD: EACH(TO(OF(A) + OF(B)));                                                                          \
         case KP_SUB: EACH(TO(OF(A) - OF(B)));                                                                          \
@@ -63,6 +76,7 @@ static int64_t int_of(sn_dtype type, uint64_t bits) {
         case KP_SQRT: EACH(TO(SQRT(OF(A))));                                                                           \
         case KP_FLOOR: EACH(TO(FLOOR(OF(A))));                                                                         \
         case KP_RINT: EACH(TO(RINT(OF(A))));                                                                           \
+        case KP_SCALE: EACH(TO(SCALE(OF(A), OF(B))));                                                                  \
         case KP_MIN: EACH(OF(A) < OF(B) || OF(A) != OF(A) ? A : B);                                                    \
         case KP_MAX: EACH(OF(A) > OF(B) || OF(A) != OF(A) ? A : B);                                                    \
         case KP_LT: EACH(OF(A) < OF(B));                                                                               \
@@ -73,11 +87,11 @@ static int64_t int_of(sn_dtype type, uint64_t bits) {
     }
 
 static void prim_f32(kn_prim prim, size_t n, uint64_t *out, interp_lanes a, interp_lanes b, interp_lanes c) {
-    FLOAT_PRIMS(f32_of, of_f32, fmaf, sqrtf, floorf, rintf, (uint64_t)1 << 31)
+    FLOAT_PRIMS(f32_of, of_f32, fmaf, sqrtf, floorf, rintf, scale_f32, (uint64_t)1 << 31)
 }
 
 static void prim_f64(kn_prim prim, size_t n, uint64_t *out, interp_lanes a, interp_lanes b, interp_lanes c) {
-    FLOAT_PRIMS(f64_of, of_f64, fma, sqrt, floor, rint, (uint64_t)1 << 63)
+    FLOAT_PRIMS(f64_of, of_f64, fma, sqrt, floor, rint, scale_f64, (uint64_t)1 << 63)
 }
 
 static uint64_t abs_int(sn_dtype type, uint64_t bits) { return int_of(type, bits) < 0 ? 0 - bits : bits; }
@@ -136,7 +150,8 @@ static uint64_t cast(sn_dtype type, sn_dtype from, uint64_t bits) {
 void interp_prim(kn_prim prim, sn_dtype type, sn_dtype from, size_t n, uint64_t *out, interp_lanes a, interp_lanes b,
                  interp_lanes c) {
     switch (prim) {
-        case KP_SELECT: EACH(A ? B : C);
+        case KP_SELECT:
+        case KP_RARE: EACH(A ? B : C);
         case KP_CAST: EACH(cast(type, from, A));
         case KP_BITCAST: EACH(A);
         default: break;

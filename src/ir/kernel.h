@@ -268,8 +268,9 @@ kn_lines kn_lines_of(base_arena *arena, const kn_kernel *k);
 
 /* ---- expand.c ---------------------------------------------------------------------------------------------------- */
 
-/* The same kernel with every KN_MATHS primitive rewritten into the others (methods and measured errors: docs/maths.md).
- */
-kn_kernel *kn_expand(base_arena *arena, const kn_kernel *k);
+/* The same kernel with every KN_MATHS primitive rewritten into the others (methods and measured errors: docs/maths.md),
+ * SCALE among them where the backend has an instruction for it; the results have the same bits with it and without. */
+enum { KN_HAS_SCALE = 1 };
+kn_kernel *kn_expand(base_arena *arena, const kn_kernel *k, uint32_t has);
 
 #endif

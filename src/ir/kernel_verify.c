@@ -215,9 +215,9 @@ static int check_prim(verifier *v, const kn_inst *i) {
                   info->n_operands);
         if (i->a[n] != KN_NONE && !check_operand(v, i->a[n])) return 0;
     }
-    if (i->prim == KP_SELECT) {
+    if (i->prim == KP_SELECT || i->prim == KP_RARE) {
         TEST_INST(v, inst[i->a[0]].type == SN_BOOL && inst[i->a[1]].type == i->type && inst[i->a[2]].type == i->type,
-                  "select takes a bool and two of its own type");
+                  "%s takes a bool and two of its own type", info->name);
         return 1;
     }
     uint32_t type = inst[i->a[0]].type;

@@ -12,10 +12,11 @@
 typedef struct {
     kn_build *b;
     sn_dtype f, i;
+    uint32_t has; /* of the backend: KN_HAS_* */
 } kn_maths;
 
-static inline kn_maths kn_maths_of(kn_build *b, sn_dtype type) {
-    return (kn_maths){b, type, type == SN_F64 ? SN_I64 : SN_I32};
+static inline kn_maths kn_maths_of(kn_build *b, sn_dtype type, uint32_t has) {
+    return (kn_maths){b, type, type == SN_F64 ? SN_I64 : SN_I32, has};
 }
 
 kn_id kn_maths_exp(const kn_maths *m, kn_id x);
@@ -76,6 +77,11 @@ static inline kn_id m_either(const kn_maths *m, kn_id x, kn_id y) { return kn_pr
 static inline kn_id m_select(const kn_maths *m, kn_id c, kn_id x, kn_id y) {
     return kn_prim3(m->b, KP_SELECT, m->f, c, x, y);
 }
+/* c ? x : y, where c is seldom true and x is dear. */
+static inline kn_id m_rare(const kn_maths *m, kn_id c, kn_id x, kn_id y) {
+    return kn_prim3(m->b, KP_RARE, m->f, c, x, y);
+}
+static inline kn_id m_not(const kn_maths *m, kn_id c) { return kn_prim1(m->b, KP_NOT, SN_BOOL, c); }
 static inline kn_id m_iselect(const kn_maths *m, kn_id c, kn_id x, kn_id y) {
     return kn_prim3(m->b, KP_SELECT, m->i, c, x, y);
 }
@@ -87,6 +93,16 @@ static inline kn_id m_float(const kn_maths *m, kn_id bits) { return kn_prim1(m->
 static inline kn_id m_horner(const kn_maths *m, kn_id x, const double *c, int n) {
     kn_id p = m_const(m, c[n - 1]);
     for (int k = n - 2; k >= 0; k--) p = m_fma(m, p, x, m_const(m, c[k]));
+    return p;
+}
+/* The same by pairs, c[k] + x c[k + 1], over xx = x * x: as many instructions, half the latency. */
+static inline kn_id m_estrin(const kn_maths *m, kn_id x, kn_id xx, const double *c, int n) {
+    kn_id p = KN_NONE;
+    for (int k = (n - 1) & ~1; k >= 0; k -= 2) {
+        kn_id pair = m_const(m, c[k]);
+        if (k + 1 < n) pair = m_fma(m, x, m_const(m, c[k + 1]), pair);
+        p = p == KN_NONE ? pair : m_fma(m, p, xx, pair);
+    }
     return p;
 }
 #define M_HORNER(m, x, c) m_horner((m), (x), (c), (int)(sizeof(c) / sizeof *(c)))

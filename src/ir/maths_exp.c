@@ -33,52 +33,56 @@ static int fraction_bits(const kn_maths *m) { return m->f == SN_F64 ? 52 : 23; }
 static int exponent_bias(const kn_maths *m) { return m->f == SN_F64 ? 1023 : 127; }
 
 typedef struct {
-    kn_id shifted; /* bits of the shifter's sum: bias + n in the low ones */
-    kn_id r;
+    kn_id shifted; /* the shifter's sum: bias + n in its low bits */
+    kn_id n, r;
 } reduced;
+
+static kn_id shifter_of(const kn_maths *m, int bias) { return m_const(m, ldexp(1.5, fraction_bits(m)) + bias); }
 
 /* n = rint(x * scale / ln2), r = x - n ln2 / scale; one_step leaves out the low part of ln2. */
 static reduced reduce(const kn_maths *m, kn_id x, double scale, int bias, int one_step) {
-    kn_id shifter = m_const(m, ldexp(1.5, fraction_bits(m)) + bias);
+    kn_id shifter = shifter_of(m, bias);
     kn_id t = m_fma(m, x, m_const(m, inv_ln2 * scale), shifter);
     kn_id n = m_sub(m, t, shifter);
     kn_id r = m_fma(m, n, m_const(m, -ln2_hi(m) / scale), x);
     if (!one_step) r = m_fma(m, n, m_const(m, -ln2_lo(m) / scale), r);
-    return (reduced){m_bits(m, t), r};
+    return (reduced){t, n, r};
 }
 
 static kn_id q_of(const kn_maths *m, kn_id r) { return m->f == SN_F64 ? M_HORNER(m, r, q_f64) : M_HORNER(m, r, q_f32); }
 
-/* 2^n as two factors that are normal for every n that matters, subnormal and overflowing results included: the bias is
- * twice the exponent's, so half of bias + n is the exponent field of one factor and the rest that of the other. */
-typedef struct {
-    kn_id a, b;
-} power;
-
-static power power_of(const kn_maths *m, kn_id shifted) {
-    int bits = fraction_bits(m);
-    kn_id field = m_int(m, m->f == SN_F64 ? 0x7ff0000000000000 : 0x7f800000);
-    kn_id a = m_and(m, m_shl(m, shifted, bits - 1), field);
-    kn_id b = m_isub(m, m_shl(m, shifted, bits), a);
-    return (power){m_float(m, a), m_float(m, b)};
+/* 2^(n + bias - exponent_bias), where that is normal or overflows to infinity. */
+static kn_id single_power(const kn_maths *m, kn_id shifted) {
+    return m_float(m, m_shl(m, m_bits(m, shifted), fraction_bits(m)));
 }
 
-static kn_id times(const kn_maths *m, kn_id x, power p) { return m_mul(m, m_mul(m, x, p.a), p.b); }
-
-/* 2^(n + bias - exponent_bias), where that is normal or overflows to infinity. */
-static kn_id single_power(const kn_maths *m, kn_id shifted) { return m_float(m, m_shl(m, shifted, fraction_bits(m))); }
+/* x 2^n for a normal x around 1 and a bias that is twice the exponent's. Without an instruction for it 2^n becomes two
+ * factors that are normal for every n that matters, so that a subnormal result is rounded once and overflow comes by
+ * itself: half of bias + n is the exponent field of one factor and the rest that of the other. */
+static kn_id times_power(const kn_maths *m, kn_id x, reduced e) {
+    if (m->has & KN_HAS_SCALE) return kn_prim2(m->b, KP_SCALE, m->f, x, e.n);
+    int bits = fraction_bits(m);
+    kn_id sum = m_bits(m, e.shifted), field = m_int(m, m->f == SN_F64 ? 0x7ff0000000000000 : 0x7f800000);
+    kn_id half = m_and(m, m_shl(m, sum, bits - 1), field);
+    kn_id rest = m_isub(m, m_shl(m, sum, bits), half);
+    x = m_mul(m, x, m_float(m, half));
+    return m_mul(m, x, m_float(m, rest));
+}
 
 kn_id kn_maths_exp(const kn_maths *m, kn_id x) {
     /* Beyond these the result is 0 or infinity whatever the argument; NaN passes through both. */
     x = m_min(m, x, m_const(m, m->f == SN_F64 ? 710 : 89));
     x = m_max(m, x, m_const(m, m->f == SN_F64 ? -746 : -104));
     reduced e = reduce(m, x, 1, 2 * exponent_bias(m), 0);
-    kn_id one = m_const(m, 1), p = m_fma(m, m_fma(m, q_of(m, e.r), e.r, one), e.r, one);
-    return times(m, p, power_of(m, e.shifted));
+    kn_id one = m_const(m, 1), p = m_fma(m, q_of(m, e.r), e.r, one);
+    return times_power(m, m_fma(m, p, e.r, one), e);
 }
 
 /* e^r - 1 */
-static kn_id expm1_of(const kn_maths *m, kn_id r) { return m_fma(m, m_mul(m, r, r), q_of(m, r), r); }
+static kn_id expm1_of(const kn_maths *m, kn_id r) {
+    kn_id q = q_of(m, r);
+    return m_fma(m, m_mul(m, r, r), q, r);
+}
 
 /* e^x - 1 = 2^n (e^r - 1) + (2^n - 1), the second term exact where it matters; computed as half of it, since 2^n alone
  * overflows for the largest arguments. */
@@ -86,29 +90,30 @@ kn_id kn_maths_expm1(const kn_maths *m, kn_id x) {
     kn_id v = m_min(m, x, m_const(m, m->f == SN_F64 ? 710 : 89));
     v = m_max(m, v, m_const(m, m->f == SN_F64 ? -50 : -30));
     reduced e = reduce(m, v, 1, exponent_bias(m) - 1, 0);
-    kn_id half_power = single_power(m, e.shifted);
-    kn_id half = m_fma(m, expm1_of(m, e.r), half_power, m_sub(m, half_power, m_const(m, 0.5)));
+    kn_id half_power = single_power(m, e.shifted), u = expm1_of(m, e.r);
+    kn_id half = m_fma(m, u, half_power, m_sub(m, half_power, m_const(m, 0.5)));
     /* Tiny arguments are their own result; this keeps -0 and subnormal numbers. */
     kn_id tiny = m_lt(m, m_abs(m, x), m_const(m, m->f == SN_F64 ? 0x1p-60 : 0x1p-30));
     return m_select(m, tiny, x, m_add(m, half, half));
 }
 
-/* Below 0.9375: x + x^3 p(x^2). Above: 1 - 2 / (e^2a + 1), where e^2a + 1 is halved and rounded once:
- * (2^n / 2 + 1/2) + 2^n / 2 (e^r - 1). The error of ln2's rounding does not matter there. */
+/* a - a w or 1 - w with one division for both: below the limit w = z / Q(z), z = a^2, which is 1 - tanh(a) / a for a Q
+ * that is almost linear; above w = 1 / half, half = (e^2a + 1) / 2 = 2^n / 2 (e^2r - 1) + (2^n + 1) / 2, rounded once.
+ * The error of ln2's rounding does not matter there. */
 static kn_id tanh_f32(const kn_maths *m, kn_id x) {
-    static const double p[] = {-0x1.55554ap-2, 0x1.110e60p-3, -0x1.b9ad0ep-5, 0x1.620d08p-6,
-                               -0x1.0b59fap-7, 0x1.455014p-9, -0x1.b6790ap-12};
+    static const double q[] = {0x1.800004p+1, 0x1.3332dap+0, -0x1.754b38p-8, 0x1.e06c30p-13};
     kn_id a = m_abs(m, x), one = m_const(m, 1);
+    kn_id below = m_lt(m, a, m_const(m, 0.9375));
     reduced e = reduce(m, m_min(m, a, m_const(m, 10)), 2, exponent_bias(m) - 1, 1);
-    /* (e^(2r) - 1) / r = 2 (1 + 2r q(2r)) */
-    double c[sizeof q_f32 / sizeof *q_f32 + 1] = {2};
+    double c[sizeof q_f32 / sizeof *q_f32 + 1] = {2}; /* e^2r - 1 = r (2 + 4r q(2r)) */
     for (int k = 0; k < (int)(sizeof q_f32 / sizeof *q_f32); k++) c[k + 1] = ldexp(q_f32[k], k + 2);
-    kn_id minus_1 = m_mul(m, M_HORNER(m, e.r, c), e.r);
-    kn_id half_power = single_power(m, e.shifted);
-    kn_id half = m_fma(m, minus_1, half_power, m_add(m, half_power, m_const(m, 0.5)));
-    kn_id large = m_sub(m, one, m_div(m, one, half));
-    kn_id z = m_mul(m, a, a), small = m_fma(m, m_mul(m, a, z), M_HORNER(m, z, p), a);
-    return m_flip(m, m_select(m, m_lt(m, a, m_const(m, 0.9375)), small, large), m_sign(m, x));
+    kn_id quotient = M_HORNER(m, e.r, c), half_power = single_power(m, e.shifted);
+    kn_id half = m_fma(m, quotient, m_mul(m, e.r, half_power), m_add(m, half_power, m_const(m, 0.5)));
+    kn_id top = m_select(m, below, m_mul(m, x, x), one);
+    kn_id bottom = m_select(m, below, M_HORNER(m, top, q), half);
+    kn_id base = m_select(m, below, a, one), w = m_div(m, top, bottom);
+    kn_id y = m_fma(m, m_neg(m, w), base, base);
+    return m_flip(m, y, m_sign(m, x));
 }
 
 /* u + du with u = n / d rounded and both given as a head and a small tail: one division, one step of correction. */
@@ -132,20 +137,46 @@ static kn_id tanh_f64(const kn_maths *m, kn_id x) {
 
 kn_id kn_maths_tanh(const kn_maths *m, kn_id x) { return m->f == SN_F64 ? tanh_f64(m, x) : tanh_f32(m, x); }
 
-/* s = 1 / (1 + e^|x|) for a negative argument, else 1 - s. With 2^n = p.a p.b, s = (1 / p.a) / h for
- * h = 1 / p.a + p.b + p.b (e^r - 1), rounded once, its rounding error put right after the division. */
+/* e^-x = 2^n (1 + u): n = rint(-x / ln2), -r = x + n ln2, u = e^r - 1 = (-r)^2 q(r) - (-r). */
+typedef struct {
+    kn_id shifted, u;
+} negative_exp;
+
+static negative_exp exp_minus(const kn_maths *m, kn_id x) {
+    reduced e = reduce(m, x, -1, exponent_bias(m), 0);
+    kn_id minus_r = e.r;
+    double c[sizeof q_f64 / sizeof *q_f64];
+    int terms = m->f == SN_F64 ? (int)(sizeof q_f64 / sizeof *q_f64) : (int)(sizeof q_f32 / sizeof *q_f32);
+    for (int k = 0; k < terms; k++) c[k] = (m->f == SN_F64 ? q_f64[k] : q_f32[k]) * (k % 2 ? -1 : 1);
+    kn_id rr = m_mul(m, minus_r, minus_r), q = m_estrin(m, minus_r, rr, c, terms);
+    return (negative_exp){e.shifted, m_fma(m, rr, q, m_neg(m, minus_r))};
+}
+
+/* 1 / h, h = 1 + 2^n (1 + u) rounded once; its rounding error and that of the division are put right afterwards. */
+static kn_id logistic(const kn_maths *m, kn_id u, kn_id power) {
+    kn_id one = m_const(m, 1), h = m_fma(m, u, power, m_add(m, power, one));
+    kn_id larger = m_max(m, power, one), smaller = m_min(m, power, one);
+    kn_id tail = m_fma(m, u, power, m_add(m, m_sub(m, larger, h), smaller));
+    kn_id s = m_div(m, one, h), minus_s = m_neg(m, s);
+    kn_id rest = m_fma(m, minus_s, tail, m_fma(m, minus_s, h, one));
+    return m_fma(m, s, rest, s);
+}
+
+/* Where 2^n would be too large it is kept at 2^most, and what is left of n scales the result. */
+static kn_id far_sigmoid(const kn_maths *m, kn_id x) {
+    int f64 = m->f == SN_F64, bias = exponent_bias(m), most = f64 ? 1000 : 100;
+    x = m_max(m, x, m_const(m, f64 ? -746 : -104));
+    x = m_min(m, x, m_const(m, f64 ? 700 : 80));
+    negative_exp e = exp_minus(m, x);
+    kn_id kept = m_min(m, e.shifted, shifter_of(m, bias + most));
+    kn_id left = m_add(m, m_sub(m, kept, e.shifted), shifter_of(m, bias));
+    kn_id near = logistic(m, e.u, single_power(m, kept));
+    return m_mul(m, near, single_power(m, left));
+}
+
 kn_id kn_maths_sigmoid(const kn_maths *m, kn_id x) {
-    kn_id zero = m_const(m, 0), one = m_const(m, 1);
-    kn_id v = m_min(m, m_abs(m, x), m_const(m, m->f == SN_F64 ? 746 : 104));
-    reduced e = reduce(m, v, 1, 2 * exponent_bias(m), 0);
-    kn_id u = expm1_of(m, e.r);
-    power p = power_of(m, e.shifted);
-    kn_id inverse =
-        m_float(m, m_isub(m, m_int(m, (int64_t)(2 * exponent_bias(m)) << fraction_bits(m)), m_bits(m, p.a)));
-    kn_id h = m_fma(m, u, p.b, m_add(m, p.b, inverse));
-    kn_id h_tail = m_fma(m, u, p.b, m_add(m, m_sub(m, p.b, h), inverse));
-    kn_id y = m_div(m, one, h), minus_y = m_neg(m, y);
-    kn_id rest = m_fma(m, minus_y, h_tail, m_fma(m, minus_y, h, one));
-    kn_id below = m_lt(m, x, zero), minus_s = m_fma(m, minus_y, rest, minus_y);
-    return m_fma(m, minus_s, m_select(m, below, m_neg(m, inverse), inverse), m_select(m, below, zero, one));
+    negative_exp e = exp_minus(m, x);
+    kn_id usual = logistic(m, e.u, single_power(m, e.shifted));
+    kn_id far = m_not(m, m_lt(m, m_abs(m, x), m_const(m, m->f == SN_F64 ? 708 : 87)));
+    return m_rare(m, far, far_sigmoid(m, x), usual);
 }

@@ -77,7 +77,7 @@ static kn_id bounded(const kn_maths *m, kn_id y, double bound) {
 }
 
 static kn_id pow_f32(const kn_maths *narrow, kn_id x, kn_id y) {
-    const kn_maths wide = kn_maths_of(narrow->b, SN_F64), *m = &wide;
+    const kn_maths wide = kn_maths_of(narrow->b, SN_F64, narrow->has), *m = &wide;
     kn_id ax = kn_prim1(m->b, KP_CAST, SN_F64, m_abs(narrow, x)), one = m_const(m, 1);
     kn_id shifted = kn_maths_shifted_f64(m, m_bits(m, ax));
     kn_id k = kn_maths_k_f64(m, shifted, KN_NONE), v = kn_maths_y_f64(m, shifted);

@@ -1,4 +1,5 @@
-/* sin and cos of f64 for any magnitude, after Payne and Hanek 1983: of x 2/pi only the last two integer bits and the
+/* sin and cos of f64 for any magnitude. Below 2^19 x - n pi/2 is found in three FMA steps (reduce_near). The others,
+ * seldom met, follow Payne and Hanek 1983 (reduce_far): of x 2/pi only the last two integer bits and the
  * fraction are wanted, and the digits of 2/pi that give more than two integer bits can be left out. Arguments exist
  * that lie 2^-61 beside a multiple of pi / 2, so about 120 bits of fraction are needed.
  *
@@ -65,7 +66,7 @@ typedef struct {
     kn_id r, r_tail;
 } reduced;
 
-static reduced reduce(const kn_maths *m, kn_id x) {
+static reduced reduce_far(const kn_maths *m, kn_id x) {
     kn_id d[USED + 7], head[USED], tail[USED];
     kn_id a = choose_digits(m, x, d);
     for (int j = 0; j < USED; j++) {
@@ -95,28 +96,40 @@ static reduced reduce(const kn_maths *m, kn_id x) {
     kn_id low = m_fma(m, y, half_pi, m_neg(m, out.r));
     low = m_fma(m, y, m_const(m, 0x1.1a62633145c07p-54), low);
     out.r_tail = m_fma(m, y_tail, half_pi, low);
-    /* Small arguments need no reduction, and the smallest would lose bits. */
-    kn_id small = m_lt(m, x, m_const(m, 0x1.9p-1)), zero = m_const(m, 0);
-    out.quadrant = m_iselect(m, small, m_int(m, 0), out.quadrant);
-    out.r = m_select(m, small, x, out.r);
-    out.r_tail = m_select(m, small, zero, out.r_tail);
     return out;
+}
+
+/* Cody and Waite for n < 2^19: the first FMA is exact and so are products with the second part of pi/2, which has 33
+ * bits; the rounding error of r and the third part are its tail. */
+static reduced reduce_near(const kn_maths *m, kn_id x) {
+    kn_id shifter = m_const(m, 0x1.8p52), t = m_fma(m, x, m_const(m, 0x1.45f306dc9c883p-1), shifter);
+    kn_id n = m_sub(m, t, shifter), half_pi_2 = m_const(m, 0x1.1a626331p-54);
+    kn_id r1 = m_fma(m, n, m_const(m, -0x1.921fb54442d18p+0), x), r = m_fma(m, n, m_neg(m, half_pi_2), r1);
+    kn_id minus_tail = m_fma(m, n, half_pi_2, m_sub(m, r, r1));
+    minus_tail = m_fma(m, n, m_const(m, 0x1.1701b839a2520p-88), minus_tail);
+    return (reduced){.quadrant = m_bits(m, t), .r = r, .r_tail = m_neg(m, minus_tail)};
+}
+
+static kn_id sin_or_cos_of(const kn_maths *m, reduced e, int cosine) {
+    kn_id quadrant = cosine ? m_iadd(m, e.quadrant, m_int(m, 1)) : e.quadrant, one = m_const(m, 1);
+    kn_id z = m_mul(m, e.r, e.r), half = m_mul(m, z, m_const(m, 0.5));
+    /* sin: r + (z r c(z) + t - t z / 2), t the tail of r */
+    kn_id tail = m_fma(m, m_neg(m, half), e.r_tail, e.r_tail), zr = m_mul(m, z, e.r);
+    kn_id odd = m_fma(m, zr, M_HORNER(m, z, sin_c), tail);
+    odd = m_add(m, e.r, odd);
+    /* cos: w + ((1 - w - z / 2) + z^2 c(z) - r t), w = 1 - z / 2 rounded */
+    kn_id w = m_sub(m, one, half), w_tail = m_sub(m, m_sub(m, one, w), half), zz = m_mul(m, z, z);
+    tail = m_fma(m, m_neg(m, e.r), e.r_tail, w_tail);
+    kn_id even = m_fma(m, zz, M_HORNER(m, z, cos_c), tail);
+    even = m_add(m, w, even);
+    kn_id last = m_and(m, quadrant, m_int(m, 1)), sign = m_shl(m, m_and(m, quadrant, m_int(m, 2)), 62);
+    return m_flip(m, m_select(m, m_ne(m, last, m_int(m, 0)), even, odd), sign);
 }
 
 /* sin x has the sign of x; cos x = sin(|x| + pi / 2). */
 kn_id kn_maths_sin_f64(const kn_maths *m, kn_id x, int cosine) {
-    reduced e = reduce(m, m_abs(m, x));
-    kn_id quadrant = cosine ? m_iadd(m, e.quadrant, m_int(m, 1)) : e.quadrant, one = m_const(m, 1);
-    kn_id z = m_mul(m, e.r, e.r), half = m_mul(m, z, m_const(m, 0.5));
-    /* sin: r + (z r c(z) + t - t z / 2), t the tail of r */
-    kn_id odd = m_fma(m, m_mul(m, z, e.r), M_HORNER(m, z, sin_c), m_fma(m, m_neg(m, half), e.r_tail, e.r_tail));
-    odd = m_add(m, e.r, odd);
-    /* cos: w + ((1 - w - z / 2) + z^2 c(z) - r t), w = 1 - z / 2 rounded */
-    kn_id w = m_sub(m, one, half), w_tail = m_sub(m, m_sub(m, one, w), half);
-    kn_id even = m_fma(m, m_mul(m, z, z), M_HORNER(m, z, cos_c), m_fma(m, m_neg(m, e.r), e.r_tail, w_tail));
-    even = m_add(m, w, even);
-    kn_id swap = m_ne(m, m_and(m, quadrant, m_int(m, 1)), m_int(m, 0));
-    kn_id sign = m_shl(m, m_and(m, quadrant, m_int(m, 2)), 62);
-    if (!cosine) sign = m_xor(m, sign, m_sign(m, x));
-    return m_flip(m, m_select(m, swap, even, odd), sign);
+    kn_id a = m_abs(m, x), usual = sin_or_cos_of(m, reduce_near(m, a), cosine);
+    kn_id far = m_not(m, m_lt(m, a, m_const(m, 0x1p19)));
+    kn_id y = m_rare(m, far, sin_or_cos_of(m, reduce_far(m, a), cosine), usual);
+    return cosine ? y : m_flip(m, y, m_sign(m, x));
 }

@@ -58,6 +58,7 @@ typedef struct {
     int8_t level;
     uint8_t at_entry;
     uint8_t after; /* at the point, but after the loops: needs the result of a fold over them */
+    kn_id seldom;  /* the RARE that it belongs to: nothing but its b needs this; else KN_NONE */
 } em_run;
 
 typedef struct {

@@ -61,13 +61,18 @@ em_value *em_new_value(em *e, kn_id inst, uint32_t axes, uint32_t lanes) {
     return v;
 }
 
-LLVMValueRef em_get(em *e, kn_id inst, const em_at *at, uint32_t lanes) {
+static uint32_t slot_of(const em *e, kn_id inst, const em_at *at) {
     const em_value *v = &e->value[inst];
     uint32_t slot = (v->nr > 1 ? at->r : 0) * v->nu + (v->nu > 1 ? at->u : 0);
     for (uint32_t a = 0; a < e->k->n_axis; a++)
         if (e->k->inst[inst].over >> a & 1 && e->k->axis[a].role == KN_UNROLL)
             slot = slot * unroll_extent(e, a) + at->x[a];
-    LLVMValueRef value = v->at[slot];
+    return slot;
+}
+
+LLVMValueRef em_get(em *e, kn_id inst, const em_at *at, uint32_t lanes) {
+    const em_value *v = &e->value[inst];
+    LLVMValueRef value = v->at[slot_of(e, inst, at)];
     return v->lanes == lanes ? value : em_splat(e, value, lanes);
 }
 
@@ -137,11 +142,46 @@ static void place_instruction(em *e, const kn_phase *phase, kn_id id) {
     }
 }
 
+/* What only the b of one RARE needs, directly or not, in its own phase and level, becomes that RARE's: it is emitted
+ * where the RARE is, under its condition. A RARE that belongs to another one is a plain select. */
+static void find_seldom(em *e) {
+    enum { UNUSED = KN_NONE, SHARED = KN_NONE - 1 };
+    kn_id first = e->k->phase[e->part->first_phase].first;
+    for (uint32_t p = e->part->end_phase; p-- > e->part->first_phase;) {
+        const kn_phase *phase = &e->k->phase[p];
+        for (kn_id i = phase->first; i < phase->end; i++) e->run[i].seldom = UNUSED;
+    }
+    for (uint32_t p = e->part->end_phase; p-- > e->part->first_phase;) {
+        const kn_phase *phase = &e->k->phase[p];
+        for (kn_id i = phase->end; i-- > phase->first;) {
+            const kn_inst *in = &e->k->inst[i];
+            em_run *run = &e->run[i];
+            if (in->kind != KI_PRIM || run->seldom == UNUSED || run->seldom == SHARED ||
+                e->run[run->seldom].level != run->level || e->run[run->seldom].after != run->after)
+                run->seldom = SHARED;
+            kn_id operand[5];
+            for (int n = for_operands(e, in, operand); n-- > 0;) {
+                int is_b = in->kind == KI_PRIM && in->prim == KP_RARE && n == 1 && run->seldom == SHARED;
+                kn_id user = operand[n] < phase->first ? (kn_id)SHARED : is_b ? i : run->seldom;
+                if (operand[n] < first) continue;
+                kn_id *known = &e->run[operand[n]].seldom;
+                *known = *known == UNUSED || *known == user ? user : (kn_id)SHARED;
+            }
+        }
+    }
+    for (uint32_t p = e->part->end_phase; p-- > e->part->first_phase;) {
+        const kn_phase *phase = &e->k->phase[p];
+        for (kn_id i = phase->first; i < phase->end; i++)
+            if (e->run[i].seldom == SHARED) e->run[i].seldom = KN_NONE;
+    }
+}
+
 void em_place_part(em *e) {
     for (uint32_t p = e->part->first_phase; p < e->part->end_phase; p++) {
         const kn_phase *phase = &e->k->phase[p];
         for (kn_id i = phase->first; i < phase->end; i++) place_instruction(e, phase, i);
     }
+    find_seldom(e);
 }
 
 /* ---- instructions --------------------------------------------------------------------------------------------------
@@ -205,6 +245,51 @@ static LLVMValueRef named(LLVMValueRef value, kn_id id) {
     return value;
 }
 
+/* Is the condition true in any lane? */
+static LLVMValueRef any_lane(em *e, LLVMValueRef condition, uint32_t lanes) {
+    if (lanes == 1) return condition;
+    LLVMTypeRef mask = LLVMIntTypeInContext(e->context, lanes);
+    return LLVMBuildICmp(e->b, LLVMIntNE, LLVMBuildBitCast(e->b, condition, mask, ""), LLVMConstNull(mask), "any");
+}
+
+static LLVMValueRef seldom_branch(em *e, LLVMValueRef condition, LLVMBasicBlockRef then, LLVMBasicBlockRef join) {
+    LLVMValueRef branch = LLVMBuildCondBr(e->b, condition, then, join);
+    LLVMMetadataRef weights[3] = {LLVMMDStringInContext2(e->context, "branch_weights", 14),
+                                  LLVMValueAsMetadata(em_i32(e, 1)), LLVMValueAsMetadata(em_i32(e, 4000))};
+    LLVMMetadataRef node = LLVMMDNodeInContext2(e->context, weights, 3);
+    LLVMSetMetadata(branch, LLVMGetMDKindIDInContext(e->context, "prof", 4), LLVMMetadataAsValue(e->context, node));
+    return branch;
+}
+
+/* One instance of a RARE: what belongs to it and the choice stand in a block that is skipped where no lane wants it. */
+static LLVMValueRef emit_rare(em *e, kn_id id, const em_at *at, uint32_t lanes) {
+    const kn_inst *in = &e->k->inst[id];
+    LLVMValueRef condition = em_get(e, in->a[0], at, lanes), usual = em_get(e, in->a[2], at, lanes);
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b), then = em_block(e, "seldom"), join = em_block(e, "usual");
+    seldom_branch(e, any_lane(e, condition, lanes), then, join);
+    LLVMPositionBuilderAtEnd(e->b, then);
+    for (kn_id i = e->phase->first; i < id; i++) {
+        const kn_inst *own = &e->k->inst[i];
+        if (e->run[i].seldom != id) continue;
+        uint32_t own_lanes = em_lanes(e, own->over);
+        if (!e->value[i].at || at->slot == 0) em_new_value(e, i, own->over, own_lanes);
+        e->value[i].at[slot_of(e, i, at)] = named(emit_instance(e, own, at, own_lanes), i);
+    }
+    LLVMValueRef seldom = LLVMBuildSelect(e->b, condition, em_get(e, in->a[1], at, lanes), usual, "");
+    LLVMBuildBr(e->b, join);
+    LLVMPositionBuilderAtEnd(e->b, join);
+    LLVMValueRef result = LLVMBuildPhi(e->b, LLVMTypeOf(usual), "");
+    LLVMAddIncoming(result, &usual, &before, 1);
+    LLVMAddIncoming(result, &seldom, &then, 1);
+    return result;
+}
+
+/* Is there anything that a RARE could skip? */
+static int has_seldom(const em *e, kn_id id) {
+    const kn_inst *in = &e->k->inst[id];
+    return in->kind == KI_PRIM && in->prim == KP_RARE && in->a[1] >= e->phase->first && e->run[in->a[1]].seldom == id;
+}
+
 static void emit_instruction(em *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
     em_line_of(e, id);
@@ -232,15 +317,20 @@ static void emit_instruction(em *e, kn_id id) {
         uint32_t lanes = em_lanes(e, in->over);
         em_value *v = em_new_value(e, id, in->over, lanes);
         em_at at = {0};
+        int rare = has_seldom(e, id);
         if (in->kind == KI_LOAD) em_load_all(e, in->acc, in->over, lanes, v->at);
-        do v->at[at.slot] = named(in->kind == KI_LOAD ? v->at[at.slot] : emit_instance(e, in, &at, lanes), id);
-        while (em_next(e, in->over, &at));
+        do {
+            LLVMValueRef value = in->kind == KI_LOAD ? v->at[at.slot]
+                                 : rare              ? emit_rare(e, id, &at, lanes)
+                                                     : emit_instance(e, in, &at, lanes);
+            v->at[at.slot] = named(value, id);
+        } while (em_next(e, in->over, &at));
     }
 }
 
 void em_emit_level(em *e, int level, int after) {
     for (kn_id i = e->phase->first; i < e->phase->end; i++)
-        if (e->run[i].level == level && e->run[i].after == after) emit_instruction(e, i);
+        if (e->run[i].level == level && e->run[i].after == after && e->run[i].seldom == KN_NONE) emit_instruction(e, i);
 }
 
 /* ---- loops ---------------------------------------------------------------------------------------------------------

@@ -97,7 +97,8 @@ static void build_module(job *j) {
     const sinter_llvm_request *request = j->request;
     kn_kernel *kernel = kn_decode(&j->arena, request->kernel, request->kernel_size);
     const kn_lines lines = kn_lines_of(&j->arena, kernel);
-    kernel = kn_expand(&j->arena, kernel);
+    int v4 = strcmp(request->level, "v4") == 0;
+    kernel = kn_expand(&j->arena, kernel, v4 ? KN_HAS_SCALE : 0);
 
     j->machine = new_machine(j);
     j->safe_context = LLVMOrcCreateNewThreadSafeContext();
@@ -112,7 +113,7 @@ static void build_module(job *j) {
     if (request->lines) j->lines = LLVMCreateDIBuilder(j->module);
     em e = {.arena = &j->arena,
             .k = kernel,
-            .v4 = strcmp(request->level, "v4") == 0,
+            .v4 = v4,
             .context = j->context,
             .module = j->module,
             .b = j->builder,

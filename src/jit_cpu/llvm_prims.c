@@ -3,6 +3,8 @@
  * In: LLVM values of the operands. Out: one value. Nothing here carries fast-math flags, and nothing becomes a call:
  * only operations are used that x86-64-v3 has or that LLVM expands in place. LLVM's folding of constants rounds like
  * the machine; only the sign and payload of NaNs may differ. */
+#include <math.h>
+
 #include "jit_cpu/llvm_emit.h"
 
 LLVMTypeRef em_scalar_type(em *e, sn_dtype type) {
@@ -120,6 +122,73 @@ LLVMValueRef em_cast(em *e, sn_dtype from, sn_dtype to, LLVMValueRef a) {
     return LLVMBuildIntCast2(e->b, a, types[0], !is_unsigned(from), "");
 }
 
+/* ---- a * 2^floor(b) ------------------------------------------------------------------------------------------------
+ */
+
+/* Lanes [first, first + n) of v; lanes that v lacks are undefined. */
+static LLVMValueRef slice(em *e, LLVMValueRef v, uint32_t first, uint32_t n) {
+    LLVMValueRef place[KN_MAX_WIDTH];
+    uint32_t lanes = lanes_of(v);
+    for (uint32_t i = 0; i < n; i++) place[i] = first + i < lanes ? em_i32(e, first + i) : LLVMGetPoison(e->i32);
+    return LLVMBuildShuffleVector(e->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(place, n), "");
+}
+
+/* vscalefps, vscalefpd on registers of 512 bits. */
+static LLVMValueRef scale_v4(em *e, sn_dtype type, LLVMValueRef a, LLVMValueRef b) {
+    uint32_t lanes = lanes_of(a), native = type == SN_F32 ? 16 : 8;
+    const char *name = type == SN_F32 ? "llvm.x86.avx512.mask.scalef.ps.512" : "llvm.x86.avx512.mask.scalef.pd.512";
+    LLVMTypeRef mask = type == SN_F32 ? LLVMInt16TypeInContext(e->context) : e->i8;
+    LLVMTypeRef vector = LLVMVectorType(em_scalar_type(e, type), lanes);
+    if (lanes == 1) {
+        LLVMValueRef wide = scale_v4(e, type, em_splat(e, a, native), em_splat(e, b, native));
+        return LLVMBuildExtractElement(e->b, wide, em_i32(e, 0), "");
+    }
+    if (lanes > native) {
+        LLVMValueRef half[2], place[KN_MAX_WIDTH];
+        for (uint32_t h = 0; h < 2; h++)
+            half[h] = scale_v4(e, type, slice(e, a, h * lanes / 2, lanes / 2), slice(e, b, h * lanes / 2, lanes / 2));
+        for (uint32_t i = 0; i < lanes; i++) place[i] = em_i32(e, i);
+        return LLVMBuildShuffleVector(e->b, half[0], half[1], LLVMConstVector(place, lanes), "");
+    }
+    if (lanes < native) a = slice(e, a, 0, native), b = slice(e, b, 0, native);
+    enum { AS_MXCSR_SAYS = 4 };
+    LLVMValueRef args[5] = {a, b, LLVMConstNull(LLVMTypeOf(a)), LLVMConstAllOnes(mask), em_i32(e, AS_MXCSR_SAYS)};
+    LLVMValueRef scaled = em_intrinsic(e, name, NULL, 0, args, 5);
+    return LLVMTypeOf(scaled) == vector ? scaled : slice(e, scaled, 0, lanes);
+}
+
+/* By factors 2^k. Down, each but the last keeps as many digits as there are, so that only one multiplication rounds. */
+static LLVMValueRef scale_by_factors(em *e, sn_dtype type, LLVMValueRef a, LLVMValueRef b) {
+    int f32 = type == SN_F32, most = f32 ? 127 : 1023, digits = f32 ? 24 : 53;
+    sn_dtype bits_type = f32 ? SN_I32 : SN_I64;
+    uint32_t lanes = lanes_of(a);
+#define NUMBER(value) em_splat(e, LLVMConstReal(em_scalar_type(e, type), (value)), lanes)
+    LLVMValueRef n = call1(e, "llvm.floor", b), is_nan = LLVMBuildFCmp(e->b, LLVMRealUNO, b, b, "");
+    LLVMValueRef zero_or_inf = LLVMBuildFMul(
+        e->b, a, LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOGT, b, NUMBER(0), ""), b, NUMBER(0), ""), "");
+    n = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOLT, n, NUMBER(3 * most), ""), n, NUMBER(3 * most), "");
+    n = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOGT, n, NUMBER(-3 * most), ""), n, NUMBER(-3 * most), "");
+    LLVMValueRef is_inf = LLVMBuildFCmp(e->b, LLVMRealOEQ, call1(e, "llvm.fabs", b), NUMBER(INFINITY), ""), y = a;
+    for (int step = 0; step < 4; step++) {
+        int k = step < 2 ? most : -(most - 1) + digits;
+        LLVMValueRef far = step < 2 ? LLVMBuildFCmp(e->b, LLVMRealOGT, n, NUMBER(most), "")
+                                    : LLVMBuildFCmp(e->b, LLVMRealOLT, n, NUMBER(1 - most), "");
+        y = LLVMBuildSelect(e->b, far, LLVMBuildFMul(e->b, y, NUMBER(ldexp(1, k)), ""), y, "");
+        n = LLVMBuildSelect(e->b, far, LLVMBuildFSub(e->b, n, NUMBER(k), ""), n, "");
+    }
+    n = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOLT, n, NUMBER(most), ""), n, NUMBER(most), "");
+    n = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOGT, n, NUMBER(1 - most), ""), n, NUMBER(1 - most), "");
+    /* 2^n: n + bias becomes the exponent field by way of the last digits of a large sum. */
+    LLVMValueRef sum = LLVMBuildFAdd(e->b, n, NUMBER(ldexp(1.5, digits - 1) + most), "");
+    LLVMTypeRef ints = em_vector(em_scalar_type(e, bits_type), lanes);
+    LLVMValueRef shift = em_splat(e, LLVMConstInt(em_scalar_type(e, bits_type), (unsigned)digits - 1, 0), lanes);
+    LLVMValueRef power = LLVMBuildShl(e->b, LLVMBuildBitCast(e->b, sum, ints, ""), shift, "");
+    y = LLVMBuildFMul(e->b, y, LLVMBuildBitCast(e->b, power, LLVMTypeOf(a), ""), "");
+    y = LLVMBuildSelect(e->b, is_inf, zero_or_inf, y, "");
+    return LLVMBuildSelect(e->b, is_nan, b, y, "");
+#undef NUMBER
+}
+
 LLVMValueRef em_prim(em *e, kn_prim prim, sn_dtype from, sn_dtype to, const LLVMValueRef v[3], int plain_b) {
     LLVMBuilderRef b = e->b;
     LLVMValueRef x = v[0], y = v[1], z = v[2];
@@ -145,6 +214,7 @@ LLVMValueRef em_prim(em *e, kn_prim prim, sn_dtype from, sn_dtype to, const LLVM
         case KP_SQRT: return call1(e, "llvm.sqrt", x);
         case KP_FLOOR: return call1(e, "llvm.floor", x);
         case KP_RINT: return call1(e, "llvm.roundeven", x);
+        case KP_SCALE: return e->v4 ? scale_v4(e, from, x, y) : scale_by_factors(e, from, x, y);
         case KP_MIN: return min_max(e, 1, from, x, y, plain_b);
         case KP_MAX: return min_max(e, 0, from, x, y, plain_b);
         case KP_LT:
@@ -163,7 +233,8 @@ LLVMValueRef em_prim(em *e, kn_prim prim, sn_dtype from, sn_dtype to, const LLVM
             if (prim == KP_SHL) return LLVMBuildShl(b, x, y, "");
             return prim == KP_LSHR || is_unsigned(from) ? LLVMBuildLShr(b, x, y, "") : LLVMBuildAShr(b, x, y, "");
         }
-        case KP_SELECT: return LLVMBuildSelect(b, x, y, z, "");
+        case KP_SELECT:
+        case KP_RARE: return LLVMBuildSelect(b, x, y, z, "");
         case KP_CAST: return em_cast(e, from, to, x);
         case KP_BITCAST: return LLVMBuildBitCast(b, x, em_vector(em_scalar_type(e, to), lanes_of(x)), "");
         default:

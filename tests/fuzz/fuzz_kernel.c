@@ -18,7 +18,7 @@ static void decode(void *arg) {
 
 static void expand(void *arg) {
     input *in = arg;
-    in->expanded = kn_expand(&in->arena, in->kernel);
+    in->expanded = kn_expand(&in->arena, in->kernel, 0);
 }
 
 static void must(int holds) {

@@ -44,7 +44,7 @@ kn_kernel *kernels_make(kernels_room *room, kn_kernel *(*make)(base_arena *arena
     return m.kernel;
 }
 
-static kn_kernel *expand_body(base_arena *arena, const void *arg) { return kn_expand(arena, arg); }
+static kn_kernel *expand_body(base_arena *arena, const void *arg) { return kn_expand(arena, arg, 0); }
 
 kn_kernel *kernels_expand(kernels_room *room, const kn_kernel *k) { return kernels_make(room, expand_body, k); }
 

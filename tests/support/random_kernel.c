@@ -155,7 +155,7 @@ static void arithmetic(maker *m, uint32_t allowed, int late) {
     int is_late = 0;
     kn_id a[3] = {KN_NONE, KN_NONE, KN_NONE};
     for (uint32_t n = 0; n < info->n_operands; n++)
-        a[n] = take(m, prim == KP_SELECT && n == 0 ? SN_BOOL : from, allowed, late, &is_late);
+        a[n] = take(m, (prim == KP_SELECT || prim == KP_RARE) && n == 0 ? SN_BOOL : from, allowed, late, &is_late);
     add(m, type, kn_prim3(&m->b, prim, type, a[0], a[1], a[2]), is_late);
 }
 

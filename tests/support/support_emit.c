@@ -261,7 +261,7 @@ static void print(check_job *j, const kn_kernel *k, sinter_llvm_compile_fn *fn, 
 }
 
 static void interpret(check_job *j, const kn_kernel *k) {
-    const kn_kernel *expanded = kn_expand(&j->s->arena, k);
+    const kn_kernel *expanded = kn_expand(&j->s->arena, k, 0);
     interp_errors errors = {0};
     j->want = ARENA_ARRAY(&j->s->arena, run, j->n_cases);
     for (size_t i = 0; i < j->n_cases; i++) {

@@ -107,6 +107,7 @@ static inline __attribute__((always_inline)) void run_prim(kn_prim prim, sn_dtyp
         case KP_FMA: FLOATS(__builtin_fmaf(a[i], b[i], c[i]), __builtin_fma(a[i], b[i], c[i])); break;
         case KP_SQRT: FLOATS(sqrtf(a[i]), sqrt(a[i])); break;
         case KP_FLOOR: FLOATS(floorf(a[i]), floor(a[i])); break;
+        case KP_SCALE: FLOATS(scalbnf(a[i], (int)b[i]), scalbn(a[i], (int)b[i])); break;
         case KP_RINT: FLOATS(rintf(a[i]), rint(a[i])); break;
         case KP_MIN: FLOATS(!(a[i] >= b[i]) ? a[i] : b[i], !(a[i] >= b[i]) ? a[i] : b[i]); break;
         case KP_MAX: FLOATS(!(a[i] <= b[i]) ? a[i] : b[i], !(a[i] <= b[i]) ? a[i] : b[i]); break;
@@ -143,6 +144,7 @@ static inline __attribute__((always_inline)) void run_prim(kn_prim prim, sn_dtyp
             if (type == SN_I64) LOOP(uint64_t, uint64_t, a[i] >> (b[i] & 63));
             break;
         case KP_SELECT:
+        case KP_RARE:
             if (type == SN_F32) LOOP3(float, uint8_t, float, float, a[i] ? b[i] : c[i]);
             if (type == SN_F64) LOOP3(double, uint8_t, double, double, a[i] ? b[i] : c[i]);
             if (type == SN_I32) LOOP3(int32_t, uint8_t, int32_t, int32_t, a[i] ? b[i] : c[i]);
