@@ -67,7 +67,7 @@ static void setup_chain(bench_run *run, const bench_case *c) {
 /* ---- maths
  * --------------------------------------------------------------------------------------------------------------- */
 
-enum { EXP, LOG, SIN, TANH, SIGMOID };
+enum { EXP, LOG, SIN, COS, TANH, SIGMOID };
 
 static void setup_maths(bench_run *run, const bench_case *c) {
     vector *s = new_vector(run, c->size);
@@ -79,6 +79,7 @@ static void setup_maths(bench_run *run, const bench_case *c) {
         case EXP: out = sn_exp(x), s->body = yard_exp; break;
         case LOG: out = sn_log(x), s->body = yard_log; break;
         case SIN: out = sn_sin(x), s->body = yard_sin; break;
+        case COS: out = sn_cos(x), s->body = yard_cos; break;
         case TANH: out = sn_tanh(x), s->body = yard_tanh; break;
         default: out = sn_sigmoid(x), s->body = yard_sigmoid; break;
     }
@@ -168,6 +169,7 @@ static const bench_case cases[] = {
      .size = 16 << 20},
     MATHS(exp, EXP, 1.0),
     MATHS(sin, SIN, 1.0),
+    MATHS(cos, COS, 1.0),
     MATHS(tanh, TANH, 1.0),
     MATHS(sigmoid, SIGMOID, 1.0),
     MATHS(log, LOG, 0.8),

@@ -174,7 +174,7 @@ CASES = {
     **{f"mnist-1-{h}": lambda h=h: digit(h) for h in (200, 1000, 2000, 5000)},
     "mnist-500": lambda: batch(500),
     "chain": lambda: Forward(chain, vectors(3, 16 << 20)),
-    **{f"maths-{f}": lambda f=f: maths(f) for f in ("exp", "sin", "tanh", "sigmoid", "log")},
+    **{f"maths-{f}": lambda f=f: maths(f) for f in ("exp", "sin", "cos", "tanh", "sigmoid", "log")},
     "transpose": lambda: Forward(lambda xp, v: [(v[0] + v[1].T) * v[2]], vectors(3, 4096, 4096)),
     "transpose-4099": lambda: Forward(lambda xp, v: [(v[0] + v[1].T) * v[2]], vectors(3, 4099, 4099)),
     "softmax": lambda: Forward(softmax, vectors(1, 4096, 1024)),

@@ -107,6 +107,7 @@ void yard_chain(void *arg, int part, int parts); /* eight operations */
 void yard_exp(void *arg, int part, int parts);
 void yard_log(void *arg, int part, int parts);
 void yard_sin(void *arg, int part, int parts);
+void yard_cos(void *arg, int part, int parts);
 void yard_tanh(void *arg, int part, int parts);
 void yard_sigmoid(void *arg, int part, int parts);
 void yard_copy(void *arg, int part, int parts);      /* out = x, memcpy */

@@ -16,6 +16,7 @@
 LOOP(yard_exp, expf(x[i]))
 LOOP(yard_log, logf(x[i]))
 LOOP(yard_sin, sinf(x[i]))
+LOOP(yard_cos, cosf(x[i]))
 LOOP(yard_tanh, tanhf(x[i]))
 LOOP(yard_sigmoid, 1 / (1 + expf(-x[i])))
 

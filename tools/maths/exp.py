@@ -37,16 +37,17 @@ def exp_f64(degree):
     show(f"f64 q, {degree + 1} terms", *rounded(q, lambda r: r**2 / exp(r), -HALF, HALF, degree, to_f64))
 
 
-def tanh_small(limit, degree):
-    """(tanh(x) / x - 1) / x^2 as a polynomial in z = x^2, for |x| < limit."""
+def tanh_q(limit, degree):
+    """Q in z = x^2 with tanh(x) = x - x z / Q, for |x| < limit."""
 
     def f(z):
         if z < mpf(10) ** -12:
-            return -mpf(1) / 3 + z * 2 / 15
-        return (tanh(sqrt(z)) / sqrt(z) - 1) / z
+            return 3 + z * 6 / 5
+        return z / (1 - tanh(sqrt(z)) / sqrt(z))
 
     def weight(z):
-        return z * sqrt(z) / tanh(sqrt(z))
+        ratio = tanh(sqrt(z)) / sqrt(z)
+        return (1 - ratio) / ratio / f(z)
 
     show(f"f32 tanh below {limit}, {degree + 1} terms", *rounded(f, weight, limit**2 * mpf("1e-4"), limit**2, degree, to_f32))
 
@@ -58,4 +59,4 @@ if __name__ == "__main__":
     if "f64" in which:
         exp_f64(10)
     if "tanh" in which:
-        tanh_small(mpf("0.9375"), 6)
+        tanh_q(mpf("0.9375"), 3)

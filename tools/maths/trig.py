@@ -1,16 +1,18 @@
 """Constants of sin and cos (src/ir/maths_trig.c).
 
     steps       doubles K that lie very close below a multiple of 2 pi, for bringing f32 arguments down exactly
-    sin_f32     sin(r) / r in z = r^2, evaluated in f64, |r| <= pi / 2 (and a little more)
+    far_f32     sin(r) / r in z = r^2, evaluated in f64, |r| <= pi / 2 (and a little more)
+    parts       pi / 2 in three parts, the second with so few bits that its products with n are exact
+    near_f32    kernels for |r| <= pi / 4
     sin_f64, cos_f64   kernels for |r| <= pi / 4
     two_over_pi        the bits of 2 / pi in pieces of 48, as doubles
 """
 
 import sys
 
-from mpmath import cos, floor, mp, mpf, pi, sin, sqrt
+from mpmath import cos, floor, log, mp, mpf, pi, sin, sqrt
 
-from remez import rounded, show, to_f64
+from remez import rounded, show, to_f32, to_f64
 
 mp.prec = 1400
 
@@ -36,13 +38,40 @@ def steps(near):
     print(f"K about 2^{near}: {float(k).hex()}, 1/K {float(1 / k).hex()}, d {float(d).hex()}")
 
 
-def sin_f32(degree):
+def far_f32(degree):
     limit = pi / 2 + mpf("0.004")
 
     def f(z):
         return sin(sqrt(z)) / sqrt(z) if z > mpf(10) ** -20 else 1 - z / 6
 
     show(f"f32 sin, {degree + 1} terms", *rounded(f, lambda z: 1 / f(z), mpf(0), limit**2, degree, to_f64, {0: mpf(1)}))
+
+
+def parts(bits, second, to_format):
+    """bits of the type; second: of the second part."""
+    first = floor(pi / 2 * mpf(2) ** (bits - 1)) * mpf(2) ** (1 - bits)
+    rest = pi / 2 - first
+    unit = mpf(2) ** (floor(log(rest, 2)) + 1 - second)
+    middle = floor(rest / unit) * unit
+    print(f"pi/2 with {second} bits in the second part: "
+          f"{float(first).hex()} {float(middle).hex()} {float(to_format(rest - middle)).hex()}")
+
+
+def near_f32(sin_degree, cos_degree):
+    limit = (pi / 4 * mpf("1.002")) ** 2
+
+    def odd(z):
+        return (sin(sqrt(z)) / sqrt(z) - 1) / z if z > mpf(10) ** -20 else -mpf(1) / 6
+
+    def even(z):
+        return (cos(sqrt(z)) - 1) / z if z > mpf(10) ** -20 else -mpf(1) / 2
+
+    def odd_weight(z):
+        return z * sqrt(z) / sin(sqrt(z)) if z else z
+
+    show(f"f32 sin, {sin_degree + 1} terms", *rounded(odd, odd_weight, mpf(0), limit, sin_degree, to_f32))
+    show(f"f32 cos, {cos_degree + 1} terms",
+         *rounded(even, lambda z: z / cos(sqrt(z)), mpf(0), limit, cos_degree, to_f32))
 
 
 def sin_f64(degree):
@@ -81,9 +110,13 @@ if __name__ == "__main__":
     if "f32" in which:
         steps(86)
         steps(43)
+        parts(24, 11, to_f32)
+    if "f64" in which:
+        parts(53, 33, to_f64)
     mp.prec = 200
     if "f32" in which:
-        sin_f32(4)
+        far_f32(4)
+        near_f32(2, 3)
     if "f64" in which:
         sin_f64(5)
         cos_f64(5)
