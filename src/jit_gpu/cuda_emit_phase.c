@@ -147,7 +147,7 @@ static void emit_plain(ce *e, kn_id id) {
         case KI_DIM: value = ce_text(e, "D%u", (unsigned)in->bits); break;
         case KI_INDEX: value = ce_text(e, "(i64)(%s)", ce_index(e, (kn_id)in->bits)); break;
         default: {
-            kn_id of = in->prim == KP_SELECT ? in->a[1] : in->a[0];
+            kn_id of = in->prim == KP_SELECT || in->prim == KP_RARE ? in->a[1] : in->a[0];
             value = ce_prim(e, (kn_prim)in->prim, (sn_dtype)e->k->inst[of].type, type, a[0], a[1], a[2]);
         }
     }

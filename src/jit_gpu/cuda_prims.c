@@ -88,7 +88,9 @@ const char *ce_prim(ce *e, kn_prim prim, sn_dtype from, sn_dtype to, const char 
         case KP_SHL: return ce_text(e, "sn_shl(%s, %s)", a, b);
         case KP_SHR: return ce_text(e, "sn_shr(%s, %s)", a, b);
         case KP_LSHR: return ce_text(e, "sn_lshr(%s, %s)", a, b);
-        case KP_SELECT: return ce_text(e, "(%s ? %s : %s)", a, b, c);
+        case KP_SCALE: return ce_text(e, "sn_scale(%s, %s)", a, b);
+        case KP_SELECT:
+        case KP_RARE: return ce_text(e, "(%s ? %s : %s)", a, b, c);
         case KP_CAST: return cast(e, from, to, a);
         case KP_BITCAST: return ce_text(e, "sn_bits_%s(%s)", sn_dtype_name(to), a);
         default: break;
@@ -110,7 +112,7 @@ static void define_maths(ce *e, kn_prim prim, sn_dtype type) {
     kn_store(&b, kn_access_of(to), kn_prim2(&b, prim, type, x, y));
     kn_phase_end(&b);
     kn_part_end(&b);
-    const kn_kernel *k = kn_expand(e->arena, kn_build_finish(&b));
+    const kn_kernel *k = kn_expand(e->arena, kn_build_finish(&b), 0);
     const char *name = ce_type(type);
     ce_line(e, "DEVICE %s sn_%s_%s(%s x%s%s) {", name, kn_prims[prim].name, sn_dtype_name(type), name,
             y == KN_NONE ? "" : ", ", y == KN_NONE ? "" : ce_text(e, "%s y", name));
@@ -123,7 +125,7 @@ static void define_maths(ce *e, kn_prim prim, sn_dtype type) {
         if (in->kind == KI_CONST) value = ce_const(e, (sn_dtype)in->type, in->bits);
         if (in->kind == KI_SCALAR) value = in->bits ? "y" : "x";
         if (in->kind == KI_PRIM) {
-            kn_id of = in->prim == KP_SELECT ? in->a[1] : in->a[0];
+            kn_id of = in->prim == KP_SELECT || in->prim == KP_RARE ? in->a[1] : in->a[0];
             value = ce_prim(e, (kn_prim)in->prim, (sn_dtype)k->inst[of].type, (sn_dtype)in->type, a[0], a[1], a[2]);
         }
         if (in->kind == KI_STORE)
