@@ -160,7 +160,7 @@ static void find_seldom(em *e) {
                 e->run[run->seldom].level != run->level || e->run[run->seldom].after != run->after)
                 run->seldom = SHARED;
             kn_id operand[5];
-            for (int n = for_operands(e, in, operand); n-- > 0;) {
+            for (int n = em_operands(e, in, operand); n-- > 0;) {
                 int is_b = in->kind == KI_PRIM && in->prim == KP_RARE && n == 1 && run->seldom == SHARED;
                 kn_id user = operand[n] < phase->first ? (kn_id)SHARED : is_b ? i : run->seldom;
                 if (operand[n] < first) continue;
