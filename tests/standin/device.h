@@ -90,16 +90,18 @@ static inline long long __double_as_longlong(double f) {
     u.f = f;
     return u.i;
 }
-#define sqrtf  __builtin_sqrtf
-#define sqrt   __builtin_sqrt
-#define fabsf  __builtin_fabsf
-#define fabs   __builtin_fabs
-#define floorf __builtin_floorf
-#define floor  __builtin_floor
-#define rintf  __builtin_rintf
-#define rint   __builtin_rint
-#define fmaf   __builtin_fmaf
-#define fma    __builtin_fma
+#define scalbnf __builtin_scalbnf
+#define scalbn  __builtin_scalbn
+#define sqrtf   __builtin_sqrtf
+#define sqrt    __builtin_sqrt
+#define fabsf   __builtin_fabsf
+#define fabs    __builtin_fabs
+#define floorf  __builtin_floorf
+#define floor   __builtin_floor
+#define rintf   __builtin_rintf
+#define rint    __builtin_rint
+#define fmaf    __builtin_fmaf
+#define fma     __builtin_fma
 
 /* How the driver calls a kernel, and how large its parameters are. */
 template <class T> struct standin_plain { typedef T type; };
