@@ -67,7 +67,7 @@ static void setup_chain(bench_run *run, const bench_case *c) {
 /* ---- maths
  * --------------------------------------------------------------------------------------------------------------- */
 
-enum { EXP, LOG, SIN, COS, TANH, SIGMOID };
+enum { EXP, LOG, SIN, COS, TANH, SIGMOID, ERF };
 
 static void setup_maths(bench_run *run, const bench_case *c) {
     vector *s = new_vector(run, c->size);
@@ -81,6 +81,7 @@ static void setup_maths(bench_run *run, const bench_case *c) {
         case SIN: out = sn_sin(x), s->body = yard_sin; break;
         case COS: out = sn_cos(x), s->body = yard_cos; break;
         case TANH: out = sn_tanh(x), s->body = yard_tanh; break;
+        case ERF: out = sn_erf(x), s->body = yard_erf; break;
         default: out = sn_sigmoid(x), s->body = yard_sigmoid; break;
     }
     bench_compile(run, &x, 1, &out, 1, NULL, 0);
@@ -173,6 +174,7 @@ static const bench_case cases[] = {
     MATHS(tanh, TANH, 1.0),
     MATHS(sigmoid, SIGMOID, 1.0),
     MATHS(log, LOG, 0.8),
+    MATHS(erf, ERF, 0.8),
     {.name = "transpose",
      .what = "(A + B^T) * C of 4096 x 4096",
      .yardstick = "memcpy of as many bytes",

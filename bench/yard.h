@@ -109,6 +109,7 @@ void yard_log(void *arg, int part, int parts);
 void yard_sin(void *arg, int part, int parts);
 void yard_cos(void *arg, int part, int parts);
 void yard_tanh(void *arg, int part, int parts);
+void yard_erf(void *arg, int part, int parts);
 void yard_sigmoid(void *arg, int part, int parts);
 void yard_copy(void *arg, int part, int parts);      /* out = x, memcpy */
 void yard_transpose(void *arg, int part, int parts); /* each matrix, block by block */

@@ -18,6 +18,7 @@ LOOP(yard_log, logf(x[i]))
 LOOP(yard_sin, sinf(x[i]))
 LOOP(yard_cos, cosf(x[i]))
 LOOP(yard_tanh, tanhf(x[i]))
+LOOP(yard_erf, erff(x[i]))
 LOOP(yard_sigmoid, 1 / (1 + expf(-x[i])))
 
 void yard_chain(void *arg, int part, int parts) {
