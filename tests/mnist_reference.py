@@ -51,9 +51,9 @@ class Network:
         self.loss, self.activation, self.optimizer, self.lr, self.t = loss, activation, optimizer, lr, 0
 
     def forward(self, x):
-        z = x @ self.p["W1"] + self.p.get("b1", 0)
+        z = x @ self.p["W1"].T + self.p.get("b1", 0)
         h = {"sigmoid": sigmoid, "relu": lambda z: np.maximum(z, 0), "tanh": np.tanh}[self.activation](z)
-        out = h @ self.p["W2"] + self.p.get("b2", 0)
+        out = h @ self.p["W2"].T + self.p.get("b2", 0)
         return h, sigmoid(out) if self.loss == "mse" else out
 
     def answers(self, x):
@@ -75,8 +75,8 @@ class Network:
             d_out = d_out - right
         d_out = d_out / len(y)
         slope = {"sigmoid": h * (1 - h), "relu": (h > 0).astype(float), "tanh": 1 - h * h}[self.activation]
-        d_h = d_out @ self.p["W2"].T * slope
-        gradient = {"W1": x.T @ d_h, "b1": d_h.sum(axis=0), "W2": h.T @ d_out, "b2": d_out.sum(axis=0)}
+        d_h = d_out @ self.p["W2"] * slope
+        gradient = {"W1": d_h.T @ x, "b1": d_h.sum(axis=0), "W2": d_out.T @ h, "b2": d_out.sum(axis=0)}
         self.t += 1
         for name, w in self.p.items():
             self.update(name, w, gradient[name])
@@ -126,14 +126,14 @@ class Classic:
         self.w1, self.w2, self.lr = weights["W1"].astype(np.float64), weights["W2"].astype(np.float64), lr
 
     def answers(self, x):
-        return sigmoid(sigmoid(x @ self.w1) @ self.w2).argmax(axis=1)
+        return sigmoid(sigmoid(x @ self.w1.T) @ self.w2.T).argmax(axis=1)
 
     def epoch(self, x, y):
         targets = 0.01 + 0.98 * np.eye(10)[y]
         for picture, target in zip(x, targets):
-            h = sigmoid(picture @ self.w1)
-            out = sigmoid(h @ self.w2)
+            h = sigmoid(self.w1 @ picture)
+            out = sigmoid(self.w2 @ h)
             d_out = 2 * (out - target) * out * (1 - out)
-            d_h = self.w2 @ d_out * h * (1 - h)
-            self.w2 -= self.lr * np.outer(h, d_out)
-            self.w1 -= self.lr * np.outer(picture, d_h)
+            d_h = d_out @ self.w2 * h * (1 - h)
+            self.w2 -= self.lr * np.outer(d_out, h)
+            self.w1 -= self.lr * np.outer(d_h, picture)

@@ -96,7 +96,7 @@ static const struct {
      1,
      {SN_INIT_HE_NORMAL, 0, 0},
      SN_ERR_SHAPE,
-     "parameter \"b\": its initial values depend on its fans, those of a weight [in, out], and it has 1 axes: give it "
+     "parameter \"b\": its initial values depend on its fans, those of a weight [out, in], and it has 1 axes: give it "
      "zeros, or a deviation"},
     {"w", SN_F32, 2, {(sn_init_kind)77, 0, 0}, SN_ERR_ARGUMENT, "parameter \"w\": there are no initial values 77"},
 };
@@ -150,7 +150,7 @@ START_TEST(moments) {
     sn_context *ctx = context_on("cpu", 1);
     sn_params *params = list_of(ctx);
     char name[] = "a";
-    for (int i = 0; i < N_DRAWS; i++, name[0]++) add(params, name, SN_F64, IN, OUT, draws[i].init);
+    for (int i = 0; i < N_DRAWS; i++, name[0]++) add(params, name, SN_F64, OUT, IN, draws[i].init);
     good(sn_params_init(params, 5), sn_context_error(ctx));
     for (size_t i = 0; i < N_DRAWS; i++) {
         const double n = IN * OUT, variance = draws[i].variance;
@@ -256,7 +256,7 @@ END_TEST
 /* ---- layers --------------------------------------------------------------------------------------------------------
  */
 
-/* x W + b for a vector and for rows, W and b added by the one and found by the other. */
+/* x times W transposed, and b, for a vector and for rows, W and b added by the one and found by the other. */
 START_TEST(linear) {
     sn_context *ctx = context_on("interp", 1);
     sn_params *params = list_of(ctx);
@@ -268,9 +268,9 @@ START_TEST(linear) {
     ck_assert_uint_eq(sn_params_count(params), 2);
     ck_assert_int_eq(sn_params_elements(params), 8);
     sn_var *W = sn_params_find(params, "W"), *b = sn_params_find(params, "b");
-    ck_assert_int_eq(sn_var_type(W).size[0], 3);
-    ck_assert_int_eq(sn_var_type(W).size[1], 2);
-    good(sn_var_set(W, (float[]){1, 2, 3, 4, 5, 6}, 24), "");
+    ck_assert_int_eq(sn_var_type(W).size[0], 2);
+    ck_assert_int_eq(sn_var_type(W).size[1], 3);
+    good(sn_var_set(W, (float[]){1, 3, 5, 2, 4, 6}, 24), "");
     good(sn_var_set(b, (float[]){100, 200}, 8), "");
     sn_function *f;
     sn_expr in[] = {rows, row};
@@ -359,8 +359,8 @@ static const struct {
     {m_digits, "layer_linear: x is i64: f32 or f64 wanted; convert with sn_cast"},
     {m_scalar,
      "layer_linear: x is a scalar, so that the shape of \"V\" is not known: x wants a last axis of constant size"},
-    {m_shape, "layer_linear: parameter \"W\" is f32[3,4], and f32[3,5] is wanted here"},
-    {m_bias, "layer_linear: parameter \"W\" is f32[3,4], and f32[4] is wanted here"},
+    {m_shape, "layer_linear: parameter \"W\" is f32[4,3], and f32[5,3] is wanted here"},
+    {m_bias, "layer_linear: parameter \"W\" is f32[4,3], and f32[4] is wanted here"},
     {m_name, "layer_linear: parameter: it has no name"},
     {m_no_list, "layer_linear: the list of parameters is NULL"},
     {m_poison, "matmul: operand 1 is not an expression: it was never made"},
@@ -378,7 +378,7 @@ static const struct {
     {m_rate_type, "optimizer_updates: the learning rate is not floating-point"},
     {m_graphs, "optimizer_updates: the learning rate belongs to another graph than the loss"},
     {m_optimizer, "optimizer_updates: the optimizer is NULL"},
-    {m_grad, "optimizer_updates: the gradient of parameter \"W\" has another graph, dtype or shape than f32[3,4]"},
+    {m_grad, "optimizer_updates: the gradient of parameter \"W\" has another graph, dtype or shape than f32[4,3]"},
     {m_integer, "grad: parameter \"n\" is i64[], which has no gradient: keep it in a list of its own"},
 };
 
@@ -386,7 +386,7 @@ START_TEST(refused_expressions) {
     field k = {.ctx = context_on("interp", 1)};
     for (size_t i = 0; i < sizeof bad_expressions / sizeof *bad_expressions; i++) {
         k.params = list_of(k.ctx);
-        add(k.params, "W", SN_F32, 3, 4, sn_init_zeros());
+        add(k.params, "W", SN_F32, 4, 3, sn_init_zeros());
         good(sn_optimizer_new(k.params, NULL, &k.o), sn_context_error(k.ctx));
         k.g = sn_graph_new(k.ctx, "bad");
         k.other = sn_graph_new(k.ctx, "other");

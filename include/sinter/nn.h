@@ -35,8 +35,8 @@ extern "C" {
 
 /* ---- initial values --------------------------------------------------------------------------------------------- */
 
-/* How a parameter is filled by sn_params_init. The fans of a parameter of shape [.., fan_out] are the size of its last
- * axis and the product of the others, which have to be at least one: those of a weight [fan_in, fan_out]. */
+/* How a parameter is filled by sn_params_init. The fans of a parameter of shape [fan_out, ..] are the size of its first
+ * axis and the product of the others, which have to be at least one: those of a weight [fan_out, fan_in]. */
 typedef enum sn_init_kind {
     SN_INIT_ZEROS,
     SN_INIT_CONSTANT,       /* a everywhere */
@@ -117,10 +117,11 @@ SN_API sn_status sn_params_grad(const sn_params *params, sn_expr loss, sn_expr *
 
 /* ---- layers ------------------------------------------------------------------------------------------------------ */
 
-/* x * weight + bias: [N,K] -> [N,units] (or [K] -> [units]). The parameters weight [K,units] and bias [units], of x's
- * dtype, are those of the list with these names; where it has none they are added, weight as init says, bias as zeros.
- * So a network that is a function of its input can be built twice: to train, and to answer. bias NULL: there is none.
- * K is a constant. Poison where a parameter has another dtype or shape. */
+/* x * transposed weight + bias: [N,K] -> [N,units] (or [K] -> [units]). The parameters weight [units,K], in which what
+ * belongs to a unit lies together (as in PyTorch's files), and bias [units], of x's dtype, are those of the list with
+ * these names; where it has none they are added, weight as init says, bias as zeros. So a network that is a function of
+ * its input can be built twice: to train, and to answer. bias NULL: there is none. K is a constant. Poison where a
+ * parameter has another dtype or shape. */
 SN_API sn_expr sn_layer_linear_at(sn_params *params, sn_expr x, const char *weight, const char *bias, int64_t units,
                                   sn_init init, const char *file, int line);
 #define sn_layer_linear(...) sn_layer_linear_at(__VA_ARGS__, __FILE__, __LINE__)

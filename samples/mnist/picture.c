@@ -156,7 +156,7 @@ static colour weight_colour(double w) {
 }
 
 static void draw_units(cairo_t *cr, const sn_tensor *weights) {
-    int64_t units = weights->size[1], most = UNITS_COLUMNS * UNITS_ROWS, shown = units < most ? units : most;
+    int64_t units = weights->size[0], most = UNITS_COLUMNS * UNITS_ROWS, shown = units < most ? units : most;
     char text[128];
     snprintf(text, sizeof text, "Weights into %s%" PRId64 " of %" PRId64 " hidden units: red > 0, blue < 0",
              shown < units ? "the first " : "", shown, units);
@@ -164,9 +164,10 @@ static void draw_units(cairo_t *cr, const sn_tensor *weights) {
     for (int64_t unit = 0; unit < shown; unit++) {
         uint32_t pixel[MNIST_PIXELS];
         double largest = 0;
-        for (int64_t i = 0; i < MNIST_PIXELS; i++) largest = fmax(largest, fabs(array_get(weights, i * units + unit)));
         for (int64_t i = 0; i < MNIST_PIXELS; i++)
-            pixel[i] = colour_pixel(weight_colour(largest ? array_get(weights, i * units + unit) / largest : 0));
+            largest = fmax(largest, fabs(array_get(weights, unit * MNIST_PIXELS + i)));
+        for (int64_t i = 0; i < MNIST_PIXELS; i++)
+            pixel[i] = colour_pixel(weight_colour(largest ? array_get(weights, unit * MNIST_PIXELS + i) / largest : 0));
         draw_pixels(cr, pixel, UNITS_X + (double)(unit % UNITS_COLUMNS) * UNITS_STEP,
                     UNITS_Y + (double)(unit / UNITS_COLUMNS) * UNITS_STEP, UNITS_SIDE);
     }

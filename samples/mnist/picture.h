@@ -10,8 +10,8 @@
 
 #include "data.h"
 
-/* Writes a PNG. answer: the class given to each of the digits. weights: those of the first layer, [MNIST_PIXELS,
- * hidden]. On failure prints a sentence to standard error and returns false. */
+/* Writes a PNG. answer: the class given to each of the digits. weights: those of the first layer, [hidden,
+ * MNIST_PIXELS]. On failure prints a sentence to standard error and returns false. */
 bool picture_save(const char *path, const digits *shown, const char *const *class_name, const uint8_t *answer,
                   const sn_tensor *weights, const char *title);
 

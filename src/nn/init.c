@@ -38,8 +38,8 @@ static drawing uniform_of(double variance) {
 static drawing normal_of(double variance) { return (drawing){NORMAL, 0, sqrt(variance)}; }
 
 static drawing drawing_of(const sn_tensor *type, sn_init init) {
-    double in = 1, out = (double)type->size[type->rank ? type->rank - 1 : 0];
-    for (int32_t i = 0; i + 1 < type->rank; i++) in *= (double)type->size[i];
+    double in = 1, out = type->rank ? (double)type->size[0] : 1;
+    for (int32_t i = 1; i < type->rank; i++) in *= (double)type->size[i];
     switch (init.kind) {
         case SN_INIT_UNIFORM: return (drawing){UNIFORM, init.a, init.b - init.a};
         case SN_INIT_NORMAL: return (drawing){NORMAL, init.a, init.b};

@@ -44,11 +44,11 @@ sn_expr sn_layer_linear_at(sn_params *params, sn_expr x, const char *weight, con
     if (units < 1)
         return nn_graph_fail(g, SN_ERR_ARGUMENT, file, line, "layer_linear: %lld units wanted for \"%s\": at least one",
                              (long long)units, weight ? weight : "");
-    const int64_t sizes[] = {shape.dim[shape.rank - 1].value, units};
+    const int64_t sizes[] = {units, shape.dim[shape.rank - 1].value};
     sn_tensor matrix = sn_tensor_of(dtype, NULL, 2, sizes), vector = sn_tensor_of(dtype, NULL, 1, &units);
     sn_var *w = parameter(params, weight, &matrix, init, g, file, line);
     if (!w) return (sn_expr){g, 0};
-    sn_expr y = sn_matmul_at(x, sn_use_at(g, w, file, line), file, line);
+    sn_expr y = sn_matmul_at(x, sn_t_at(sn_use_at(g, w, file, line), file, line), file, line);
     if (!bias) return y;
     sn_var *b = parameter(params, bias, &vector, sn_init_zeros(), g, file, line);
     return b ? sn_add_at(y, sn_use_at(g, b, file, line), file, line) : (sn_expr){g, 0};

@@ -156,7 +156,7 @@ static sn_status check_init(sn_context *ctx, const char *name, sn_dtype dtype, i
         case SN_INIT_HE_NORMAL:
             if (rank < 2)
                 return nn_fail(ctx, SN_ERR_SHAPE,
-                               "parameter \"%s\": its initial values depend on its fans, those of a weight [in, out], "
+                               "parameter \"%s\": its initial values depend on its fans, those of a weight [out, in], "
                                "and it has %d axes: give it zeros, or a deviation",
                                name, (int)rank);
             break;

@@ -105,7 +105,7 @@ X, digits = rng.normal(0, 1, (9, 6)), rng.integers(0, 3, 9)
 net = {"W1": rng.normal(0, 0.6, (6, 5)), "b1": rng.normal(0, 0.1, 5), "W2": rng.normal(0, 0.6, (5, 3)), "b2": np.zeros(3)}
 out["net.X"], out["net.digits"] = X, digits
 for name, value in net.items():
-    out[f"net.{name}"] = value.copy()
+    out[f"net.{name}"] = value.T.copy()  # weights lie as [units, inputs]
 rule, states, losses = adam(0.9, 0.999, 1e-8, 0, False), {k: [np.zeros_like(v)] * 2 for k, v in net.items()}, []
 for i in range(20):
     z = X @ net["W1"] + net["b1"]
@@ -120,7 +120,7 @@ for i in range(20):
         net[k], states[k] = rule(net[k], grads[k], states[k], 0.02, i + 1)
 out["net.losses"] = np.array(losses)
 for name, value in net.items():
-    out[f"net.{name}.trained"] = value
+    out[f"net.{name}.trained"] = value.T
 
 save_file({k: np.ascontiguousarray(v) for k, v in out.items()}, here / "nn.safetensors")
 
