@@ -81,6 +81,10 @@ static const char *tiles_along(ce *e, uint32_t i) {
  */
 static void first_indices(ce *e) {
     const kn_part *part = e->part;
+    if (part->n_point == 1) {
+        ce_line(e, part->tile > 1 ? "i64 n%u = first * %u;" : "i64 n%u = first;", part->point[0], part->tile);
+        return;
+    }
     for (uint32_t i = 0; i < part->n_point; i++) ce_line(e, "i64 n%u = 0;", part->point[i]);
     ce_line(e, "if (first < end) {");
     e->depth++;
@@ -224,6 +228,13 @@ static void emit_chunk(ce *e) {
     copy_partials(e);
 }
 
+/* Is the word in one of the lines? */
+static int mentions(const char *const *line, uint32_t n, const char *word) {
+    for (uint32_t i = 0; i < n; i++)
+        if (strstr(line[i], word)) return 1;
+    return 0;
+}
+
 static void emit_part(ce *e, uint32_t block) {
     const kn_kernel *k = e->k;
     uint32_t p = e->part_id, teams = block / e->team;
@@ -246,16 +257,15 @@ static void emit_part(ce *e, uint32_t block) {
             teams > 1 ? ce_text(e, " * %u + threadIdx.x / %u", teams, e->team) : "");
     ce_line(e, "const i64 chunk = team - (i64)g.first[%u]%s;", p, teams > 1 ? ce_text(e, " * %u", teams) : "");
     ce_line(e, "if (chunk >= g.chunks[%u]) return;", p);
-    ce_line(e, "u8 *const scratch = g.in_shared ? sn_shared%s : (u8 *)g.scratch + team * g.scratch_bytes;",
-            teams > 1 ? ce_text(e, " + threadIdx.x / %u * g.scratch_bytes", e->team) : "");
-    if (e->exchanges)
-        ce_line(e, "__shared__ __align__(16) u8 meet[2 * SN_MEET];");
-    else
-        ce_line(e, "u8 *const meet = 0;");
-    ce_line(e, "int turn = 0;");
-    ce_line(e, "(void)t, (void)scratch, (void)meet, (void)turn;");
+    if (mentions(body, n, "(scratch + "))
+        ce_line(e, "u8 *const scratch = g.in_shared ? sn_shared%s : (u8 *)g.scratch + team * g.scratch_bytes;",
+                teams > 1 ? ce_text(e, " + threadIdx.x / %u * g.scratch_bytes", e->team) : "");
+    if (mentions(body, n, ", meet, turn)")) {
+        ce_line(e, e->exchanges ? "__shared__ __align__(16) u8 meet[2 * SN_MEET];" : "u8 *const meet = 0;");
+        ce_line(e, "int turn = 0;");
+    }
     for (uint32_t i = 0; i < n; i++) *base_vec_push(&e->line, e->arena) = body[i];
-    ce_line(e, "return;");
+    if (p + 1u < k->n_part) ce_line(e, "return;");
     ce_close(e);
 }
 

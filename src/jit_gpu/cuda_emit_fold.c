@@ -1,8 +1,8 @@
 /* Folds, in the order of ir/kernel.h, which decides the bits.
  *
- * Accumulators are arrays in registers, a12[unroll index][..]. Lanes are folded by halves between threads (sn_fold) and
- * then within one. Folds over points whose access has LOOP axes accumulate in the chunk's partials: an element belongs
- * to one thread. */
+ * Accumulators are arrays in registers, a12[unroll index][..], of those dimensions that are more than one. Lanes are
+ * folded by halves between threads (sn_fold) and then within one. Folds over points whose access has LOOP axes
+ * accumulate in the chunk's partials: an element belongs to one thread. */
 #include "jit_gpu/cuda_emit.h"
 
 static const char *op(const kn_inst *in) {
@@ -97,43 +97,61 @@ static int has_lanes(const ce *e, const kn_inst *in) {
 
 static uint32_t own_lanes(const ce *e, const kn_inst *in) { return has_lanes(e, in) ? e->per_thread : 1; }
 
+/* "[i]", or nothing where there is only one. */
+static const char *at(ce *e, uint32_t n, const char *i) { return n > 1 ? ce_text(e, "[%s]", i) : ""; }
+static const char *dim(ce *e, uint32_t n) { return n > 1 ? ce_text(e, "[%u]", n) : ""; }
+static const char *loop(ce *e, const char *i, uint32_t n) { return n > 1 ? ce_text(e, "FOR(%s, %u) ", i, n) : ""; }
+
+/* An accumulator of a fold over loops. */
+static const char *accumulator(ce *e, kn_id id, const char *i, const char *u, const char *v) {
+    const kn_inst *in = &e->k->inst[id];
+    return ce_text(e, "a%u%s%s%s", id, at(e, instances(e, in), i), at(e, e->ilp, u), at(e, own_lanes(e, in), v));
+}
+
 void ce_loop_fold_begin(ce *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
-    uint32_t n = instances(e, in) * e->ilp * own_lanes(e, in);
-    ce_line(e, "%s a%u[%u][%u][%u];", ce_type((sn_dtype)in->type), id, instances(e, in), e->ilp, own_lanes(e, in));
-    ce_line(e, "FOR(i, %u) (&a%u[0][0][0])[i] = %s;", n, id, identity(e, in));
+    uint32_t n = instances(e, in), own = own_lanes(e, in);
+    const char *type = ce_type((sn_dtype)in->type);
+    if (n * e->ilp * own == 1) {
+        ce_line(e, "%s a%u = %s;", type, id, identity(e, in));
+        return;
+    }
+    ce_line(e, "%s a%u%s%s%s;", type, id, dim(e, n), dim(e, e->ilp), dim(e, own));
+    ce_line(e, "%s%s%s%s = %s;", loop(e, "i", n), loop(e, "u", e->ilp), loop(e, "v", own),
+            accumulator(e, id, "i", "u", "v"), identity(e, in));
 }
 
 void ce_loop_fold_step(ce *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
-    int lanes = own_lanes(e, in) > 1;
-    const char *acc = ce_text(e, "a%u[%s][%s][%s]", id, instance(e, in), e->ilp > 1 ? "u" : "0", lanes ? "v" : "0");
+    const char *acc = accumulator(e, id, instance(e, in), "u", "v");
     const char *when = ce_present(e, ce_bit(e->inner), 0);
     uint32_t outer = in->over & ~ce_bit(e->inner);
-    ce_line(e, "%s%s%s{", ce_loops(e, outer, 0), e->ilp > 1 ? ce_text(e, "FOR(u, %u) ", e->ilp) : "",
-            lanes ? ce_text(e, "FOR(v, %u) ", e->per_thread) : "");
-    e->depth++;
-    ce_line(e, "%s%s%s = %s;", when ? ce_text(e, "if (%s) ", when) : "", fold_loops(e, in), acc, step(e, in, acc));
-    ce_close(e);
+    ce_line(e, "%s%s%s%s%s%s = %s;", ce_loops(e, outer, 0), loop(e, "u", e->ilp), loop(e, "v", own_lanes(e, in)),
+            when ? ce_text(e, "if (%s) ", when) : "", fold_loops(e, in), acc, step(e, in, acc));
 }
 
 void ce_loop_fold_end(ce *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
     uint32_t n = instances(e, in), own = own_lanes(e, in);
-    const char *type = ce_type((sn_dtype)in->type);
+    const char *type = ce_type((sn_dtype)in->type), *value = ce_value(e, id), *x = ce_text(e, "a%u", id);
+    const char *each = ce_text(e, "%s%s", loop(e, "i", n), loop(e, "v", own));
     for (uint32_t u = e->ilp; u > 1; u /= 2)
-        ce_line(e, "FOR(i, %u) FOR(u, %u) FOR(v, %u) a%u[i][u][v] = %s::of(a%u[i][2 * u][v], a%u[i][2 * u + 1][v]);", n,
-                u / 2, own, id, op(in), id, id);
+        ce_line(e, "%sFOR(u, %u) %s%s = %s::of(%s, %s);", loop(e, "i", n), u / 2, loop(e, "v", own),
+                accumulator(e, id, "i", "u", "v"), op(in), accumulator(e, id, "i", "2 * u", "v"),
+                accumulator(e, id, "i", "2 * u + 1", "v"));
     if (e->mode != CE_LOOP_LANES) {
-        ce_line(e, "%s%s = a%u[%s][0][%s];", ce_loops(e, in->over, 1), ce_value(e, id), id, instance(e, in),
-                own > 1 ? "v" : "0");
+        ce_line(e, "%s%s = %s;", ce_loops(e, in->over, 1), value, accumulator(e, id, instance(e, in), "0", "v"));
         return;
     }
-    ce_line(e, "%s x%u[%u];", type, id, n * own);
-    ce_line(e, "FOR(i, %u) FOR(v, %u) x%u[i * %u + v] = a%u[i][0][v];", n, own, id, own, id);
-    fold_threads(e, in, ce_text(e, "x%u", id), n * own, e->width, own);
-    ce_line(e, "%s%s = sn_fold_own<%s, %u>(x%u + (%s) * %u);", ce_loops(e, in->over, 0), ce_value(e, id), op(in), own,
-            id, instance(e, in), own);
+    if (e->ilp > 1) { /* those that are left, one after the other */
+        x = ce_text(e, "x%u", id);
+        ce_line(e, "%s %s%s%s;", type, x, dim(e, n), dim(e, own));
+        ce_line(e, "%s%s%s%s = %s;", each, x, at(e, n, "i"), at(e, own, "v"), accumulator(e, id, "i", "0", "v"));
+    }
+    fold_threads(e, in, ce_text(e, "&%s%s%s", x, at(e, n, "0"), at(e, own, "0")), n * own, e->width, own);
+    x = ce_text(e, "%s%s", x, at(e, n, instance(e, in)));
+    ce_line(e, "%s%s = %s;", ce_loops(e, in->over, 0), value,
+            own > 1 ? ce_text(e, "sn_fold_own<%s, %u>(%s)", op(in), own, x) : x);
 }
 
 /* ---- over POINT axes -----------------------------------------------------------------------------------------------
@@ -155,8 +173,15 @@ void ce_point_fold_begin(ce *e, kn_id id) {
                 in->type == SN_BOOL ? "(u8)" : "", start);
         return;
     }
-    ce_line(e, "%s a%u[%u][%u];", ce_type((sn_dtype)in->type), id, ce_unrolled(e, in->over), places(e));
-    ce_line(e, "FOR(i, %u) (&a%u[0][0])[i] = %s;", ce_unrolled(e, in->over) * places(e), id, identity(e, in));
+    uint32_t n = ce_unrolled(e, in->over), own = places(e);
+    const char *type = ce_type((sn_dtype)in->type);
+    if (n * own == 1) {
+        ce_line(e, "%s a%u = %s;", type, id, identity(e, in));
+        return;
+    }
+    ce_line(e, "%s a%u%s%s;", type, id, dim(e, n), dim(e, own));
+    ce_line(e, "%s%sa%u%s%s = %s;", loop(e, "i", n), loop(e, "v", own), id, at(e, n, "i"), at(e, own, "v"),
+            identity(e, in));
 }
 
 /* Loops over the unroll axes and, with copies, the points of the tile. */
@@ -168,8 +193,8 @@ static const char *place_loops(ce *e, const kn_inst *in) {
 }
 
 static void step_registers(ce *e, kn_id id, const kn_inst *in) {
-    const char *place = point_lanes(e) ? (e->per_thread > 1 ? "v" : "0") : e->copies > 1 ? "r" : "0";
-    const char *acc = ce_text(e, "a%u[%s][%s]", id, ce_unroll_index(e, in->over), place);
+    const char *acc = ce_text(e, "a%u%s%s", id, at(e, ce_unrolled(e, in->over), ce_unroll_index(e, in->over)),
+                              at(e, places(e), point_lanes(e) ? "v" : "r"));
     const char *when = ce_present(e, ce_bit(e->last_point), 0);
     ce_line(e, "%s%s%s = %s;", place_loops(e, in), when ? ce_text(e, "if (%s) ", when) : "", acc, step(e, in, acc));
 }
@@ -218,20 +243,13 @@ void ce_point_fold_step(ce *e, kn_id id) {
 void ce_point_fold_end(ce *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
     if (!ce_in_registers(e, in)) return;
-    const char *element = ce_element(e, &e->k->access[in->acc]), *type = ce_type((sn_dtype)in->type);
-    uint32_t n = ce_unrolled(e, in->over);
-    const char *at = ce_unroll_index(e, in->over);
-    if (point_lanes(e)) {
-        uint32_t own = e->per_thread;
-        ce_line(e, "%s x%u[%u];", type, id, n * own);
-        ce_line(e, "FOR(i, %u) x%u[i] = (&a%u[0][0])[i];", n * own, id, id);
-        fold_threads(e, in, ce_text(e, "x%u", id), n * own, e->width, own);
-        ce_line(e, "if (t == 0) { %s%s = sn_fold_own<%s, %u>(x%u + (%s) * %u); }", ce_loops(e, in->over, 0), element,
-                op(in), own, id, at, own);
-        return;
-    }
-    ce_line(e, "if (t == 0) { %s%s = sn_fold_own<%s, %u>(a%u[%s]); }", ce_loops(e, in->over, 0), element, op(in),
-            e->copies, id, at);
+    const char *element = ce_element(e, &e->k->access[in->acc]), *x = ce_text(e, "a%u", id);
+    uint32_t n = ce_unrolled(e, in->over), own = places(e);
+    if (point_lanes(e))
+        fold_threads(e, in, ce_text(e, "&%s%s%s", x, at(e, n, "0"), at(e, own, "0")), n * own, e->width, own);
+    x = ce_text(e, "%s%s", x, at(e, n, ce_unroll_index(e, in->over)));
+    ce_line(e, "if (t == 0) %s%s = %s%s;", ce_loops(e, in->over, 0), element, in->type == SN_BOOL ? "(u8)" : "",
+            own > 1 ? ce_text(e, "sn_fold_own<%s, %u>(%s)", op(in), own, x) : x);
 }
 
 /* ---- between forms -------------------------------------------------------------------------------------------------
@@ -245,7 +263,7 @@ void ce_convert(ce *e, kn_id id) {
     if (e->form[id] & wanted) return;
     e->form[id] |= wanted;
     const char *type = ce_type((sn_dtype)in->type);
-    uint32_t own = tile > e->team ? tile / e->team : 1, n = ce_unrolled(e, in->over);
+    uint32_t own = tile > e->team ? tile / e->team : 1;
     const char *dims = "", *index = "", *loops = "";
     for (uint32_t a = 0; a < e->k->n_axis; a++)
         if (in->over >> a & 1 && ce_unroll_extent(e, a) > 1) {
@@ -253,7 +271,6 @@ void ce_convert(ce *e, kn_id id) {
             index = ce_text(e, "%s[k%u]", index, a);
             loops = ce_text(e, "%sFOR(k%u, %u) ", loops, a, ce_unroll_extent(e, a));
         }
-    (void)n;
     if (wanted == CE_AS_LANES) {
         ce_line(e, "%s v%ul%s%s;", type, id, dims, own > 1 ? ce_text(e, "[%u]", own) : "");
         ce_line(e, "%s%s{", loops, own > 1 ? ce_text(e, "FOR(v, %u) ", own) : "");

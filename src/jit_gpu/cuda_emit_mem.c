@@ -64,15 +64,15 @@ void ce_load(ce *e, kn_id id) {
     if (access->guard != KN_NONE)
         value = ce_text(e, "%s ? %s : (%s)0", ce_value(e, access->guard), value, ce_type(type));
     if (!is_wide(e, access, type)) {
-        ce_line(e, "%s%s = %s;", ce_loops(e, in->over, 1), to, value);
+        if (*ce_dims(e, in->over, 1))
+            ce_line(e, "%s%s = %s;", ce_loops(e, in->over, 1), to, value);
+        else
+            ce_line(e, "const %s %s = %s;", ce_type(type), to, value);
         return;
     }
-    ce_line(e, "%s{", ce_loops(e, in->over, 0));
-    e->depth++;
-    ce_line(e, "if (%s && sn_fits<%u>(&%s)) sn_read<%u>(&%s, &%s);", all_lanes(e), e->per_thread,
-            first_lane(e, element), e->per_thread, first_lane(e, to), first_lane(e, element));
+    ce_line(e, "%sif (%s && sn_fits<%u>(&%s)) sn_read<%u>(&%s, &%s);", ce_loops(e, in->over, 0), all_lanes(e),
+            e->per_thread, first_lane(e, element), e->per_thread, first_lane(e, to), first_lane(e, element));
     ce_line(e, "else FOR(v, %u) %s = %s;", e->per_thread, to, value);
-    ce_close(e);
 }
 
 /* Is the memory loaded in the phase that runs? */
@@ -96,7 +96,7 @@ void ce_store(ce *e, kn_id id) {
     int one = !(in->over & ce_bit(e->lane_axis)) || e->lane_axis == KN_NONE;
     int meets = one && is_loaded_here(e, access->mem);
     if (meets) ce_line(e, "SYNC%u;", e->part_id);
-    const char *store = ce_text(e, "%s%s%s = %s;", when ? ce_text(e, "if (%s) ", when) : "", element, "",
+    const char *store = ce_text(e, "%s%s = %s;", when ? ce_text(e, "if (%s) ", when) : "", element,
                                 type == SN_BOOL ? ce_text(e, "(u8)%s", from) : from);
     const char *value = ce_value(e, in->a[0]);
     int has_lanes = e->k->inst[in->a[0]].over & ce_bit(e->lane_axis) && e->lane_axis != KN_NONE;
@@ -106,12 +106,10 @@ void ce_store(ce *e, kn_id id) {
         const char *copies =
             in->over & ce_bit(e->last_point) && e->mode != CE_POINT_LANES && e->part->tile > 1 ? "r < present && " : "";
         const char *entry = e->phase->at_entry && mem->space != KN_ROW ? "chunk == 0 && " : "";
-        ce_line(e, "%s{", ce_loops(e, in->over, 0));
-        e->depth++;
-        ce_line(e, "if (%s%s%s && sn_fits<%u>(&%s)) sn_write<%u>(&%s, &%s);", copies, entry, all_lanes(e),
-                e->per_thread, first_lane(e, element), e->per_thread, first_lane(e, element), first_lane(e, value));
+        ce_line(e, "%sif (%s%s%s && sn_fits<%u>(&%s)) sn_write<%u>(&%s, &%s);", ce_loops(e, in->over, 0), copies, entry,
+                all_lanes(e), e->per_thread, first_lane(e, element), e->per_thread, first_lane(e, element),
+                first_lane(e, value));
         ce_line(e, "else FOR(v, %u) %s", e->per_thread, store);
-        ce_close(e);
     }
     if (meets) ce_line(e, "SYNC%u;", e->part_id);
 }

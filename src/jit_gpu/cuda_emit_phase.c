@@ -165,7 +165,8 @@ static void emit_instruction(ce *e, kn_id id) {
     if (in->kind == KI_STORE)
         ce_store(e, id);
     else if (in->kind == KI_LOAD) {
-        ce_line(e, "%s %s%s;", ce_type((sn_dtype)in->type), name_of(e, id), ce_dims(e, in->over, 1));
+        const char *dims = ce_dims(e, in->over, 1), *name = name_of(e, id);
+        if (*dims) ce_line(e, "%s %s%s;", ce_type((sn_dtype)in->type), name, dims);
         ce_load(e, id);
     } else if (in->kind != KI_FOLD)
         emit_plain(e, id);

@@ -21,7 +21,7 @@ typedef struct {
 typedef struct {
     kn_build b;
     uint64_t state;
-    int maths;
+    int maths, wide;
     value values[MAX_VALUES];
     uint32_t n_values;
     /* the kernel's axes */
@@ -301,7 +301,7 @@ static void end_update(maker *m, const update *u) {
 static void scatter(maker *m) {
     kn_phase_begin(&m->b, 0, m->n_nest, m->nest,
                    chance(m, 50) && m->n_point ? m->point[m->n_point - 1] : (kn_id)KN_NONE, 1, 1);
-    if (m->b.phase.at[m->b.phase.n - 1].lanes != KN_NONE) m->b.phase.at[m->b.phase.n - 1].width = (uint8_t)m->tile;
+    if (m->b.phase.at[m->b.phase.n - 1].lanes != KN_NONE) m->b.phase.at[m->b.phase.n - 1].width = (uint16_t)m->tile;
     kn_id ix = kn_load(&m->b, SN_I64, new_memory(m, KN_IN, SN_I64, m->loops, 1));
     kn_access table = new_memory(m, KN_INOUT, SN_F32, m->points, TABLE);
     for (uint32_t i = 0; i < table.n; i++)
@@ -331,9 +331,11 @@ static void begin_phase(maker *m) {
 static void open_phase(maker *m) {
     uint32_t way = below(m, 3), width = 1, ilp = m->n_nest ? 1u << below(m, 4) : 1;
     kn_id lanes = KN_NONE;
+    if (m->wide && m->points && m->tile > 16) way = 2; /* not hundreds of copies of the body */
     if (way == 1 && m->n_nest) {
         lanes = m->nest[m->n_nest - 1];
-        width = 1u << below(m, 6);
+        width = 1u << below(m, m->wide ? 11 : 6);
+        if (width > 64 && ilp > 2) ilp = 2;
     } else if (way == 2 && m->points) {
         lanes = m->point[m->n_point - 1];
         width = m->tile;
@@ -382,12 +384,14 @@ static void keep_values(maker *m) {
 }
 
 static void part(maker *m) {
-    static const uint32_t tiles[] = {1, 1, 2, 4, 8, 16, 64};
+    static const uint32_t tiles[] = {1, 1, 2, 4, 8, 16, 64}, wide[] = {1, 2, 4, 32, 128, 256, 1024},
+                          teams[] = {1, 32, 64, 256};
     m->n_values = m->n_rows = m->n_rows_before = 0;
     m->n_point = below(m, 3);
-    m->tile = m->n_point ? tiles[below(m, 7)] : 1;
+    m->tile = m->n_point ? (m->wide ? wide : tiles)[below(m, 7)] : 1;
     uint32_t grain = 1 + below(m, 4), max_chunks = 1 + below(m, 6);
     kn_part_begin(&m->b, m->n_point, m->point, m->tile, grain, max_chunks);
+    if (m->wide) kn_part_team(&m->b, teams[below(m, 4)]);
     m->at_entry = 1;
     m->points = 0;
     if (chance(m, 30)) {
@@ -415,6 +419,7 @@ kn_kernel *random_kernel(base_arena *arena, const void *options) {
     memset(&m, 0, sizeof m);
     m.state = o->seed;
     m.maths = o->maths;
+    m.wide = o->wide;
     kn_build_init(&m.b, arena);
     for (int i = 0; i < 2; i++) {
         m.point[i] = new_axis(&m, KN_POINT, chance(&m, 80) ? KN_D((1 << i) - 1) : KN_C(1 + below(&m, 9)));

@@ -10,6 +10,7 @@ enum { RANDOM_BASE_DIMS = 4, RANDOM_MAX_DIMS = 1 << RANDOM_BASE_DIMS, RANDOM_SCA
 typedef struct {
     uint64_t seed;
     int maths; /* with KN_MATHS primitives */
+    int wide;  /* for machines with many threads: tiles and widths up to KN_MAX_WIDTH, teams of up to 256 */
 } random_options;
 
 /* For kernels_make; arg is random_options. Dim d of the kernel is the product of base dims in the set random_dim_set.

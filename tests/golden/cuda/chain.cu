@@ -1,0 +1,49 @@
+// kernel chain.0 sub relu mul
+struct sn_grid {
+    u64 scratch;
+    unsigned scratch_bytes, in_shared;
+    i64 chunks[1], tiles[1];
+    unsigned first[1];
+    int at[3];
+};
+
+extern "C" __global__ void __launch_bounds__(128) kernel(
+    const float *__restrict__ m0, /* y */
+    const float *__restrict__ m1, /* x */
+    float *m2, /* t5 */
+    const i64 D0,
+    const sn_grid g)
+{
+    extern __shared__ __align__(16) u8 sn_shared[];
+    {
+        const int t = threadIdx.x % 32;
+        const i64 team = (i64)blockIdx.x * 4 + threadIdx.x / 32;
+        const i64 chunk = team - (i64)g.first[0] * 4;
+        if (chunk >= g.chunks[0]) return;
+        const float v3 = 0.0f;
+        const i64 chunks = g.chunks[0], tiles = g.tiles[0], each = tiles / chunks, over = tiles % chunks;
+        const i64 first = chunk * each + chunk * over / chunks, end = (chunk + 1) * each + (chunk + 1) * over / chunks;
+        i64 n0 = first * 128;
+        for (i64 tile = first; tile < end; tile++) {
+            const int present = (int)sn_least(128, D0 - n0);
+            i64 n0l[4];
+            FOR(v, 4) n0l[v] = n0 + sn_least(t * 4 + v, present - 1);
+            /* phase 0 */
+            float v0l[4];
+            if (t * 4 + 3 < present && sn_fits<4>(&m0[n0l[0]])) sn_read<4>(&v0l[0], &m0[n0l[0]]);
+            else FOR(v, 4) v0l[v] = m0[n0l[v]];
+            float v1l[4];
+            if (t * 4 + 3 < present && sn_fits<4>(&m1[n0l[0]])) sn_read<4>(&v1l[0], &m1[n0l[0]]);
+            else FOR(v, 4) v1l[v] = m1[n0l[v]];
+            float v2l[4];
+            FOR(v, 4) v2l[v] = (v0l[v] - v1l[v]);
+            float v4l[4];
+            FOR(v, 4) v4l[v] = sn_max(v2l[v], v3);
+            float v5l[4];
+            FOR(v, 4) v5l[v] = (v0l[v] * v4l[v]);
+            if (t * 4 + 3 < present && sn_fits<4>(&m2[n0l[0]])) sn_write<4>(&m2[n0l[0]], &v5l[0]);
+            else FOR(v, 4) if (t * 4 + v < present) m2[n0l[v]] = v5l[v];
+            n0 += 128;
+        }
+    }
+}

@@ -1,0 +1,47 @@
+// kernel columns.0 sum
+struct sn_grid {
+    u64 scratch;
+    unsigned scratch_bytes, in_shared;
+    i64 chunks[1], tiles[1];
+    unsigned first[1];
+    int at[2];
+};
+
+extern "C" __global__ void __launch_bounds__(128) kernel(
+    const float *__restrict__ m0, /* x */
+    float *m1, /* t2 */
+    const i64 D0,
+    const i64 D1,
+    const i64 D2,
+    const sn_grid g)
+{
+    extern __shared__ __align__(16) u8 sn_shared[];
+    {
+        const int t = threadIdx.x % 32;
+        const i64 team = (i64)blockIdx.x * 4 + threadIdx.x / 32;
+        const i64 chunk = team - (i64)g.first[0] * 4;
+        if (chunk >= g.chunks[0]) return;
+        const i64 chunks = g.chunks[0], tiles = g.tiles[0], each = tiles / chunks, over = tiles % chunks;
+        const i64 first = chunk * each + chunk * over / chunks, end = (chunk + 1) * each + (chunk + 1) * over / chunks;
+        i64 n0 = first * 128;
+        for (i64 tile = first; tile < end; tile++) {
+            const int present = (int)sn_least(128, D0 - n0);
+            i64 n0l[4];
+            FOR(v, 4) n0l[v] = n0 + sn_least(t * 4 + v, present - 1);
+            /* phase 0 */
+            float a1[4];
+            FOR(v, 4) a1[v] = 0.0f;
+            for (i64 j1 = 0; j1 < D1; j1 += 1) {
+                float v0l[4];
+                if (t * 4 + 3 < present && sn_fits<4>(&m0[j1 * D0 + n0l[0]])) sn_read<4>(&v0l[0], &m0[j1 * D0 + n0l[0]]);
+                else FOR(v, 4) v0l[v] = m0[j1 * D0 + n0l[v]];
+                FOR(v, 4) a1[v] = (a1[v] + v0l[v]);
+            }
+            float v1l[4];
+            FOR(v, 4) v1l[v] = a1[v];
+            if (t * 4 + 3 < present && sn_fits<4>(&m1[n0l[0]])) sn_write<4>(&m1[n0l[0]], &v1l[0]);
+            else FOR(v, 4) if (t * 4 + v < present) m1[n0l[v]] = v1l[v];
+            n0 += 128;
+        }
+    }
+}

@@ -1,0 +1,162 @@
+// kernel digit.0 matmul sigmoid
+struct sn_grid {
+    u64 scratch;
+    unsigned scratch_bytes, in_shared;
+    i64 chunks[1], tiles[1];
+    unsigned first[1];
+    int at[5];
+};
+
+extern "C" __global__ void __launch_bounds__(256) kernel(
+    const float *__restrict__ m0, /* W1 */
+    const float *__restrict__ m1, /* x */
+    float *m2, /* t8 */
+    const float *__restrict__ m3, /* W2 */
+    float *m4g, /* t10.part */
+    const i64 D0,
+    const i64 D1,
+    const i64 D2,
+    const i64 D3,
+    const sn_grid g)
+{
+    extern __shared__ __align__(16) u8 sn_shared[];
+    {
+        const int t = threadIdx.x;
+        const i64 team = (i64)blockIdx.x;
+        const i64 chunk = team - (i64)g.first[0];
+        if (chunk >= g.chunks[0]) return;
+        u8 *const scratch = g.in_shared ? sn_shared : (u8 *)g.scratch + team * g.scratch_bytes;
+        __shared__ __align__(16) u8 meet[2 * SN_MEET];
+        int turn = 0;
+        float *const m4 = g.at[4] < 0 ? m4g + chunk * 10 : (float *)(scratch + g.at[4]);
+        float a6[10];
+        FOR(i, 10) a6[i] = 0.0f;
+        const i64 chunks = g.chunks[0], tiles = g.tiles[0], each = tiles / chunks, over = tiles % chunks;
+        const i64 first = chunk * each + chunk * over / chunks, end = (chunk + 1) * each + (chunk + 1) * over / chunks;
+        i64 n0 = first;
+        for (i64 tile = first; tile < end; tile++) {
+            /* phase 0 */
+            float a2 = 0.0f;
+            for (i64 j2 = 0; j2 < D1; j2 += 256) {
+                const i64 j2x = sn_least(j2 + t, D1 - 1);
+                const float v0 = m0[n0 * D1 + j2x];
+                const float v1 = m1[j2x];
+                if (j2 + t < D1) a2 = fmaf(v0, v1, a2);
+            }
+            float v2;
+            sn_fold<op_add, 256, 256, 1, 1>(&a2, t, meet, turn);
+            v2 = a2;
+            /* phase 1 */
+            const float v3 = sn_sigmoid_f32(v2);
+            if (t == 0) m2[n0] = v3;
+            float v5[10];
+            FOR(k1, 10) v5[k1] = m3[k1 * D0 + n0];
+            FOR(k1, 10) a6[k1] = fmaf(v5[k1], v3, a6[k1]);
+            n0 += 1;
+        }
+        if (t == 0) FOR(k1, 10) m4[k1] = a6[k1];
+        SYNC0;
+        if (g.at[4] >= 0) for (i64 i = t; i < 10; i += 256) m4g[chunk * 10 + i] = m4[i];
+    }
+}
+
+// kernel digit.1 matmul sub mul update
+struct sn_grid {
+    u64 scratch;
+    unsigned scratch_bytes, in_shared;
+    i64 chunks[1], tiles[1];
+    unsigned first[1];
+    int at[6];
+};
+
+extern "C" __global__ void __launch_bounds__(256) kernel(
+    const float *__restrict__ m0, /* t10.part */
+    const float *__restrict__ m1, /* t */
+    const float *__restrict__ m2, /* t8 */
+    float *m3, /* W2 */
+    const float *__restrict__ m4, /* x */
+    float *m5, /* W1 */
+    const i64 D0,
+    const i64 D1,
+    const i64 D2,
+    const i64 D3,
+    const i64 D4,
+    const i64 D5,
+    const u64 S0,
+    const sn_grid g)
+{
+    extern __shared__ __align__(16) u8 sn_shared[];
+    {
+        const int t = threadIdx.x;
+        const i64 team = (i64)blockIdx.x;
+        const i64 chunk = team - (i64)g.first[0];
+        if (chunk >= g.chunks[0]) return;
+        /* phase 0 */
+        const float v0 = 1.0f;
+        const float v1 = __int_as_float((int)S0);
+        /* phase 1 */
+        float a3[10];
+        FOR(i, 10) a3[i] = 0.0f;
+        for (i64 j3 = 0; j3 < D2; j3 += 1) {
+            float v2[10];
+            FOR(k1, 10) v2[k1] = m0[j3 * 10 + k1];
+            FOR(k1, 10) a3[k1] = (a3[k1] + v2[k1]);
+        }
+        float v3[10];
+        FOR(k1, 10) v3[k1] = a3[k1];
+        /* phase 2 */
+        float v4[10];
+        FOR(k1, 10) v4[k1] = m1[k1];
+        float v5[10];
+        FOR(k1, 10) v5[k1] = sn_sigmoid_f32(v3[k1]);
+        float v6[10];
+        FOR(k1, 10) v6[k1] = (v5[k1] - v4[k1]);
+        float v7[10];
+        FOR(k1, 10) v7[k1] = (v6[k1] + v6[k1]);
+        float v8[10];
+        FOR(k1, 10) v8[k1] = (v0 - v5[k1]);
+        float v9[10];
+        FOR(k1, 10) v9[k1] = (v5[k1] * v8[k1]);
+        float v10[10];
+        FOR(k1, 10) v10[k1] = (v7[k1] * v9[k1]);
+        const i64 chunks = g.chunks[0], tiles = g.tiles[0], each = tiles / chunks, over = tiles % chunks;
+        const i64 first = chunk * each + chunk * over / chunks, end = (chunk + 1) * each + (chunk + 1) * over / chunks;
+        i64 n0 = first;
+        for (i64 tile = first; tile < end; tile++) {
+            /* phase 3 */
+            const float v11 = m2[n0];
+            float v12[10];
+            FOR(k1, 10) v12[k1] = (v10[k1] * v11);
+            float v13[10];
+            FOR(k1, 10) v13[k1] = m3[k1 * D0 + n0];
+            float v14;
+            {
+                float acc = (float)0;
+                FOR(k1, 10) acc = k1 == 0 ? (v13[k1] * v10[k1]) : fmaf(v13[k1], v10[k1], acc);
+                v14 = acc;
+            }
+            const float v15 = (v0 - v11);
+            const float v16 = (v11 * v15);
+            const float v17 = (v14 * v16);
+            float v18[10];
+            FOR(k1, 10) v18[k1] = (-v12[k1]);
+            float v19[10];
+            FOR(k1, 10) v19[k1] = fmaf(v18[k1], v1, v13[k1]);
+            SYNC0;
+            FOR(k1, 10) if (t == 0) m3[k1 * D0 + n0] = v19[k1];
+            SYNC0;
+            /* phase 4 */
+            for (i64 j2 = 0; j2 < D1; j2 += 256) {
+                const i64 j2x = sn_least(j2 + t, D1 - 1);
+                const float v21 = m4[j2x];
+                const float v22 = (v17 * v21);
+                const float v23 = m5[n0 * D1 + j2x];
+                const float v24 = (-v22);
+                const float v25 = fmaf(v24, v1, v23);
+                if (j2 + t < D1) m5[n0 * D1 + j2x] = v25;
+            }
+            SYNC0;
+            n0 += 1;
+        }
+    }
+}

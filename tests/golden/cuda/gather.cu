@@ -1,0 +1,57 @@
+// kernel gather.0 mul
+struct sn_grid {
+    u64 scratch;
+    unsigned scratch_bytes, in_shared;
+    i64 chunks[1], tiles[1];
+    unsigned first[1];
+    int at[3];
+};
+
+extern "C" __global__ void __launch_bounds__(128) kernel(
+    const i64 *__restrict__ m0, /* ids */
+    const float *__restrict__ m1, /* table */
+    float *m2, /* t6 */
+    const i64 D0,
+    const i64 D1,
+    const i64 D2,
+    const i64 D3,
+    const i64 D4,
+    const sn_grid g)
+{
+    extern __shared__ __align__(16) u8 sn_shared[];
+    {
+        const int t = threadIdx.x % 32;
+        const i64 team = (i64)blockIdx.x * 4 + threadIdx.x / 32;
+        const i64 chunk = team - (i64)g.first[0] * 4;
+        if (chunk >= g.chunks[0]) return;
+        /* phase 0 */
+        const float v0 = 2.0f;
+        const i64 v2 = (-1LL);
+        const i64 v3 = D3;
+        const i64 v4 = sn_add(v3, v2);
+        const i64 v6 = 0LL;
+        const i64 chunks = g.chunks[0], tiles = g.tiles[0], each = tiles / chunks, over = tiles % chunks;
+        const i64 first = chunk * each + chunk * over / chunks, end = (chunk + 1) * each + (chunk + 1) * over / chunks;
+        i64 n0 = 0;
+        i64 n1 = 0;
+        if (first < end) {
+            i64 rest = first;
+            n1 = rest % ((D1 + 31) / 32) * 32;
+            rest /= ((D1 + 31) / 32);
+            n0 = rest;
+        }
+        for (i64 tile = first; tile < end; tile++) {
+            const int present = (int)sn_least(32, D1 - n1);
+            const i64 n1l = n1 + sn_least(t, present - 1);
+            /* phase 1 */
+            const i64 v1 = m0[n0];
+            const i64 v5 = sn_min(v1, v4);
+            const i64 v7 = sn_max(v5, v6);
+            const float v8l = m1[n1l + v7 * D1];
+            const float v9l = (v8l * v0);
+            if (t < present) m2[n0 * D1 + n1l] = v9l;
+            n1 += 32;
+            if (n1 >= D1) n1 = 0, n0++;
+        }
+    }
+}

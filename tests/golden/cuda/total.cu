@@ -1,0 +1,81 @@
+// kernel total.0 sum
+struct sn_grid {
+    u64 scratch;
+    unsigned scratch_bytes, in_shared;
+    i64 chunks[1], tiles[1];
+    unsigned first[1];
+    int at[2];
+};
+
+extern "C" __global__ void __launch_bounds__(256) kernel(
+    const float *__restrict__ m0, /* x */
+    float *m1g, /* t2.part */
+    const i64 D0,
+    const sn_grid g)
+{
+    extern __shared__ __align__(16) u8 sn_shared[];
+    {
+        const int t = threadIdx.x;
+        const i64 team = (i64)blockIdx.x;
+        const i64 chunk = team - (i64)g.first[0];
+        if (chunk >= g.chunks[0]) return;
+        u8 *const scratch = g.in_shared ? sn_shared : (u8 *)g.scratch + team * g.scratch_bytes;
+        __shared__ __align__(16) u8 meet[2 * SN_MEET];
+        int turn = 0;
+        float *const m1 = g.at[1] < 0 ? m1g + chunk * 1 : (float *)(scratch + g.at[1]);
+        float a1[4];
+        FOR(v, 4) a1[v] = 0.0f;
+        const i64 chunks = g.chunks[0], tiles = g.tiles[0], each = tiles / chunks, over = tiles % chunks;
+        const i64 first = chunk * each + chunk * over / chunks, end = (chunk + 1) * each + (chunk + 1) * over / chunks;
+        i64 n0 = first * 1024;
+        for (i64 tile = first; tile < end; tile++) {
+            const int present = (int)sn_least(1024, D0 - n0);
+            i64 n0l[4];
+            FOR(v, 4) n0l[v] = n0 + sn_least(t * 4 + v, present - 1);
+            /* phase 0 */
+            float v0l[4];
+            if (t * 4 + 3 < present && sn_fits<4>(&m0[n0l[0]])) sn_read<4>(&v0l[0], &m0[n0l[0]]);
+            else FOR(v, 4) v0l[v] = m0[n0l[v]];
+            FOR(v, 4) if (t * 4 + v < present) a1[v] = (a1[v] + v0l[v]);
+            n0 += 1024;
+        }
+        sn_fold<op_add, 256, 256, 4, 4>(&a1[0], t, meet, turn);
+        if (t == 0) m1[0] = sn_fold_own<op_add, 4>(a1);
+        SYNC0;
+        if (g.at[1] >= 0) for (i64 i = t; i < 1; i += 256) m1g[chunk * 1 + i] = m1[i];
+    }
+}
+
+// kernel total.1 update
+struct sn_grid {
+    u64 scratch;
+    unsigned scratch_bytes, in_shared;
+    i64 chunks[1], tiles[1];
+    unsigned first[1];
+    int at[2];
+};
+
+extern "C" __global__ void __launch_bounds__(128) kernel(
+    const float *__restrict__ m0, /* t2.part */
+    float *m1, /* t2 */
+    const i64 D0,
+    const sn_grid g)
+{
+    extern __shared__ __align__(16) u8 sn_shared[];
+    {
+        const int t = threadIdx.x % 32;
+        const i64 team = (i64)blockIdx.x * 4 + threadIdx.x / 32;
+        const i64 chunk = team - (i64)g.first[0] * 4;
+        if (chunk >= g.chunks[0]) return;
+        /* phase 0 */
+        float a1 = 0.0f;
+        for (i64 j0 = 0; j0 < D0; j0 += 1) {
+            const float v0 = m0[j0];
+            a1 = (a1 + v0);
+        }
+        float v1;
+        v1 = a1;
+        /* phase 1 */
+        if (t == 0 && chunk == 0) m1[0] = v1;
+    }
+}

@@ -1,0 +1,364 @@
+/* The CUDA C++ of kernels: golden text (tests/golden/cuda, without what every source starts with), and all of it
+ * through NVIDIA's own compiler, where there is one: no GPU or driver is needed for that. Kernels as the schedule for
+ * GPUs makes them compile without a word about spilled registers or local memory. SN_SLOW=1 compiles more random
+ * kernels, each for every architecture. */
+#define _GNU_SOURCE
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "jit_gpu/cuda_emit.h"
+#include "jit_gpu/dynlib.h"
+#include "jit_gpu/nvrtc.h"
+#include "runtime/function.h"
+#include "support/golden.h"
+#include "support/nets.h"
+#include "support/random_kernel.h"
+
+/* ---- sources ------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct {
+    kernels_room *room;
+    const kn_kernel *k;
+    int comments;
+    base_strbuf text;
+} emission;
+
+static void emit(void *arg) {
+    emission *e = arg;
+    ce_kernel(&e->room->arena, e->k, "kernel", e->comments, &e->text);
+}
+
+/* To be freed. */
+static base_strbuf source_of(kernels_room *room, const kn_kernel *k, int comments) {
+    emission e = {.room = room, .k = k, .comments = comments};
+    base_strbuf_init(&e.text, &room->alloc);
+    ck_assert_msg(!base_protect(&room->trap, emit, &e), "%s", room->trap.text);
+    ck_assert(!e.text.failed);
+    return e.text;
+}
+
+/* ---- what the schedule for GPUs makes of graphs -------------------------------------------------------------------
+ */
+
+static void softmax(net *n, sn_context *ctx) {
+    net_begin(n, ctx, "softmax");
+    net_output(n, sn_softmax(net_input(n, "x", SN_SHAPE(net_dim(n, "N"), net_dim(n, "C"))), 1));
+}
+
+static void moons(net *n, sn_context *ctx) {
+    net_moons(n, ctx, 1000, 0);
+    net_sgd(n, 0.01);
+}
+
+static void digit(net *n, sn_context *ctx) {
+    net_digit(n, ctx, 1);
+    net_sgd(n, 0.1);
+}
+
+static void chain(net *n, sn_context *ctx) {
+    net_begin(n, ctx, "chain");
+    sn_dim N = net_dim(n, "N");
+    sn_expr x = net_input(n, "x", SN_SHAPE(N)), y = net_input(n, "y", SN_SHAPE(N));
+    net_output(n, sn_mul(sn_relu(sn_add(sn_neg(x), y)), y));
+}
+
+static void column_sums(net *n, sn_context *ctx) {
+    net_begin(n, ctx, "columns");
+    net_output(n, sn_sum(net_input(n, "x", SN_SHAPE(net_dim(n, "N"), net_dim(n, "C"))), SN_AXES(0), 0));
+}
+
+static void gather(net *n, sn_context *ctx) {
+    net_begin(n, ctx, "gather");
+    sn_expr table = net_var(n, "table", 1, NET_SIZES(5000, 64));
+    net_output(n, sn_mul(sn_gather(table, net_ids(n, "ids", net_dim(n, "N"), 5000)), net_const(n, 2)));
+}
+
+static void total(net *n, sn_context *ctx) {
+    net_begin(n, ctx, "total");
+    net_output(n, sn_sum_all(net_input(n, "x", SN_SHAPE(net_dim(n, "N")))));
+}
+
+static const struct {
+    const char *name;
+    void (*build)(net *n, sn_context *ctx);
+} graphs[] = {{"softmax", softmax},         {"moons", moons},   {"digit", digit}, {"chain", chain},
+              {"column_sums", column_sums}, {"gather", gather}, {"total", total}};
+enum { N_GRAPHS = sizeof graphs / sizeof *graphs };
+
+/* Calls f for each kernel of a graph that is scheduled for a GPU; nothing is compiled or run. */
+static void for_kernels(int graph, void (*f)(kernels_room *room, const pg_step *step, void *arg), void *arg) {
+    static be_backend backend;
+    backend = be_null;
+    backend.machine = KN_FOR_GPU;
+    sn_context *ctx;
+    net n;
+    kernels_room room;
+    ck_assert(!rt_context_open(&(sn_context_options){.struct_size = sizeof(sn_context_options)}, &backend, &ctx));
+    graphs[graph].build(&n, ctx);
+    sn_function *function = net_function(&n);
+    kernels_room_init(&room);
+    for (uint32_t i = 0; i < function->program->n_step; i++)
+        if (function->program->step[i].kind == PG_LAUNCH) f(&room, &function->program->step[i], arg);
+    kernels_room_free(&room);
+    sn_function_free(function);
+    net_free(&n);
+    sn_context_free(ctx);
+}
+
+/* ---- golden text --------------------------------------------------------------------------------------------------
+ */
+
+static void add_body(kernels_room *room, const pg_step *step, void *arg) {
+    base_strbuf *all = arg, source = source_of(room, step->kernel, 1);
+    const char *body = strstr(source.at, "struct sn_grid");
+    ck_assert_ptr_nonnull(body);
+    base_strbuf_printf(all, "%s// kernel %s\n%s", all->n ? "\n" : "", step->name, body);
+    base_strbuf_free(&source);
+}
+
+START_TEST(text_is_golden) {
+    base_alloc alloc;
+    base_strbuf all;
+    char file[64];
+    base_alloc_init(&alloc, NULL);
+    base_strbuf_init(&all, &alloc);
+    for_kernels(_i, add_body, &all);
+    snprintf(file, sizeof file, "cuda/%s.cu", graphs[_i].name);
+    golden_check(file, all.at);
+    base_strbuf_free(&all);
+}
+END_TEST
+
+/* The names of memories, which are no part of a kernel's bytes, are in the text for people alone. */
+static void compare_names(kernels_room *room, const pg_step *step, void *arg) {
+    kn_kernel unnamed = *step->kernel;
+    unnamed.mem_name = NULL;
+    base_strbuf a = source_of(room, step->kernel, 0), b = source_of(room, &unnamed, 0);
+    ck_assert_str_eq(a.at, b.at);
+    base_strbuf_free(&b);
+    base_strbuf_free(&a);
+    (void)arg;
+}
+
+START_TEST(names_are_no_part_of_the_source) { for_kernels(_i, compare_names, NULL); }
+END_TEST
+
+/* ---- NVIDIA's compiler --------------------------------------------------------------------------------------------
+ */
+
+typedef void *program;
+static struct {
+    int (*create)(program *, const char *source, const char *name, int n, const char *const *, const char *const *);
+    int (*compile)(program, int n, const char *const *options);
+    int (*destroy)(program *);
+    int (*log_size)(program, size_t *);
+    int (*log)(program, char *);
+    int (*cubin_size)(program, size_t *);
+} real;
+
+static base_alloc alloc;
+static base_log quiet;
+static gpu_nvrtc *nvrtc;
+static int archs[NVRTC_MAX_ARCHS], n_archs;
+
+static void ignore(void *user, sn_log_level level, const char *message) { (void)user, (void)level, (void)message; }
+
+/* Not the stand-in, to which SINTER_CUDA_PATH points in tests. Returns 0, with the reason printed, where there is none.
+ */
+static int open_real(void) {
+    static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so", NULL};
+    const gpu_symbol symbols[] = {
+        {"nvrtcCreateProgram", (void **)&real.create, 0},     {"nvrtcCompileProgram", (void **)&real.compile, 0},
+        {"nvrtcDestroyProgram", (void **)&real.destroy, 0},   {"nvrtcGetProgramLogSize", (void **)&real.log_size, 0},
+        {"nvrtcGetProgramLog", (void **)&real.log, 0},        {"nvrtcGetCUBINSize", (void **)&real.cubin_size, 0},
+    };
+    base_strbuf path;
+    base_trap err = {.armed = 0};
+    unsetenv("SINTER_CUDA_PATH");
+    base_alloc_init(&alloc, NULL);
+    base_log_init(&quiet, ignore, NULL, SN_LOG_ERROR);
+    base_strbuf_init(&path, &alloc);
+    void *library = gpu_dynlib_open(&alloc, "CUDA compiler", names, "libnvrtc-builtins.so.*", &path, &err);
+    base_strbuf_free(&path);
+    if (!library) {
+        printf("skipped: %s\n", err.text);
+        return 0;
+    }
+    ck_assert_msg(!gpu_dynlib_symbols(library, "NVRTC", symbols, sizeof symbols / sizeof *symbols, &err), "%s",
+                  err.text);
+    gpu_nvrtc_init(&nvrtc, &alloc, &quiet);
+    ck_assert_ptr_nonnull(nvrtc);
+    ck_assert_msg(!gpu_nvrtc_archs(nvrtc, archs, &n_archs, &err), "%s", err.text);
+    return 1;
+}
+
+static void close_real(void) {
+    gpu_nvrtc_free(nvrtc);
+    ck_assert_uint_eq(alloc.live_bytes, 0);
+}
+
+enum { N_OPTIONS = 8 };
+static const char *const *options_for(int arch) {
+    static char target[48];
+    static const char *const options[N_OPTIONS] = {target,
+                                                   "--std=c++17",
+                                                   "--fmad=false",
+                                                   "-w",
+                                                   "--no-cache",
+                                                   "-modify-stack-limit=false",
+                                                   "--ptxas-options=-warn-spills",
+                                                   "--ptxas-options=-warn-lmem-usage"};
+    snprintf(target, sizeof target, "--gpu-architecture=sm_%d", arch);
+    return options;
+}
+
+/* clean: nothing spilled, nothing in local memory. */
+static void compile(const char *source, int arch, int clean, const char *what) {
+    char log[4096] = "";
+    size_t n = 0;
+    program p = NULL;
+    ck_assert_int_eq(real.create(&p, source, "kernel.cu", 0, NULL, NULL), 0);
+    int result = real.compile(p, N_OPTIONS, options_for(arch));
+    ck_assert_int_eq(real.log_size(p, &n), 0);
+    if (n < sizeof log) ck_assert_int_eq(real.log(p, log), 0);
+    ck_assert_msg(!result && n < sizeof log, "%s, sm_%d: NVRTC returns %d: %s", what, arch, result, log);
+    ck_assert_msg(!clean || !log[0], "%s, sm_%d: %s", what, arch, log);
+    ck_assert_int_eq(real.cubin_size(p, &n), 0);
+    ck_assert_uint_gt(n, 0);
+    real.destroy(&p);
+}
+
+static void compile_everywhere(kernels_room *room, const pg_step *step, void *arg) {
+    base_strbuf source = source_of(room, step->kernel, 0);
+    for (int i = 0; i < n_archs; i++) compile(source.at, archs[i], 1, step->name);
+    base_strbuf_free(&source);
+    (void)arg;
+}
+
+START_TEST(graphs_compile_for_every_architecture) {
+    if (!open_real()) return;
+    for_kernels(_i, compile_everywhere, NULL);
+    close_real();
+}
+END_TEST
+
+static void compile_twice(kernels_room *room, const pg_step *step, void *arg) {
+    base_trap err = {.armed = 0};
+    base_strbuf source = source_of(room, step->kernel, 0), ptx[2], cubin[2];
+    for (int i = 0; i < 2; i++) {
+        base_strbuf_init(&ptx[i], &alloc);
+        base_strbuf_init(&cubin[i], &alloc);
+        ck_assert_msg(!gpu_nvrtc_compile(nvrtc, source.at, "kernel.cu", 90, &ptx[i], &cubin[i], &err), "%s", err.text);
+    }
+    ck_assert_uint_gt(cubin[0].n, 0);
+    ck_assert_uint_eq(cubin[0].n, cubin[1].n);
+    ck_assert_mem_eq(cubin[0].at, cubin[1].at, cubin[0].n);
+    ck_assert_str_eq(ptx[0].at, ptx[1].at);
+    for (int i = 0; i < 2; i++) {
+        base_strbuf_free(&ptx[i]);
+        base_strbuf_free(&cubin[i]);
+    }
+    base_strbuf_free(&source);
+    (void)arg;
+}
+
+START_TEST(the_same_source_gives_the_same_code) {
+    if (!open_real()) return;
+    for_kernels(_i, compile_twice, NULL);
+    close_real();
+}
+END_TEST
+
+/* One that does spill: without what it says the silence of the others would mean nothing. */
+START_TEST(spilling_shows) {
+    static const char source[] = "extern \"C\" __global__ void kernel(float *x, int n) {\n"
+                                 "    float a[64];\n"
+                                 "    for (int i = 0; i < n; i++) a[(i * 7) % 64] = x[i];\n"
+                                 "    for (int i = 0; i < n; i++) x[i] = a[(i * i) % 64];\n"
+                                 "}\n";
+    size_t n = 0;
+    program p = NULL;
+    if (!open_real()) return;
+    ck_assert_int_eq(real.create(&p, source, "kernel.cu", 0, NULL, NULL), 0);
+    ck_assert_int_eq(real.compile(p, N_OPTIONS, options_for(archs[n_archs - 1])), 0);
+    ck_assert_int_eq(real.log_size(p, &n), 0);
+    ck_assert_uint_gt(n, 1);
+    real.destroy(&p);
+    close_real();
+}
+END_TEST
+
+/* For two architectures that people have. */
+static void compile_one(kernels_room *room, const kn_kernel *k, const char *what) {
+    base_strbuf source = source_of(room, k, 0);
+    for (int i = 0; i < n_archs; i++)
+        if (archs[i] == 80 || archs[i] == 90 || getenv("SN_SLOW")) compile(source.at, archs[i], 0, what);
+    base_strbuf_free(&source);
+}
+
+START_TEST(kernels_of_every_kind_compile) {
+    static const struct {
+        const char *name;
+        kn_kernel *(*make)(base_arena *, const void *);
+    } kernels[] = {{"softmax", kernels_softmax},
+                   {"short softmax", kernels_softmax_short},
+                   {"row sum", kernels_row_sum},
+                   {"short row sum", kernels_row_sum_short},
+                   {"column sum", kernels_column_sum},
+                   {"partials", kernels_fold_partials},
+                   {"total", kernels_total},
+                   {"transpose", kernels_transpose},
+                   {"gather", kernels_gather},
+                   {"scatter", kernels_scatter_add},
+                   {"update", kernels_update},
+                   {"moons", kernels_moons_step},
+                   {"short moons", kernels_moons_short},
+                   {"moons' update", kernels_moons_update}};
+    static const kernels_schedule schedule = {.tile = 4, .grain = 1, .max_chunks = 8, .width = 64, .ilp = 2, .size = 5};
+    if (!open_real()) return;
+    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
+        kernels_room room;
+        kernels_room_init(&room);
+        compile_one(&room, kernels_make(&room, kernels[i].make, &schedule), kernels[i].name);
+        kernels_room_free(&room);
+    }
+    close_real();
+}
+END_TEST
+
+START_TEST(random_kernels_compile) {
+    if (!open_real()) return;
+    for (uint64_t seed = 1, n = getenv("SN_SLOW") ? 500 : 20; seed <= n; seed++) {
+        char what[32];
+        kernels_room room;
+        kernels_room_init(&room);
+        const random_options options = {.seed = seed, .maths = seed % 4 == 0, .wide = seed % 2 == 0};
+        snprintf(what, sizeof what, "seed %d", (int)seed);
+        compile_one(&room, kernels_make(&room, random_kernel, &options), what);
+        kernels_room_free(&room);
+    }
+    close_real();
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("cuda source");
+    TCase *text = tcase_create("text"), *compiler = tcase_create("compiler");
+    tcase_add_loop_test(text, text_is_golden, 0, N_GRAPHS);
+    tcase_add_loop_test(text, names_are_no_part_of_the_source, 0, N_GRAPHS);
+    tcase_add_loop_test(compiler, graphs_compile_for_every_architecture, 0, N_GRAPHS);
+    tcase_add_loop_test(compiler, the_same_source_gives_the_same_code, 0, N_GRAPHS);
+    tcase_add_test(compiler, spilling_shows);
+    tcase_add_test(compiler, kernels_of_every_kind_compile);
+    tcase_add_test(compiler, random_kernels_compile);
+    suite_add_tcase(suite, text);
+    suite_add_tcase(suite, compiler);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
