@@ -1,7 +1,7 @@
 /* The CUDA C++ of kernels: golden text (tests/golden/cuda, without what every source starts with), and all of it
  * through NVIDIA's own compiler, where there is one: no GPU or driver is needed for that. Kernels as the schedule for
- * GPUs makes them compile without a word about spilled registers or local memory. SN_SLOW=1 compiles more random
- * kernels, each for every architecture. */
+ * GPUs makes them compile without a word about spilled registers or local memory: for the first architecture of each
+ * generation, with SN_SLOW=1 for all of them and more random kernels. */
 #define _GNU_SOURCE
 #include <check.h>
 #include <stdio.h>
@@ -171,9 +171,9 @@ static void ignore(void *user, sn_log_level level, const char *message) { (void)
 static int open_real(void) {
     static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so", NULL};
     const gpu_symbol symbols[] = {
-        {"nvrtcCreateProgram", (void **)&real.create, 0},     {"nvrtcCompileProgram", (void **)&real.compile, 0},
-        {"nvrtcDestroyProgram", (void **)&real.destroy, 0},   {"nvrtcGetProgramLogSize", (void **)&real.log_size, 0},
-        {"nvrtcGetProgramLog", (void **)&real.log, 0},        {"nvrtcGetCUBINSize", (void **)&real.cubin_size, 0},
+        {"nvrtcCreateProgram", (void **)&real.create, 0},   {"nvrtcCompileProgram", (void **)&real.compile, 0},
+        {"nvrtcDestroyProgram", (void **)&real.destroy, 0}, {"nvrtcGetProgramLogSize", (void **)&real.log_size, 0},
+        {"nvrtcGetProgramLog", (void **)&real.log, 0},      {"nvrtcGetCUBINSize", (void **)&real.cubin_size, 0},
     };
     base_strbuf path;
     base_trap err = {.armed = 0};
@@ -206,7 +206,7 @@ static const char *const *options_for(int arch) {
     static const char *const options[N_OPTIONS] = {target,
                                                    "--std=c++17",
                                                    "--fmad=false",
-                                                   "-w",
+                                                   "--diag-suppress=177,550",
                                                    "--no-cache",
                                                    "-modify-stack-limit=false",
                                                    "--ptxas-options=-warn-spills",
@@ -233,12 +233,13 @@ static void compile(const char *source, int arch, int clean, const char *what) {
 
 static void compile_everywhere(kernels_room *room, const pg_step *step, void *arg) {
     base_strbuf source = source_of(room, step->kernel, 0);
-    for (int i = 0; i < n_archs; i++) compile(source.at, archs[i], 1, step->name);
+    for (int i = 0; i < n_archs; i++)
+        if (!i || archs[i] / 10 != archs[i - 1] / 10 || getenv("SN_SLOW")) compile(source.at, archs[i], 1, step->name);
     base_strbuf_free(&source);
     (void)arg;
 }
 
-START_TEST(graphs_compile_for_every_architecture) {
+START_TEST(graphs_compile_without_spilling) {
     if (!open_real()) return;
     for_kernels(_i, compile_everywhere, NULL);
     close_real();
@@ -267,7 +268,7 @@ static void compile_twice(kernels_room *room, const pg_step *step, void *arg) {
 
 START_TEST(the_same_source_gives_the_same_code) {
     if (!open_real()) return;
-    for_kernels(_i, compile_twice, NULL);
+    for_kernels(0, compile_twice, NULL);
     close_real();
 }
 END_TEST
@@ -291,11 +292,11 @@ START_TEST(spilling_shows) {
 }
 END_TEST
 
-/* For two architectures that people have. */
+/* Kernels that no schedule made: for one architecture. */
 static void compile_one(kernels_room *room, const kn_kernel *k, const char *what) {
     base_strbuf source = source_of(room, k, 0);
     for (int i = 0; i < n_archs; i++)
-        if (archs[i] == 80 || archs[i] == 90 || getenv("SN_SLOW")) compile(source.at, archs[i], 0, what);
+        if (archs[i] == 90 || getenv("SN_SLOW")) compile(source.at, archs[i], 0, what);
     base_strbuf_free(&source);
 }
 
@@ -331,7 +332,7 @@ END_TEST
 
 START_TEST(random_kernels_compile) {
     if (!open_real()) return;
-    for (uint64_t seed = 1, n = getenv("SN_SLOW") ? 500 : 20; seed <= n; seed++) {
+    for (uint64_t seed = 1, n = getenv("SN_SLOW") ? 500 : 12; seed <= n; seed++) {
         char what[32];
         kernels_room room;
         kernels_room_init(&room);
@@ -349,8 +350,8 @@ int main(void) {
     TCase *text = tcase_create("text"), *compiler = tcase_create("compiler");
     tcase_add_loop_test(text, text_is_golden, 0, N_GRAPHS);
     tcase_add_loop_test(text, names_are_no_part_of_the_source, 0, N_GRAPHS);
-    tcase_add_loop_test(compiler, graphs_compile_for_every_architecture, 0, N_GRAPHS);
-    tcase_add_loop_test(compiler, the_same_source_gives_the_same_code, 0, N_GRAPHS);
+    tcase_add_loop_test(compiler, graphs_compile_without_spilling, 0, N_GRAPHS);
+    tcase_add_test(compiler, the_same_source_gives_the_same_code);
     tcase_add_test(compiler, spilling_shows);
     tcase_add_test(compiler, kernels_of_every_kind_compile);
     tcase_add_test(compiler, random_kernels_compile);

@@ -1,6 +1,6 @@
-/* Random kernels, with tiles, vectors and teams as wide as GPUs want them: the GPU's code on the
- * stand-in against the interpreter, bit for bit, with the threads of a block in forward, reversed and random order.
- * SN_SLOW=1 runs more; SN_RANDOM=seed one. */
+/* Random kernels, with tiles, vectors and teams as wide as GPUs want them: the GPU's code on the stand-in against the
+ * interpreter, bit for bit, with the threads of a block in forward, reversed and random order. SN_SLOW=1 runs 2000;
+ * SN_RANDOM=seed one, with SN_NARROW=1 as the CPU has them. */
 #define _GNU_SOURCE
 #include <check.h>
 #include <dlfcn.h>
@@ -99,11 +99,11 @@ static void check_launch(const kn_kernel *expanded, code *c, kernels_launch *sta
     kernels_launch_free(&want);
 }
 
-static void check_seed(uint64_t seed) {
+static void check_seed(uint64_t seed, int wide) {
     char what[64];
     kernels_room room;
     kernels_room_init(&room);
-    const random_options options = {.seed = seed, .maths = seed % 4 == 0, .wide = seed % 3 != 0};
+    const random_options options = {.seed = seed, .maths = seed % 4 == 0, .wide = wide};
     snprintf(what, sizeof what, "seed %llu", (unsigned long long)seed);
     const kn_kernel *k = kernels_make(&room, random_kernel, &options), *expanded = kernels_expand(&room, k);
     code c = compile(k, what);
@@ -120,9 +120,18 @@ START_TEST(random_kernels) {
     const char *one = getenv("SN_RANDOM");
     open_device();
     if (one)
-        check_seed(strtoull(one, NULL, 10));
+        check_seed(strtoull(one, NULL, 10), !getenv("SN_NARROW"));
     else
-        for (uint64_t seed = 1, n = getenv("SN_SLOW") ? 2000 : 150; seed <= n; seed++) check_seed(seed);
+        for (uint64_t seed = 1, n = getenv("SN_SLOW") ? 2000 : 150; seed <= n; seed++) check_seed(seed, seed % 3 != 0);
+    close_device();
+}
+END_TEST
+
+/* Products into partials in memory, with lanes of one point: they multiply first. */
+START_TEST(lanes_of_one_point) {
+    open_device();
+    check_seed(451, 0);
+    check_seed(472, 0);
     close_device();
 }
 END_TEST
@@ -131,6 +140,7 @@ int main(void) {
     Suite *suite = suite_create("gpu kernels");
     TCase *kernels = tcase_create("kernels");
     tcase_add_test(kernels, random_kernels);
+    tcase_add_test(kernels, lanes_of_one_point);
     suite_add_tcase(suite, kernels);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

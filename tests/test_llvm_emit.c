@@ -16,7 +16,7 @@ typedef struct {
 static const schedule schedules[] = {
     {SCALAR, 1, 1, 1},      {SCALAR, 1, 4, 1},        {SCALAR, 1, 2, 4},      {LOOP_LANES, 16, 1, 1},
     {LOOP_LANES, 16, 4, 1}, {LOOP_LANES, 8, 2, 2},    {LOOP_LANES, 16, 1, 4}, {POINT_LANES, 16, 1, 16},
-    {POINT_LANES, 8, 4, 8}, {POINT_LANES, 32, 1, 32},
+    {POINT_LANES, 8, 4, 8}, {POINT_LANES, 32, 1, 32}, {POINT_LANES, 1, 2, 1},
 };
 enum { N_SCHEDULES = sizeof schedules / sizeof schedules[0] };
 

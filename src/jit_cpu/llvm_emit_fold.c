@@ -195,11 +195,15 @@ static void step_registers(em *e, kn_id inst, const kn_inst *in) {
     } while (em_next(e, in->over, &at));
 }
 
-/* Copies: the points of the tile one after the other into the element. */
+/* Copies: the points of the tile one after the other into the element. Point lanes of one point are a copy here, but
+ * multiply before they add, as all point lanes do. */
 static LLVMValueRef step_copies(em *e, const kn_inst *in, LLVMValueRef acc, const em_at *at, uint32_t lanes) {
+    int first = in->prim == KP_FMA && e->phase->lanes != KN_NONE && e->phase->lanes == e->last_point;
     em_at one = *at;
     for (one.r = 0; one.r < e->copies; one.r++) {
-        LLVMValueRef next = step(e, in, acc, operand(e, in, 0, &one, lanes), operand(e, in, 1, &one, lanes));
+        LLVMValueRef x = operand(e, in, 0, &one, lanes), y = operand(e, in, 1, &one, lanes);
+        LLVMValueRef next =
+            first ? combine(e, in, acc, em_prim2(e, KP_MUL, (sn_dtype)in->type, x, y)) : step(e, in, acc, x, y);
         acc = choose(e, e->tile_present[one.r], next, acc, lanes);
     }
     return acc;

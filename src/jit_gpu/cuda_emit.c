@@ -134,6 +134,15 @@ static void tile_points(ce *e) {
     }
 }
 
+/* kn_chunk_tile: the division in 32 bits, where the number of chunks allows it; in 64 it is a call to a routine. */
+static const char *first_tile(ce *e, const char *chunk) {
+    uint32_t p = e->part_id;
+    if (e->part->max_chunks > UINT16_MAX)
+        return ce_text(e, "%s * g.each[%u] + %s * g.over[%u] / g.chunks[%u]", chunk, p, chunk, p, p);
+    return ce_text(e, "%s * g.each[%u] + (unsigned)%s * (unsigned)g.over[%u] / (unsigned)g.chunks[%u]", chunk, p, chunk,
+                   p, p);
+}
+
 static void emit_tiles(ce *e) {
     const kn_part *part = e->part;
     uint32_t p = part->first_phase;
@@ -146,11 +155,7 @@ static void emit_tiles(ce *e) {
     }
     ce_chunk_level(e);
     if (meet) ce_line(e, "SYNC%u;", e->part_id);
-    ce_line(e, "const i64 chunks = g.chunks[%u], tiles = g.tiles[%u], each = tiles / chunks, over = tiles %% chunks;",
-            e->part_id, e->part_id);
-    ce_line(e,
-            "const i64 first = chunk * each + chunk * over / chunks, end = (chunk + 1) * each + (chunk + 1) * over / "
-            "chunks;");
+    ce_line(e, "const i64 first = %s, end = %s;", first_tile(e, "chunk"), first_tile(e, "(chunk + 1)"));
     if (part->n_point) first_indices(e);
     ce_line(e, "for (i64 tile = first; tile < end; tile++) {");
     e->depth++;
@@ -277,7 +282,7 @@ static void parameters(ce *e, const char *symbol, uint32_t block) {
     e->depth++;
     ce_line(e, "u64 scratch;");
     ce_line(e, "unsigned scratch_bytes, in_shared;");
-    ce_line(e, "i64 chunks[%u], tiles[%u];", k->n_part, k->n_part);
+    ce_line(e, "i64 chunks[%u], each[%u], over[%u];", k->n_part, k->n_part, k->n_part);
     ce_line(e, "unsigned first[%u];", k->n_part);
     ce_line(e, "int at[%u];", k->n_mem);
     e->depth--;

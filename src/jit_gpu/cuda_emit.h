@@ -35,8 +35,9 @@ ce_shape ce_shape_of(const kn_kernel *k);
 uint32_t ce_team(const kn_kernel *k, uint32_t part); /* threads of a team */
 
 /* The last parameter of every kernel; followed in memory by the arrays
- *     int64_t chunks[n_part], tiles[n_part]; uint32_t first[n_part]; int32_t at[n_mem]
- * first: first block of each part; at: place of a ROW or PART memory in the team's scratch, -1: none. */
+ *     int64_t chunks[n_part], each[n_part], over[n_part]; uint32_t first[n_part]; int32_t at[n_mem]
+ * each, over: tiles / chunks and what is left, divided here once and not by every thread; first: first block of each
+ * part; at: place of a ROW or PART memory in the team's scratch, -1: none. */
 typedef struct {
     uint64_t scratch;       /* device address where scratch is not shared memory */
     uint32_t scratch_bytes; /* of a team */

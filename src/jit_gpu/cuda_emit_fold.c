@@ -199,15 +199,21 @@ static void step_registers(ce *e, kn_id id, const kn_inst *in) {
     ce_line(e, "%s%s%s = %s;", place_loops(e, in), when ? ce_text(e, "if (%s) ", when) : "", acc, step(e, in, acc));
 }
 
-/* The points of the tile one after the other into the element, by the thread whose element it is. */
+/* The points of the tile one after the other into the element, by the thread whose element it is. Point lanes of one
+ * point are a copy here, but multiply before they add, as all point lanes do. */
 static void step_copies(ce *e, const kn_inst *in) {
+    sn_dtype type = (sn_dtype)in->type;
+    const char *next = step(e, in, "acc");
+    if (in->prim == KP_FMA && e->phase->lanes != KN_NONE && e->phase->lanes == e->last_point)
+        next = ce_prim(e, KP_ADD, type, type, "acc",
+                       ce_prim(e, KP_MUL, type, type, operand(e, in, 0), operand(e, in, 1), NULL), NULL);
     const char *element = ce_element(e, &e->k->access[in->acc]);
     const char *when = ce_present(e, in->over, 1), *there = ce_present(e, ce_bit(e->last_point), 0);
     ce_line(e, "%s%s{", ce_loops(e, in->over, 1), when ? ce_text(e, "if (%s) ", when) : "");
     e->depth++;
-    ce_line(e, "%s acc = %s;", ce_type((sn_dtype)in->type), element);
+    ce_line(e, "%s acc = %s;", ce_type(type), element);
     ce_line(e, "%s%sacc = %s;", e->copies > 1 ? ce_text(e, "FOR(r, %u) ", e->copies) : "",
-            there ? ce_text(e, "if (%s) ", there) : "", step(e, in, "acc"));
+            there ? ce_text(e, "if (%s) ", there) : "", next);
     ce_line(e, "%s = acc;", element);
     ce_close(e);
 }

@@ -2,7 +2,7 @@
 struct sn_grid {
     u64 scratch;
     unsigned scratch_bytes, in_shared;
-    i64 chunks[1], tiles[1];
+    i64 chunks[1], each[1], over[1];
     unsigned first[1];
     int at[5];
 };
@@ -31,8 +31,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
         float *const m4 = g.at[4] < 0 ? m4g + chunk * 10 : (float *)(scratch + g.at[4]);
         float a6[10];
         FOR(i, 10) a6[i] = 0.0f;
-        const i64 chunks = g.chunks[0], tiles = g.tiles[0], each = tiles / chunks, over = tiles % chunks;
-        const i64 first = chunk * each + chunk * over / chunks, end = (chunk + 1) * each + (chunk + 1) * over / chunks;
+        const i64 first = chunk * g.each[0] + (unsigned)chunk * (unsigned)g.over[0] / (unsigned)g.chunks[0], end = (chunk + 1) * g.each[0] + (unsigned)(chunk + 1) * (unsigned)g.over[0] / (unsigned)g.chunks[0];
         i64 n0 = first;
         for (i64 tile = first; tile < end; tile++) {
             /* phase 0 */
@@ -64,7 +63,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
 struct sn_grid {
     u64 scratch;
     unsigned scratch_bytes, in_shared;
-    i64 chunks[1], tiles[1];
+    i64 chunks[1], each[1], over[1];
     unsigned first[1];
     int at[6];
 };
@@ -119,8 +118,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
         FOR(k1, 10) v9[k1] = (v5[k1] * v8[k1]);
         float v10[10];
         FOR(k1, 10) v10[k1] = (v7[k1] * v9[k1]);
-        const i64 chunks = g.chunks[0], tiles = g.tiles[0], each = tiles / chunks, over = tiles % chunks;
-        const i64 first = chunk * each + chunk * over / chunks, end = (chunk + 1) * each + (chunk + 1) * over / chunks;
+        const i64 first = chunk * g.each[0] + (unsigned)chunk * (unsigned)g.over[0] / (unsigned)g.chunks[0], end = (chunk + 1) * g.each[0] + (unsigned)(chunk + 1) * (unsigned)g.over[0] / (unsigned)g.chunks[0];
         i64 n0 = first;
         for (i64 tile = first; tile < end; tile++) {
             /* phase 3 */

@@ -2,7 +2,7 @@
 struct sn_grid {
     u64 scratch;
     unsigned scratch_bytes, in_shared;
-    i64 chunks[1], tiles[1];
+    i64 chunks[1], each[1], over[1];
     unsigned first[1];
     int at[3];
 };
@@ -30,8 +30,7 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
         const i64 v3 = D3;
         const i64 v4 = sn_add(v3, v2);
         const i64 v6 = 0LL;
-        const i64 chunks = g.chunks[0], tiles = g.tiles[0], each = tiles / chunks, over = tiles % chunks;
-        const i64 first = chunk * each + chunk * over / chunks, end = (chunk + 1) * each + (chunk + 1) * over / chunks;
+        const i64 first = chunk * g.each[0] + (unsigned)chunk * (unsigned)g.over[0] / (unsigned)g.chunks[0], end = (chunk + 1) * g.each[0] + (unsigned)(chunk + 1) * (unsigned)g.over[0] / (unsigned)g.chunks[0];
         i64 n0 = 0;
         i64 n1 = 0;
         if (first < end) {

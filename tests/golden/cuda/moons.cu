@@ -2,7 +2,7 @@
 struct sn_grid {
     u64 scratch;
     unsigned scratch_bytes, in_shared;
-    i64 chunks[1], tiles[1];
+    i64 chunks[1], each[1], over[1];
     unsigned first[1];
     int at[11];
 };
@@ -58,8 +58,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
         const float v7 = 1.0f;
         const float v8 = (v7 / v2);
         const float v9 = 1.0f;
-        const i64 chunks = g.chunks[0], tiles = g.tiles[0], each = tiles / chunks, over = tiles % chunks;
-        const i64 first = chunk * each + chunk * over / chunks, end = (chunk + 1) * each + (chunk + 1) * over / chunks;
+        const i64 first = chunk * g.each[0] + (unsigned)chunk * (unsigned)g.over[0] / (unsigned)g.chunks[0], end = (chunk + 1) * g.each[0] + (unsigned)(chunk + 1) * (unsigned)g.over[0] / (unsigned)g.chunks[0];
         i64 n0 = first * 4;
         for (i64 tile = first; tile < end; tile++) {
             const int present = (int)sn_least(4, D0 - n0);
@@ -183,7 +182,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
 struct sn_grid {
     u64 scratch;
     unsigned scratch_bytes, in_shared;
-    i64 chunks[4], tiles[4];
+    i64 chunks[4], each[4], over[4];
     unsigned first[4];
     int at[8];
 };
@@ -222,8 +221,7 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
         const float v4 = (v3 / v1);
         const float v5 = (v2 * v4);
         const float v6 = __int_as_float((int)S1);
-        const i64 chunks = g.chunks[0], tiles = g.tiles[0], each = tiles / chunks, over = tiles % chunks;
-        const i64 first = chunk * each + chunk * over / chunks, end = (chunk + 1) * each + (chunk + 1) * over / chunks;
+        const i64 first = chunk * g.each[0] + (unsigned)chunk * (unsigned)g.over[0] / (unsigned)g.chunks[0], end = (chunk + 1) * g.each[0] + (unsigned)(chunk + 1) * (unsigned)g.over[0] / (unsigned)g.chunks[0];
         i64 n0 = first * 128;
         for (i64 tile = first; tile < end; tile++) {
             const int present = (int)sn_least(128, D0 - n0);
@@ -271,8 +269,7 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
         const float v19 = (v18 / v16);
         const float v20 = (v17 * v19);
         const float v21 = __int_as_float((int)S1);
-        const i64 chunks = g.chunks[1], tiles = g.tiles[1], each = tiles / chunks, over = tiles % chunks;
-        const i64 first = chunk * each + chunk * over / chunks, end = (chunk + 1) * each + (chunk + 1) * over / chunks;
+        const i64 first = chunk * g.each[1] + (unsigned)chunk * (unsigned)g.over[1] / (unsigned)g.chunks[1], end = (chunk + 1) * g.each[1] + (unsigned)(chunk + 1) * (unsigned)g.over[1] / (unsigned)g.chunks[1];
         i64 n2 = first * 128;
         for (i64 tile = first; tile < end; tile++) {
             const int present = (int)sn_least(128, D0 - n2);
@@ -314,8 +311,7 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
         if (chunk >= g.chunks[2]) return;
         /* phase 6 */
         const float v30 = __int_as_float((int)S1);
-        const i64 chunks = g.chunks[2], tiles = g.tiles[2], each = tiles / chunks, over = tiles % chunks;
-        const i64 first = chunk * each + chunk * over / chunks, end = (chunk + 1) * each + (chunk + 1) * over / chunks;
+        const i64 first = chunk * g.each[2] + (unsigned)chunk * (unsigned)g.over[2] / (unsigned)g.chunks[2], end = (chunk + 1) * g.each[2] + (unsigned)(chunk + 1) * (unsigned)g.over[2] / (unsigned)g.chunks[2];
         i64 n4 = first * 128;
         for (i64 tile = first; tile < end; tile++) {
             const int present = (int)sn_least(128, D4 - n4);
