@@ -35,5 +35,8 @@ typedef struct {
  * run. type: of the result, from: of the first operand. Not for KN_MATHS primitives. */
 void interp_prim(kn_prim prim, sn_dtype type, sn_dtype from, size_t n, uint64_t *out, interp_lanes a, interp_lanes b,
                  interp_lanes c);
+/* value[i], index[i] = the pair that wins by ARGMAX or ARGMIN: itself or x[i], ix[i]. type: of the values. */
+void interp_pair(kn_prim prim, sn_dtype type, size_t n, uint64_t *value, uint64_t *index, interp_lanes x,
+                 interp_lanes ix);
 
 #endif

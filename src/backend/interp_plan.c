@@ -90,9 +90,14 @@ static void plan_shape(planner *p, const kn_phase *phase, const interp_phase *st
         p->kept += slots;
     }
     out->acc = (uint32_t)p->accs;
-    if (i->kind == KI_FOLD && i->acc != KN_NONE) p->accs += (uint64_t)out->copies * p->part->tile;
-    if (i->kind == KI_FOLD && i->fold & kn_axes_with(k, KN_LOOP))
-        p->accs += (uint64_t)out->copies * out->rows * steps->lanes_ilp;
+    if (i->kind != KI_FOLD) return;
+    uint64_t kinds = kn_is_pair((kn_prim)i->prim) ? 2 : 1; /* indices, then values */
+    if (i->acc != KN_NONE)
+        p->accs += kinds * out->copies * p->part->tile;
+    else if (i->fold & kn_axes_with(k, KN_LOOP))
+        p->accs += kinds * out->copies * out->rows * steps->lanes_ilp;
+    else if (kinds == 2)
+        p->accs += out->cols; /* the values of one row */
 }
 
 /* How deep an instruction runs: 0 before the nest, n_loop inside of all loops. */

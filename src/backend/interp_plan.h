@@ -1,5 +1,5 @@
 /* interp_plan.h: what the interpreter works out about a kernel before it runs (interp_plan.c) and uses while it does
- * (interp_run.c). */
+ * (interp_run.c, interp_fold.c). */
 #ifndef BACKEND_INTERP_PLAN_H
 #define BACKEND_INTERP_PLAN_H
 
@@ -14,7 +14,8 @@ typedef struct {
     uint32_t slot;
     uint32_t copies, rows, cols;
     uint32_t folded;         /* copies of the operands that go into one: more than 1 for folds over unroll axes */
-    uint32_t acc;            /* first accumulator: [copies][rows][ilp * width], or [copies][tile] for points */
+    uint32_t acc;            /* first accumulator: [copies][rows][ilp * width], or [copies][tile] for points; those of
+                                pairs are indices, and behind all of these as many values */
     uint32_t axes;           /* unroll axes of the copies */
     uint8_t from;            /* sn_dtype of the first operand */
     const uint32_t *operand; /* [copies][folded][N_OPERANDS]: slots */

@@ -163,3 +163,29 @@ void interp_prim(kn_prim prim, sn_dtype type, sn_dtype from, size_t n, uint64_t 
     else
         prim_int(prim, from, n, out, a, b);
 }
+
+/* Does x win against y, do the two tie? */
+static void compare_pair(kn_prim prim, sn_dtype type, uint64_t x, uint64_t y, int *wins, int *ties) {
+    if (type == SN_F32 || type == SN_F64) {
+        double a = type == SN_F32 ? (double)f32_of(x) : f64_of(x), b = type == SN_F32 ? (double)f32_of(y) : f64_of(y);
+        int a_nan = a != a, b_nan = b != b;
+        *wins = !b_nan && (a_nan || (prim == KP_ARGMAX ? a > b : a < b));
+        *ties = a == b || (a_nan && b_nan);
+        return;
+    }
+    int64_t a = int_of(type, x), b = int_of(type, y);
+    *wins = prim == KP_ARGMAX ? a > b : a < b;
+    *ties = a == b;
+}
+
+void interp_pair(kn_prim prim, sn_dtype type, size_t n, uint64_t *value, uint64_t *index, interp_lanes x,
+                 interp_lanes ix) {
+    for (size_t i = 0; i < n; i++) {
+        uint64_t new_value = x.at[i * x.step], new_index = ix.at[i * ix.step];
+        int wins, ties;
+        compare_pair(prim, type, new_value, value[i], &wins, &ties);
+        if (!wins && !(ties && (int64_t)new_index < (int64_t)index[i])) continue;
+        value[i] = new_value;
+        index[i] = new_index;
+    }
+}

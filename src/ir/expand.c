@@ -93,6 +93,9 @@ static kn_id copied(copier *c, const kn_inst *in) {
         }
         case KI_FOLD:
             if (in->acc == KN_NONE) return kn_fold(b, prim, type, in->fold, x, y);
+            if (kn_is_pair(prim))
+                return kn_fold_point_pairs(b, prim, in->fold, x, y, copied_access(c, kn_access_at(in, 1)),
+                                           copied_access(c, in->acc));
             return kn_fold_points(b, prim, type, in->fold, x, y, copied_access(c, in->acc));
     }
     base_fail(b->arena->trap, SN_ERR_INTERNAL, "instruction of unknown kind %d", in->kind);

@@ -5,11 +5,21 @@
 
 enum { KN_T_FI = KN_T_F | KN_T_I, KN_T_IB = KN_T_I | KN_T_B, KN_T_FIB = KN_T_F | KN_T_I | KN_T_B };
 
-const kn_prim_info kn_prims[KP_COUNT] = {
+const kn_prim_info kn_prims[KP_END] = {
 #define KN_PRIM(UC, lc, operands, types, result, doc)  {#lc, operands, 0, KN_T_##types, KN_R_##result, doc},
 #define KN_MATHS(UC, lc, operands, types, result, doc) {#lc, operands, 1, KN_T_##types, KN_R_##result, doc},
+#define KN_FOLD(UC, lc, types, doc)                    [KP_##UC] = {#lc, 2, 0, KN_T_##types, KN_R_ANY, doc},
 #include "ir/prims.def"
 };
+
+int kn_is_pair(kn_prim fold) { return fold == KP_ARGMAX || fold == KP_ARGMIN; }
+kn_prim kn_pair_value(kn_prim fold) { return fold == KP_ARGMIN ? KP_MIN : KP_MAX; }
+
+kn_id kn_access_at(const kn_inst *inst, uint32_t i) {
+    if (i == 0) return inst->acc;
+    int is_pair = inst->kind == KI_FOLD && inst->acc != KN_NONE && kn_is_pair((kn_prim)inst->prim);
+    return is_pair ? (kn_id)inst->bits : (kn_id)KN_NONE;
+}
 
 static int64_t mul_sat(int64_t a, int64_t b) {
     int64_t product;
@@ -97,6 +107,8 @@ uint64_t kn_identity(kn_prim fold, sn_dtype type) {
                 case SN_U8: return UINT8_MAX;
                 default: return 1; /* bool */
             }
+        case KP_ARGMAX:
+        case KP_ARGMIN: return INT64_MAX;
         default: return 0; /* ADD, FMA, OR */
     }
 }

@@ -19,7 +19,7 @@
  *
  * A phase is a nest over its LOOP axes, outermost first. `lanes` is the innermost of them ("loop lanes": width
  * consecutive indices are one vector; the points of a tile are copies of the body), or the last point axis ("point
- * lanes": the points of a tile are one vector, width == tile), or KN_NONE (scalar: copies of the body). `ilp`
+ * lanes": the points of a tile are one vector, width == tile), or KN_NONE or of width 1 (scalar: copies of the body). `ilp`
  * iterations of the innermost LOOP axis (steps of `width` indices with loop lanes, single indices otherwise) are done
  * together. UNROLL axes are expanded everywhere, in order of their ids, the lowest outermost.
  *
@@ -41,6 +41,12 @@
  *       the element; point lanes: the tile's values combined by halves (absent points: identity), then into the
  * element. FMA with point lanes multiplies first and then combines by addition. A later kernel folds the chunks'
  * partials, in chunk order if its schedule says so (ilp 1).
+ *
+ * ARGMAX and ARGMIN fold pairs, a value a[0] and its index a[1], and give the index of the pair that wins. A NaN wins
+ * against numbers, the greater (ARGMIN: the lesser) number against others; between equal values (-0 and +0, two NaNs)
+ * the lower index wins. This order of all pairs is total, so the order in which they meet decides nothing. The identity
+ * is the value that MAX (MIN) starts with and the greatest index. Over points both halves of the winner are left as
+ * partials, so that a later kernel can fold them as pairs.
  */
 #ifndef IR_KERNEL_H
 #define IR_KERNEL_H
@@ -111,7 +117,12 @@ typedef struct {
 typedef enum {
 #define KN_PRIM(UC, lc, operands, types, result, doc) KP_##UC,
 #include "ir/prims.def"
-    KP_COUNT
+    KP_COUNT,
+    KP_BEFORE_FOLDS = KP_COUNT - 1, /* what folds but is no primitive comes behind KP_COUNT */
+#define KN_PRIM(UC, lc, operands, types, result, doc)
+#define KN_FOLD(UC, lc, types, doc) KP_##UC,
+#include "ir/prims.def"
+    KP_END
 } kn_prim;
 
 typedef enum {
@@ -122,7 +133,7 @@ typedef enum {
     KI_LOAD,
     KI_STORE, /* a[0] at acc */
     KI_PRIM,
-    KI_FOLD /* prim: ADD MUL MIN MAX AND OR over a[0], or FMA: adds a[0] * a[1] */
+    KI_FOLD /* prim: ADD MUL MIN MAX AND OR over a[0], or FMA: adds a[0] * a[1], or ARGMAX ARGMIN: pairs, type i64 */
 } kn_kind;
 
 typedef struct {
@@ -133,7 +144,7 @@ typedef struct {
     kn_id acc;     /* LOAD, STORE, FOLD over points: index of a kn_access, else KN_NONE */
     uint32_t over; /* set of axes the value varies over (STORE: is stored over): derived (kn_derive_over), verified */
     uint32_t fold; /* FOLD: axes reduced: LOOP and UNROLL axes, or else POINT axes alone (all of the part's) */
-    uint64_t bits;
+    uint64_t bits; /* ARGMAX, ARGMIN over points: the kn_access of the values' partials, over the axes of acc */
 } kn_inst;
 
 /* Values cross phases of a part freely if they vary over POINT and UNROLL axes alone; through KN_ROW otherwise. Entry
@@ -203,7 +214,7 @@ typedef struct {
 } kn_prim_info;
 enum { KN_T_F = 1, KN_T_I = 2, KN_T_B = 4 };
 enum { KN_R_SAME, KN_R_BOOL, KN_R_ANY };
-extern const kn_prim_info kn_prims[KP_COUNT];
+extern const kn_prim_info kn_prims[KP_END];
 
 int64_t kn_size_value(kn_size size, const int64_t *dims);
 int64_t kn_tiles(const kn_kernel *k, uint32_t part, const int64_t *dims);
@@ -214,8 +225,14 @@ int64_t kn_chunk_tile(int64_t tiles, int64_t chunks, int64_t c);
 int64_t kn_scratch_bytes(const kn_kernel *k, const int64_t *dims);
 int64_t kn_row_offset(const kn_kernel *k, uint32_t mem, const int64_t *dims);
 /* Bits of the identity of a fold's operation (FMA: of ADD) in a type: +0, 1, +inf or the greatest, -inf or the least,
- * all ones, 0. */
+ * all ones, 0; ARGMAX, ARGMIN: the index. */
 uint64_t kn_identity(kn_prim fold, sn_dtype type);
+/* A fold of pairs: ARGMAX, ARGMIN. The winner's value is what MAX or MIN would give: kn_pair_value. */
+int kn_is_pair(kn_prim fold);
+kn_prim kn_pair_value(kn_prim fold);
+/* The accesses of an instruction: of the element it touches, and of the values' partials; KN_NONE for none. */
+enum { KN_ACCESSES = 2 };
+kn_id kn_access_at(const kn_inst *inst, uint32_t i);
 /* Phase to which an instruction belongs; KN_NONE for none. */
 kn_id kn_phase_of(const kn_kernel *k, kn_id inst);
 /* The set of axes an instruction varies over, from its operands' sets and its access. Its ids must be in range. */

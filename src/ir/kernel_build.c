@@ -161,22 +161,30 @@ kn_id kn_prim1(kn_build *b, kn_prim prim, sn_dtype type, kn_id a) {
     return kn_prim3(b, prim, type, a, KN_NONE, KN_NONE);
 }
 
-static kn_id add_fold(kn_build *b, kn_prim prim, sn_dtype type, uint32_t fold, kn_id x, kn_id y, kn_id acc) {
+static kn_id add_fold(kn_build *b, kn_prim prim, sn_dtype type, uint32_t fold, kn_id x, kn_id y, kn_id acc,
+                      uint64_t bits) {
     return add_inst(b, (kn_inst){.kind = KI_FOLD,
                                  .prim = (uint8_t)prim,
                                  .type = (uint8_t)type,
                                  .a = {x, y, KN_NONE},
                                  .acc = acc,
-                                 .fold = fold});
+                                 .fold = fold,
+                                 .bits = bits});
 }
 
 kn_id kn_fold(kn_build *b, kn_prim prim, sn_dtype type, uint32_t fold, kn_id x, kn_id y) {
-    return add_fold(b, prim, type, fold, x, y, KN_NONE);
+    return add_fold(b, prim, type, fold, x, y, KN_NONE, 0);
 }
 
 kn_id kn_fold_points(kn_build *b, kn_prim prim, sn_dtype type, uint32_t fold, kn_id x, kn_id y, kn_access access) {
     kn_id acc = kn_add_access(b, &access);
-    return add_fold(b, prim, type, fold, x, y, acc);
+    return add_fold(b, prim, type, fold, x, y, acc, 0);
+}
+
+kn_id kn_fold_point_pairs(kn_build *b, kn_prim prim, uint32_t fold, kn_id x, kn_id index, kn_access values,
+                          kn_access indices) {
+    kn_id value_acc = kn_add_access(b, &values), acc = kn_add_access(b, &indices);
+    return add_fold(b, prim, SN_I64, fold, x, index, acc, value_acc);
 }
 
 void kn_part_begin(kn_build *b, uint32_t n_point, const kn_id *point, uint32_t tile, uint32_t grain,

@@ -47,6 +47,8 @@ kn_id kn_prim3(kn_build *b, kn_prim prim, sn_dtype type, kn_id x, kn_id y, kn_id
 kn_id kn_fold(kn_build *b, kn_prim prim, sn_dtype type, uint32_t fold, kn_id x, kn_id y);
 /* Fold over the part's POINT axes (the set fold) into the accumulator at access. */
 kn_id kn_fold_points(kn_build *b, kn_prim prim, sn_dtype type, uint32_t fold, kn_id x, kn_id y, kn_access access);
+kn_id kn_fold_point_pairs(kn_build *b, kn_prim prim, uint32_t fold, kn_id x, kn_id index, kn_access values,
+                          kn_access indices);
 
 /* Phases and parts are opened and closed in order (a part's team is 1 unless it is set): part_begin, { phase_begin,
  * instructions, phase_end }, part_end. */

@@ -132,6 +132,10 @@ static void print_inst(const printing *p, uint32_t id) {
         base_strbuf_printf(out, " = %%%u", i->a[0]);
     } else if (i->kind == KI_FOLD && i->acc != KN_NONE) {
         base_strbuf_puts(out, "part ");
+        if (kn_access_at(i, 1) != KN_NONE) {
+            print_access(k, kn_access_at(i, 1), out);
+            base_strbuf_puts(out, ", ");
+        }
         print_access(k, i->acc, out);
         base_strbuf_printf(out, " = fold %s %s over", kn_prims[i->prim].name, type);
         print_set(k, i->fold, out);

@@ -237,21 +237,25 @@ static int check_prim(verifier *v, const kn_inst *i) {
 static int check_fold(verifier *v, const kn_inst *i) {
     const kn_kernel *k = v->k;
     uint32_t all = v->point_axes | v->loop_axes | v->unroll_axes;
-    int fma = i->prim == KP_FMA, bits = i->prim == KP_AND || i->prim == KP_OR;
+    int fma = i->prim == KP_FMA, bits = i->prim == KP_AND || i->prim == KP_OR, pair = kn_is_pair((kn_prim)i->prim);
     int arithmetic = i->prim == KP_ADD || i->prim == KP_MUL || i->prim == KP_MIN || i->prim == KP_MAX;
-    TEST_INST(v, fma || bits || arithmetic, "primitive %u does not fold", i->prim);
-    TEST_INST(v,
-              in_class(i->type, fma    ? KN_T_F
-                                : bits ? KN_T_I | KN_T_B
-                                       : KN_T_F | KN_T_I),
-              "%s does not fold %s", kn_prims[i->prim].name, sn_dtype_name((sn_dtype)i->type));
-    TEST_INST(v, i->a[0] != KN_NONE && fma == (i->a[1] != KN_NONE) && i->a[2] == KN_NONE,
+    TEST_INST(v, fma || bits || pair || arithmetic, "primitive %u does not fold", i->prim);
+    TEST_INST(v, i->a[0] != KN_NONE && (fma || pair) == (i->a[1] != KN_NONE) && i->a[2] == KN_NONE,
               "a fold by %s has another number of operands", kn_prims[i->prim].name);
     for (uint32_t n = 0; n < 2; n++) {
         if (i->a[n] == KN_NONE) continue;
         if (!check_operand(v, i->a[n])) return 0;
-        TEST_INST(v, k->inst[i->a[n]].type == i->type, "a fold changes the type");
+        TEST_INST(v, k->inst[i->a[n]].type == i->type || (pair && n == 0), "a fold changes the type");
     }
+    uint32_t type = k->inst[i->a[0]].type;
+    TEST_INST(v, !pair || i->type == SN_I64, "%s gives an i64", kn_prims[i->prim].name);
+    TEST_INST(v,
+              in_class(type, fma    ? KN_T_F
+                             : bits ? KN_T_I | KN_T_B
+                                    : KN_T_F | KN_T_I),
+              "%s does not fold %s", kn_prims[i->prim].name, sn_dtype_name((sn_dtype)type));
+    TEST_INST(v, !i->bits || (pair && i->acc != KN_NONE), "bits where none belong");
+    TEST_INST(v, i->bits < k->n_access || !pair || i->acc == KN_NONE, "its values' access does not exist");
     TEST_INST(v, i->fold && !(i->fold & ~all), "a fold over no axis or one that does not exist");
     if (i->fold & v->point_axes) {
         TEST_INST(v, i->fold == v->part_points, "a fold over points is over all point axes of its part and no other");
@@ -299,15 +303,15 @@ static uint32_t affine_axes(const kn_access *access) {
 }
 
 /* Memory instructions: types and axes. Their operands have been looked at. */
-static int check_access(verifier *v, const kn_inst *i) {
+static int check_access(verifier *v, const kn_inst *i, kn_id acc, uint32_t type) {
     const kn_kernel *k = v->k;
     const kn_phase *phase = &k->phase[v->phase];
     const kn_part *part = &k->part[v->part];
-    const kn_access *access = &k->access[i->acc];
+    const kn_access *access = &k->access[acc];
     const kn_mem *mem = &k->mem[access->mem];
     uint32_t affine = affine_axes(access);
     uint32_t ix_over = access->ix == KN_NONE ? 0 : k->inst[access->ix].over;
-    TEST_INST(v, i->type == mem->store, "%s at a memory of %s", sn_dtype_name((sn_dtype)i->type),
+    TEST_INST(v, type == mem->store, "%s at a memory of %s", sn_dtype_name((sn_dtype)type),
               sn_dtype_name((sn_dtype)mem->store));
     if (mem->space == KN_ROW) {
         uint32_t last = part->n_point ? 1u << part->point[part->n_point - 1] : 0;
@@ -349,9 +353,9 @@ static int check_access(verifier *v, const kn_inst *i) {
 }
 
 /* Memory instructions: order among themselves. */
-static int check_order(verifier *v, const kn_inst *i) {
+static int check_order(verifier *v, const kn_inst *i, kn_id acc) {
     const kn_kernel *k = v->k;
-    const kn_access *access = &k->access[i->acc];
+    const kn_access *access = &k->access[acc];
     mem_state *m = &v->mem[access->mem];
     uint32_t space = k->mem[access->mem].space;
     uint16_t part = (uint16_t)(v->part + 1), phase = (uint16_t)(v->phase + 1);
@@ -393,7 +397,7 @@ static int check_inst(verifier *v) {
     TEST_INST(v, is_type(i->type), "type %u cannot be computed with", i->type);
     TEST_INST(v, folds || i->kind == KI_PRIM || !i->prim, "a primitive where none belongs");
     TEST_INST(v, folds || !i->fold, "folded axes where none belong");
-    TEST_INST(v, i->kind <= KI_INDEX || !i->bits, "bits where none belong");
+    TEST_INST(v, i->kind <= KI_INDEX || folds || !i->bits, "bits where none belong");
     TEST_INST(v, folds || (i->kind == KI_LOAD || i->kind == KI_STORE) == (i->acc != KN_NONE), "an access is %s",
               i->acc == KN_NONE ? "missing" : "where none belongs");
     if (i->kind != KI_PRIM && !folds)
@@ -431,7 +435,12 @@ static int check_inst(verifier *v) {
         default: break;
     }
     if (!check_place(v, i)) return 0;
-    return i->acc == KN_NONE || (check_access(v, i) && check_order(v, i));
+    for (uint32_t n = 0; n < KN_ACCESSES; n++) {
+        kn_id acc = kn_access_at(i, n);
+        if (acc == KN_NONE) continue;
+        if (!check_access(v, i, acc, n ? k->inst[i->a[0]].type : i->type) || !check_order(v, i, acc)) return 0;
+    }
+    return 1;
 }
 
 /* Backwards over the instructions: a load of in-out memory has a store at its access behind it. */

@@ -40,6 +40,13 @@ LLVMValueRef em_lanes_below(em *e, uint32_t lanes, LLVMValueRef n) {
     return LLVMBuildICmp(e->b, LLVMIntSLT, LLVMConstVector(lane, lanes), n32, "mask");
 }
 
+LLVMValueRef em_lanes_from(em *e, LLVMValueRef vector, uint32_t first, uint32_t lanes) {
+    LLVMValueRef pick[EM_MAX_WIDTH] = {0};
+    for (uint32_t i = 0; i < lanes; i++) pick[i] = em_i32(e, first + i);
+    if (lanes == 1) return LLVMBuildExtractElement(e->b, vector, pick[0], "");
+    return LLVMBuildShuffleVector(e->b, vector, LLVMGetPoison(LLVMTypeOf(vector)), LLVMConstVector(pick, lanes), "");
+}
+
 LLVMBasicBlockRef em_if(em *e, LLVMValueRef condition, const char *name) {
     if (!condition) return NULL;
     LLVMBasicBlockRef then = em_block(e, name), join = em_block(e, "join");
@@ -113,7 +120,10 @@ static int uses_mem(const em *e, kn_id mem) {
     const kn_kernel *k = e->k;
     for (uint32_t p = e->part->first_phase; p < e->part->end_phase; p++)
         for (uint32_t i = k->phase[p].first; i < k->phase[p].end; i++)
-            if (k->inst[i].acc != KN_NONE && k->access[k->inst[i].acc].mem == mem) return 1;
+            for (uint32_t n = 0; n < KN_ACCESSES; n++) {
+                kn_id acc = kn_access_at(&k->inst[i], n);
+                if (acc != KN_NONE && k->access[acc].mem == mem) return 1;
+            }
     return 0;
 }
 
@@ -218,7 +228,11 @@ static void emit_tiles(em *e, LLVMValueRef first, LLVMValueRef end) {
         digit[i] = em_alloca(e, e->i64, "point");
         LLVMBuildStore(e->b, here, digit[i]);
     }
-    em_loop loop = em_loop_begin(e, "tile", first, end, em_i64(e, 1));
+    const kn_phase *phase = &e->k->phase[part->first_phase];
+    kn_id from = phase->first, to = e->k->phase[part->end_phase - 1].end;
+    em_loop epoch = em_epoch_begin(e, from, to, 1, first, &end, 1);
+    em_loop loop = em_loop_begin(e, "tile", epoch.body ? epoch.index : first, end, em_i64(e, 1));
+    em_epoch_round(e, &epoch, 1, loop.index, 1);
     for (uint32_t i = 0; i < part->n_point; i++) e->index[part->point[i]] = LLVMBuildLoad2(e->b, e->i64, digit[i], "p");
     emit_tile(e);
     LLVMValueRef carry = NULL; /* NULL: 1 */
@@ -234,6 +248,7 @@ static void emit_tiles(em *e, LLVMValueRef first, LLVMValueRef end) {
         LLVMBuildStore(e->b, value, digit[i]);
     }
     em_loop_end(e, &loop);
+    em_epoch_end(e, &epoch, from, to, 1, 1);
 }
 
 /* ---- chunks and parts ----------------------------------------------------------------------------------------------
@@ -289,19 +304,19 @@ static void emit_chunk(em *e, LLVMValueRef tiles, LLVMValueRef chunks, LLVMValue
         LLVMValueRef own = LLVMBuildMul(b, e->chunk, em_size(e, mem->count), "");
         e->mem[m] = LLVMBuildGEP2(b, em_memory_type(e, (sn_dtype)mem->store), part_start[m], &own, 1, "partial");
     }
+    /* [c * T / C, (c + 1) * T / C) without overflow: c * T / C == c * (T / C) + c * (T % C) / C */
+    LLVMValueRef bound[2], each = LLVMBuildUDiv(b, tiles, chunks, ""), over = LLVMBuildURem(b, tiles, chunks, "");
+    for (int i = 0; i < 2; i++) {
+        LLVMValueRef c = i ? LLVMBuildAdd(b, e->chunk, em_i64(e, 1), "") : e->chunk;
+        LLVMValueRef extra = LLVMBuildUDiv(b, LLVMBuildMul(b, c, over, ""), chunks, "");
+        bound[i] = LLVMBuildAdd(b, LLVMBuildMul(b, c, each, ""), extra, i ? "tile.last" : "tile.first");
+    }
+    e->tile_first = bound[0];
+    e->tile_end = bound[1];
     for_point_folds(e, em_point_fold_begin);
     em_line_of_part(e);
     set_tile_masks(e, NULL);
-    if (has_tile_phase(e)) {
-        /* [c * T / C, (c + 1) * T / C) without overflow: c * T / C == c * (T / C) + c * (T % C) / C */
-        LLVMValueRef bound[2], each = LLVMBuildUDiv(b, tiles, chunks, ""), over = LLVMBuildURem(b, tiles, chunks, "");
-        for (int i = 0; i < 2; i++) {
-            LLVMValueRef c = i ? LLVMBuildAdd(b, e->chunk, em_i64(e, 1), "") : e->chunk;
-            LLVMValueRef extra = LLVMBuildUDiv(b, LLVMBuildMul(b, c, over, ""), chunks, "");
-            bound[i] = LLVMBuildAdd(b, LLVMBuildMul(b, c, each, ""), extra, i ? "tile.last" : "tile.first");
-        }
-        emit_tiles(e, bound[0], bound[1]);
-    }
+    if (has_tile_phase(e)) emit_tiles(e, e->tile_first, e->tile_end);
     for_point_folds(e, em_point_fold_end);
     em_line_of_part(e);
 }

@@ -97,7 +97,7 @@ typedef struct {
     uint32_t *aimed;     /* of each access: last round of em_aim_loop that moved it */
     uint32_t aim_round;
     kn_id last_point; /* axis, or KN_NONE */
-    LLVMValueRef chunk;
+    LLVMValueRef chunk, tile_first, tile_end; /* the chunk's number and tiles */
     LLVMValueRef index[KN_MAX_AXES]; /* of POINT and LOOP axes: where the enclosing loops are */
 
     /* the tile: full, or ragged with these masks */
@@ -116,6 +116,8 @@ typedef struct {
     LLVMValueRef loop_mask[KN_MAX_ILP];    /* lanes present; NULL: all */
     LLVMValueRef loop_offset[KN_MAX_ILP];  /* u in iterations, clamped; NULL: u itself */
     LLVMValueRef loop_present[KN_MAX_ILP]; /* NULL: yes */
+
+    LLVMValueRef round[2]; /* of the loop's and of the tiles' epoch, which folds of pairs count; NULL elsewhere */
 } em;
 
 /* Emits the kernel, already expanded, as function `symbol` into the module. Under the arena's trap. */
@@ -151,6 +153,8 @@ void em_end_if(em *e, LLVMBasicBlockRef join);
 LLVMValueRef em_and(em *e, LLVMValueRef a, LLVMValueRef b);
 /* `lane < n` for each lane. */
 LLVMValueRef em_lanes_below(em *e, uint32_t lanes, LLVMValueRef n);
+/* Lanes [first, first + lanes) of a vector; a scalar for one lane. */
+LLVMValueRef em_lanes_from(em *e, LLVMValueRef vector, uint32_t first, uint32_t lanes);
 /* Calls an overloaded intrinsic. */
 LLVMValueRef em_intrinsic(em *e, const char *name, LLVMTypeRef *types, size_t n_types, LLVMValueRef *args,
                           uint32_t n_args);
@@ -272,6 +276,24 @@ void em_loop_fold_end(em *e, kn_id inst);    /* after */
 void em_point_fold_begin(em *e, kn_id inst); /* at the chunk's start */
 void em_point_fold_step(em *e, kn_id inst);
 void em_point_fold_end(em *e, kn_id inst); /* at the chunk's end */
+/* All elements of the chunk's partials at an access := value. */
+void em_fill_partials(em *e, kn_id access, LLVMValueRef value);
+
+/* ---- llvm_emit_pair.c: the same for folds of pairs ----------------------------------------------------------------
+ */
+
+void em_pair_unroll(em *e, kn_id inst);
+void em_pair_loop_begin(em *e, kn_id inst);
+void em_pair_loop_step(em *e, kn_id inst);
+void em_pair_loop_end(em *e, kn_id inst);
+void em_pair_point_begin(em *e, kn_id inst);
+void em_pair_point_step(em *e, kn_id inst);
+void em_pair_point_end(em *e, kn_id inst);
+/* Around the innermost loop of a phase (points: around the tiles of a part) with folds among [first, end) that count
+ * rounds: a loop over epochs, which makes `to` the end of the epoch. Where there is no such fold, nothing. */
+em_loop em_epoch_begin(em *e, kn_id first, kn_id end, int points, LLVMValueRef from, LLVMValueRef *to, int64_t step);
+void em_epoch_round(em *e, const em_loop *epoch, int points, LLVMValueRef i, int64_t step); /* in each round */
+void em_epoch_end(em *e, em_loop *epoch, kn_id first, kn_id end, int points, int64_t step);
 
 /* ---- llvm_prims.c: scalar primitives, lane by lane ----------------------------------------------------------------
  */

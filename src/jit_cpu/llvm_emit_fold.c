@@ -52,18 +52,8 @@ static LLVMValueRef choose(em *e, LLVMValueRef mask, LLVMValueRef yes, LLVMValue
 
 /* Lane l with lane l + lanes / 2, and so on until one is left. */
 static LLVMValueRef combine_lanes(em *e, const kn_inst *in, LLVMValueRef v, uint32_t lanes) {
-    LLVMValueRef pick[EM_MAX_WIDTH] = {0};
-    while (lanes > 1) {
-        LLVMValueRef half[2];
-        lanes /= 2;
-        for (uint32_t h = 0; h < 2; h++) {
-            for (uint32_t i = 0; i < lanes; i++) pick[i] = em_i32(e, h * lanes + i);
-            half[h] = lanes > 1 ? LLVMBuildShuffleVector(e->b, v, LLVMGetPoison(LLVMTypeOf(v)),
-                                                         LLVMConstVector(pick, lanes), "")
-                                : LLVMBuildExtractElement(e->b, v, pick[0], "");
-        }
-        v = combine(e, in, half[0], half[1]);
-    }
+    for (lanes /= 2; lanes; lanes /= 2)
+        v = combine(e, in, em_lanes_from(e, v, 0, lanes), em_lanes_from(e, v, lanes, lanes));
     return v;
 }
 
@@ -85,6 +75,10 @@ static LLVMValueRef read_acc(em *e, LLVMValueRef acc) {
 
 void em_emit_unroll_fold(em *e, kn_id inst) {
     const kn_inst *in = &e->k->inst[inst];
+    if (kn_is_pair((kn_prim)in->prim)) {
+        em_pair_unroll(e, inst);
+        return;
+    }
     uint32_t lanes = em_lanes(e, in->over);
     em_value *v = em_new_value(e, inst, in->over, lanes);
     em_at at = {0};
@@ -107,11 +101,19 @@ static uint32_t loop_fold_lanes(const em *e, const kn_inst *in) {
 
 void em_loop_fold_begin(em *e, kn_id inst) {
     const kn_inst *in = &e->k->inst[inst];
+    if (kn_is_pair((kn_prim)in->prim)) {
+        em_pair_loop_begin(e, inst);
+        return;
+    }
     e->acc[inst] = new_accumulators(e, in, em_instances(e, in->over) * e->ilp, loop_fold_lanes(e, in));
 }
 
 void em_loop_fold_step(em *e, kn_id inst) {
     const kn_inst *in = &e->k->inst[inst];
+    if (kn_is_pair((kn_prim)in->prim)) {
+        em_pair_loop_step(e, inst);
+        return;
+    }
     uint32_t lanes = loop_fold_lanes(e, in);
     em_at at = {0};
     do {
@@ -129,6 +131,10 @@ void em_loop_fold_step(em *e, kn_id inst) {
 
 void em_loop_fold_end(em *e, kn_id inst) {
     const kn_inst *in = &e->k->inst[inst];
+    if (kn_is_pair((kn_prim)in->prim)) {
+        em_pair_loop_end(e, inst);
+        return;
+    }
     em_value *v = em_new_value(e, inst, in->over, em_lanes(e, in->over));
     em_at at = {0};
     do {
@@ -148,14 +154,12 @@ static int in_registers(const em *e, const kn_inst *in) {
     return !(em_access_axes(e, in->acc) & axes_with(e, KN_LOOP));
 }
 
-/* The chunk's own elements of the memory, all set to the identity. */
-static void fill_memory(em *e, const kn_inst *in) {
-    const kn_access *a = &e->k->access[in->acc];
+void em_fill_partials(em *e, kn_id access, LLVMValueRef value) {
+    const kn_access *a = &e->k->access[access];
     const kn_mem *mem = &e->k->mem[a->mem];
     sn_dtype store = (sn_dtype)mem->store;
     LLVMValueRef n = em_size(e, mem->count), start = em_i64(e, 0);
     LLVMTypeRef type = em_memory_type(e, store);
-    LLVMValueRef value = identity(e, in, 1);
     if (store == SN_BOOL) value = LLVMBuildZExt(e->b, value, e->i8, "");
     for (uint32_t lanes = 16; lanes; lanes = lanes > 1 ? 1 : 0) { /* vectors, then what is left */
         LLVMValueRef end = LLVMBuildAnd(e->b, n, em_i64(e, -(int64_t)lanes), "");
@@ -173,10 +177,14 @@ static uint32_t point_lanes(const em *e) { return e->mode == EM_POINT_LANES ? e-
 
 void em_point_fold_begin(em *e, kn_id inst) {
     const kn_inst *in = &e->k->inst[inst];
+    if (kn_is_pair((kn_prim)in->prim)) {
+        em_pair_point_begin(e, inst);
+        return;
+    }
     if (in_registers(e, in))
         e->acc[inst] = new_accumulators(e, in, em_instances(e, in->over) * places(e), point_lanes(e));
     else
-        fill_memory(e, in);
+        em_fill_partials(e, in->acc, identity(e, in, 1));
 }
 
 /* Accumulator [r] takes the point in place r. */
@@ -220,6 +228,10 @@ static LLVMValueRef step_tile(em *e, const kn_inst *in, LLVMValueRef acc, const 
 
 void em_point_fold_step(em *e, kn_id inst) {
     const kn_inst *in = &e->k->inst[inst];
+    if (kn_is_pair((kn_prim)in->prim)) {
+        em_pair_point_step(e, inst);
+        return;
+    }
     if (in_registers(e, in)) {
         step_registers(e, inst, in);
         return;
@@ -237,6 +249,10 @@ void em_point_fold_step(em *e, kn_id inst) {
 
 void em_point_fold_end(em *e, kn_id inst) {
     const kn_inst *in = &e->k->inst[inst];
+    if (kn_is_pair((kn_prim)in->prim)) {
+        em_pair_point_end(e, inst);
+        return;
+    }
     if (!in_registers(e, in)) return;
     em_aim(e, inst, (kn_id)(inst + 1), EM_AT_POINT);
     em_at at = {0};

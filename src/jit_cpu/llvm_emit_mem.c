@@ -51,18 +51,35 @@ static LLVMValueRef add_points(em *e, const kn_access *a, LLVMValueRef p, uint32
     return p;
 }
 
+static void aim_access(em *e, kn_id acc) {
+    if (acc == KN_NONE) return;
+    const kn_access *a = &e->k->access[acc];
+    em_pointer *p = &e->pointer[acc];
+    p->nr = 1;
+    for (uint32_t i = 0; i < a->n; i++)
+        if (a->axis[i] == e->last_point) p->nr = e->copies;
+    p->at = ARENA_ARRAY(e->arena, LLVMValueRef, p->nr);
+    LLVMValueRef start = advance(e, a, e->mem[a->mem], em_size(e, a->base));
+    for (uint32_t r = 0; r < p->nr; r++) p->at[r] = add_points(e, a, start, r);
+}
+
 void em_aim(em *e, kn_id first, kn_id end, int level) {
     for (kn_id id = first; id < end; id++) {
-        kn_id acc = e->k->inst[id].acc;
-        if (acc == KN_NONE || (e->run[id].level == EM_AT_CHUNK) != (level == EM_AT_CHUNK)) continue;
-        const kn_access *a = &e->k->access[acc];
-        em_pointer *p = &e->pointer[acc];
-        p->nr = 1;
-        for (uint32_t i = 0; i < a->n; i++)
-            if (a->axis[i] == e->last_point) p->nr = e->copies;
+        if ((e->run[id].level == EM_AT_CHUNK) != (level == EM_AT_CHUNK)) continue;
+        for (uint32_t n = 0; n < KN_ACCESSES; n++) aim_access(e, kn_access_at(&e->k->inst[id], n));
+    }
+}
+
+static void aim_access_loop(em *e, kn_id acc, kn_id axis) {
+    if (acc == KN_NONE || e->aimed[acc] == e->aim_round) return;
+    e->aimed[acc] = e->aim_round;
+    const kn_access *a = &e->k->access[acc];
+    em_pointer *p = &e->pointer[acc];
+    for (uint32_t i = 0; i < a->n; i++) {
+        if (a->axis[i] != axis) continue;
+        LLVMValueRef *old = p->at, elements = times(e, a->step[i], e->index[axis]);
         p->at = ARENA_ARRAY(e->arena, LLVMValueRef, p->nr);
-        LLVMValueRef start = advance(e, a, e->mem[a->mem], em_size(e, a->base));
-        for (uint32_t r = 0; r < p->nr; r++) p->at[r] = add_points(e, a, start, r);
+        for (uint32_t r = 0; r < p->nr; r++) p->at[r] = advance(e, a, old[r], elements);
     }
 }
 
@@ -70,19 +87,9 @@ em_pointer *em_aim_loop(em *e, kn_id axis, int level) {
     em_pointer *saved = ARENA_ARRAY(e->arena, em_pointer, e->k->n_access);
     memcpy(saved, e->pointer, e->k->n_access * sizeof *saved);
     e->aim_round++;
-    for (kn_id id = e->phase->first; id < e->phase->end; id++) {
-        kn_id acc = e->k->inst[id].acc;
-        if (acc == KN_NONE || e->run[id].level < level || e->aimed[acc] == e->aim_round) continue;
-        e->aimed[acc] = e->aim_round;
-        const kn_access *a = &e->k->access[acc];
-        em_pointer *p = &e->pointer[acc];
-        for (uint32_t i = 0; i < a->n; i++) {
-            if (a->axis[i] != axis) continue;
-            LLVMValueRef *old = p->at, elements = times(e, a->step[i], e->index[axis]);
-            p->at = ARENA_ARRAY(e->arena, LLVMValueRef, p->nr);
-            for (uint32_t r = 0; r < p->nr; r++) p->at[r] = advance(e, a, old[r], elements);
-        }
-    }
+    for (kn_id id = e->phase->first; id < e->phase->end; id++)
+        for (uint32_t n = 0; n < KN_ACCESSES && e->run[id].level >= level; n++)
+            aim_access_loop(e, kn_access_at(&e->k->inst[id], n), axis);
     return saved;
 }
 

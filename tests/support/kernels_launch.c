@@ -94,11 +94,14 @@ kernels_launch kernels_launch_new(const kn_kernel *k, const int64_t *dims, const
         size_t count = (size_t)kn_size_value(k->mem[m].count, dims);
         if (k->mem[m].space == KN_ROW) count = 0;
         for (uint32_t i = 0; i < k->n_inst; i++) /* partials: as many as its fold's part has chunks */
-            if (k->inst[i].kind == KI_FOLD && k->inst[i].acc != KN_NONE && k->access[k->inst[i].acc].mem == m)
+            for (uint32_t n = 0; n < KN_ACCESSES; n++) {
+                kn_id acc = kn_access_at(&k->inst[i], n);
+                if (k->inst[i].kind != KI_FOLD || acc == KN_NONE || k->access[acc].mem != m) continue;
                 for (uint32_t p = 0; p < k->n_part; p++)
                     if (kn_phase_of(k, (kn_id)i) >= k->part[p].first_phase &&
                         kn_phase_of(k, (kn_id)i) < k->part[p].end_phase)
                         count *= (size_t)l.n_chunks[p];
+            }
         l.mem_bytes[m] = count * sn_dtype_size((sn_dtype)k->mem[m].store);
         l.mem[m] = must_malloc(l.mem_bytes[m]);
         uint64_t state = seed + m * 1000003u;

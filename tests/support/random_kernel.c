@@ -22,6 +22,7 @@ typedef struct {
     kn_build b;
     uint64_t state;
     int maths, wide;
+    uint32_t most_lanes;
     value values[MAX_VALUES];
     uint32_t n_values;
     /* the kernel's axes */
@@ -212,9 +213,22 @@ static kn_prim fold_prim(maker *m, sn_dtype type) {
     return type == SN_F32 || type == SN_F64 ? floats[below(m, 7)] : ints[below(m, 6)];
 }
 
+/* The second half of pairs: mostly the index of a folded axis, as an argmax has it, else any i64. */
+static kn_id pair_index(maker *m, uint32_t axes, uint32_t allowed, int late, int *is_late) {
+    for (kn_id a = 0; a < m->b.axis.n && chance(m, 80); a++)
+        if (axes & allowed & 1u << a && chance(m, 60)) return add(m, SN_I64, kn_index(&m->b, a), 0);
+    return take(m, SN_I64, allowed, late, is_late);
+}
+
 static void fold(maker *m, uint32_t axes, uint32_t allowed, int late) {
     int is_late = 0;
     sn_dtype type = random_type(m);
+    if (type != SN_BOOL && chance(m, 25)) {
+        kn_id x = take(m, type, allowed, late, &is_late), at = pair_index(m, axes, allowed, late, &is_late);
+        kn_prim arg = chance(m, 50) ? KP_ARGMAX : KP_ARGMIN;
+        add(m, SN_I64, kn_fold(&m->b, arg, SN_I64, axes, x, at), is_late || (axes & m->loops));
+        return;
+    }
     kn_prim prim = fold_prim(m, type);
     kn_id x = take(m, type, allowed, late, &is_late);
     kn_id y = prim == KP_FMA ? take(m, type, allowed, late, &is_late) : (kn_id)KN_NONE;
@@ -262,16 +276,23 @@ static void fold_over_points(maker *m) {
     kn_id x = take(m, type, here_of(m), 1, &late);
     uint32_t over = m->b.inst.at[x].over;
     kn_id y = KN_NONE;
-    if (prim == KP_FMA) {
+    int pairs = chance(m, 30);
+    if (prim == KP_FMA || pairs) {
         /* A second operand from after the loops must not meet a first that varies over them. */
-        y = take(m, type, late ? m->points | m->unrolls : here_of(m), !(over & m->loops), &late);
+        uint32_t allowed = late ? m->points | m->unrolls : here_of(m);
+        y = pairs ? pair_index(m, m->points, allowed, !(over & m->loops), &late)
+                  : take(m, type, allowed, !(over & m->loops), &late);
         over |= m->b.inst.at[y].over;
         if (late && over & m->loops) return;
     }
     uint32_t set = outer_loops(m, over, late) | (over & m->unrolls);
     set |= random_subset(m, m->unrolls, 20);
     kn_access access = new_memory(m, KN_PART, type, set, 1);
-    kn_fold_points(&m->b, prim, type, m->points, x, y, access);
+    if (pairs)
+        kn_fold_point_pairs(&m->b, chance(m, 50) ? KP_ARGMAX : KP_ARGMIN, m->points, x, y, access,
+                            new_memory(m, KN_PART, SN_I64, set, 1));
+    else
+        kn_fold_points(&m->b, prim, type, m->points, x, y, access);
 }
 
 /* ---- phases and parts -------------------------------------------------------------------------------------------- */
@@ -334,7 +355,8 @@ static void open_phase(maker *m) {
     if (m->wide && m->points && m->tile > 16) way = 2; /* not hundreds of copies of the body */
     if (way == 1 && m->n_nest) {
         lanes = m->nest[m->n_nest - 1];
-        width = 1u << below(m, m->wide ? 11 : 6);
+        do width = 1u << below(m, m->wide ? 11 : 6);
+        while (width > m->most_lanes);
         if (width > 64 && ilp > 2) ilp = 2;
     } else if (way == 2 && m->points) {
         lanes = m->point[m->n_point - 1];
@@ -388,7 +410,8 @@ static void part(maker *m) {
                           teams[] = {1, 32, 64, 256};
     m->n_values = m->n_rows = m->n_rows_before = 0;
     m->n_point = below(m, 3);
-    m->tile = m->n_point ? (m->wide ? wide : tiles)[below(m, 7)] : 1;
+    do m->tile = m->n_point ? (m->wide ? wide : tiles)[below(m, 7)] : 1;
+    while (m->tile > m->most_lanes);
     uint32_t grain = 1 + below(m, 4), max_chunks = 1 + below(m, 6);
     kn_part_begin(&m->b, m->n_point, m->point, m->tile, grain, max_chunks);
     if (m->wide) kn_part_team(&m->b, teams[below(m, 4)]);
@@ -420,6 +443,7 @@ kn_kernel *random_kernel(base_arena *arena, const void *options) {
     m.state = o->seed;
     m.maths = o->maths;
     m.wide = o->wide;
+    m.most_lanes = o->most_lanes ? o->most_lanes : KN_MAX_WIDTH;
     kn_build_init(&m.b, arena);
     for (int i = 0; i < 2; i++) {
         m.point[i] = new_axis(&m, KN_POINT, chance(&m, 80) ? KN_D((1 << i) - 1) : KN_C(1 + below(&m, 9)));

@@ -11,6 +11,7 @@ typedef struct {
     uint64_t seed;
     int maths; /* with KN_MATHS primitives */
     int wide;  /* for machines with many threads: tiles and widths up to KN_MAX_WIDTH, teams of up to 256 */
+    uint32_t most_lanes; /* 0: as many as there may be; less compiles faster */
 } random_options;
 
 /* For kernels_make; arg is random_options. Dim d of the kernel is the product of base dims in the set random_dim_set.
