@@ -106,6 +106,21 @@ IR_TEST(reductions_at_the_edges) {
     CHECK_FLOATS(t, ir_reduce(g, IR_RMAX, x, 2, 0), NAN, 3);
     CHECK_FLOATS(t, ir_reduce(g, IR_RMIN, x, 2, 0), NAN, 1);
     CHECK_FLOATS(t, ir_reduce(g, IR_SUM, x, 2, 0), NAN, 6);
+    CHECK_INTS(t, ir_reduce(g, IR_ARGMAX, x, 2, 0), 1, 2);
+    CHECK_INTS(t, ir_reduce(g, IR_ARGMIN, x, 2, 0), 1, 0);
+    CHECK_INTS(t, ir_reduce(g, IR_ARGMAX, x, 1, 0), 0, 0, 0);
+    CHECK_INTS(t, ir_reduce(g, IR_ARGMAX, no_ints, 1, 0), INT64_MAX);
+
+    /* As NumPy: the first of equal values, zeros are equal, infinities are values, the first NaN wins. */
+    static const double ties[] = {0,         -0.0,     0,         -0.0,     0,        -0.0,     /* zeros */
+                                  -INFINITY, INFINITY, -INFINITY, INFINITY, -INFINITY, INFINITY, /* infinities */
+                                  3,         NAN,      INFINITY,  NAN,      -INFINITY, 1,        /* NaNs */
+                                  2,         7,        7,         1,        1,        5,        /* equal */
+                                  -INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY};
+    ir_id tied = support_input(t, "ties", SN_F64, SIZES(5, 6), ties);
+    CHECK_INTS(t, ir_reduce(g, IR_ARGMAX, tied, 2, 0), 0, 1, 1, 1, 0);
+    CHECK_INTS(t, ir_reduce(g, IR_ARGMIN, tied, 2, 0), 0, 0, 1, 3, 0);
+    CHECK_INTS(t, ir_reduce(g, IR_ARGMAX, tied, 1, 1), 2, 2, 2, 2, 3, 1);
 
     static const uint8_t bytes[] = {200, 100};
     static const int32_t large[] = {INT32_MAX, 1};

@@ -190,6 +190,8 @@ static ir_id everything(ir_graph *graph_) {
     z = ir_binary(h, IR_SUB, z, ir_reduce(h, IR_RMIN, z, 2, 1));
     z = ir_binary(h, IR_SUB, z, ir_reduce(h, IR_PROD, z, 2, 1));
     z = ir_recurrence(h, z, z, 1, 1);
+    for (ir_op op = IR_ARGMAX; op <= IR_ARGMIN; op++)
+        z = ir_binary(h, IR_ADD, z, ir_cast(h, ir_reduce(h, op, z, 2, 1), SN_F32));
     ir_id flat = ir_reshape(h, z, 1, (const ir_dim[]){ir_dim_mul(h, two, n)});
     ir_id ids = ir_iota(h, SN_I32, m);
     ir_id rows = ir_gather(h, flat, ids);

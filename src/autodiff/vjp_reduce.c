@@ -64,6 +64,9 @@ VJP(recurrence) {
 VJP(reduce_max) { extremum(v); }
 VJP(reduce_min) { extremum(v); }
 
+VJP_NONE(argmax)
+VJP_NONE(argmin)
+
 /* The sum over the axes along which the operand was repeated; then its own axes, in its own order. */
 VJP(broadcast) {
     const ir_node x = *ir_at(v->g, v->in[0]);

@@ -184,10 +184,9 @@ static void fold_column(const run *r, const folding *f, uint32_t col, grid x, gr
     enum { VALUES = KN_MAX_WIDTH };
     const unsigned char *at = partial(r, f, 0, col), *value = f->is_pair ? partial(r, f, 1, col) : NULL;
     if (!at || (f->is_pair && !value)) return;
-    uint64_t acc[VALUES + 1] = {interp_read(at, f->type)};
-    if (value) acc[VALUES] = interp_read(value, f->from);
+    uint64_t acc[2] = {interp_read(at, f->type), value ? interp_read(value, f->from) : 0};
     interp_lanes xs = {x.at + col * x.col, x.row}, ys = {y.at + col * y.col, y.row};
-    if (r->phase->width > 1 && r->phase->lanes == r->last_point) {
+    if (r->phase->lanes != KN_NONE && r->phase->lanes == r->last_point) {
         uint64_t lanes[2 * VALUES];
         fill_identity(f, lanes, r->part->tile, VALUES);
         if (f->is_pair)
@@ -195,13 +194,14 @@ static void fold_column(const run *r, const folding *f, uint32_t col, grid x, gr
         else
             interp_prim(f->inst->prim == KP_FMA ? KP_MUL : KP_CAST, f->type, f->type, r->rows, lanes, xs, ys, xs);
         fold_halves(f, lanes, r->part->tile, VALUES);
-        combine(f, 1, acc, acc, lanes, VALUES);
+        const uint64_t tile[2] = {lanes[0], f->is_pair ? lanes[VALUES] : 0};
+        combine(f, 1, acc, acc, tile, 1);
     } else {
         for (uint32_t row = 0; row < r->rows; row++)
-            fold_into(f, 1, acc, VALUES, (interp_lanes){xs.at + row * xs.step, 0},
+            fold_into(f, 1, acc, 1, (interp_lanes){xs.at + row * xs.step, 0},
                       (interp_lanes){ys.at + row * ys.step, 0});
     }
-    write_partial(r, f, col, acc, VALUES);
+    write_partial(r, f, col, acc, 1);
 }
 
 void interp_fold_points(run *r, uint32_t id) {

@@ -142,7 +142,6 @@ sn_expr sn_mse_at(sn_expr a, sn_expr b, const char *file, int line) {
 
 /* ---- index of the largest ---------------------------------------------------------------------------------------- */
 
-/* The least index where x equals the extreme of its row, or is NaN: the first wins, and a NaN wins over all. */
 static void arg_extreme(ir_build *b) {
     ir_graph *g = b->g;
     ir_id x = ir_typed(g, b->a);
@@ -150,26 +149,17 @@ static void arg_extreme(ir_build *b) {
     if (!ir_type_in(ir_ops[b->op].types, dtype_of(b, x)))
         base_fail(&g->trap, SN_ERR_DTYPE, "%s: not for bool: %s; convert with sn_cast", b->name,
                   ir_describe(g, x).text);
-    const ir_node *n = ir_at(g, x);
-    ir_dim size = n->dim[axis];
     char what[BASE_TEXT_MAX / 2];
     snprintf(what, sizeof what, "%s: axis %u must not be empty: %s", b->name, axis, ir_describe(g, x).text);
-    ir_dim_at_most(g, ir_dim_const(g, 1), size, what);
-
-    ir_id extreme = ir_reduce(g, b->op, x, (uint32_t)1 << axis, 1);
-    ir_id hit = ir_binary(g, IR_EQ, x, extreme);
-    if (ir_type_in(IR_T_F, dtype_of(b, x))) hit = ir_binary(g, IR_OR, hit, ir_binary(g, IR_NE, x, x));
-    const uint8_t map = (uint8_t)axis;
-    ir_id index = ir_broadcast(g, ir_iota(g, SN_I64, size), n->rank, n->dim, &map);
-    ir_id candidates = ir_select(g, hit, index, ir_dim_node(g, size));
-    b->out = ir_reduce(g, IR_RMIN, candidates, (uint32_t)1 << axis, b->keep);
+    ir_dim_at_most(g, ir_dim_const(g, 1), ir_at(g, x)->dim[axis], what);
+    b->out = ir_reduce(g, b->op, x, (uint32_t)1 << axis, b->keep);
 }
 sn_expr sn_argmax_at(sn_expr a, int32_t axis, int keep, const char *file, int line) {
-    ir_build call = {.name = "argmax", .op = IR_RMAX, .in = &a, .n_in = 1, .axis = axis, .keep = keep};
+    ir_build call = {.name = "argmax", .op = IR_ARGMAX, .in = &a, .n_in = 1, .axis = axis, .keep = keep};
     return ir_build_run(&call, arg_extreme, file, line);
 }
 sn_expr sn_argmin_at(sn_expr a, int32_t axis, int keep, const char *file, int line) {
-    ir_build call = {.name = "argmin", .op = IR_RMIN, .in = &a, .n_in = 1, .axis = axis, .keep = keep};
+    ir_build call = {.name = "argmin", .op = IR_ARGMIN, .in = &a, .n_in = 1, .axis = axis, .keep = keep};
     return ir_build_run(&call, arg_extreme, file, line);
 }
 

@@ -105,7 +105,9 @@ static void eval_node(eval_state *s, ir_id id) {
         case IR_SUM:
         case IR_PROD:
         case IR_RMAX:
-        case IR_RMIN: ir_eval_reduce(s, node, out, in[0]); break;
+        case IR_RMIN:
+        case IR_ARGMAX:
+        case IR_ARGMIN: ir_eval_reduce(s, node, out, in[0]); break;
         case IR_MATMUL: ir_eval_matmul(s, node, out, in[0], in[1]); break;
         case IR_RESHAPE: ir_eval_reshape(s, node, out, in[0]); break;
         case IR_TRANSPOSE: ir_eval_transpose(s, node, out, in[0]); break;

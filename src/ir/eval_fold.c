@@ -56,6 +56,27 @@ static void reduce_int(ir_op op, eval_value *out, const eval_value *in, walk *w)
     }
 }
 
+/* The first index along the axis where nothing is better; a NaN is better than any number. */
+static void reduce_arg(ir_op op, eval_value *out, const eval_value *in, walk *w, uint32_t axis, base_arena *arena) {
+    int real = ir_eval_is_float((sn_dtype)in->dtype);
+    int64_t *best = ARENA_ARRAY(arena, int64_t, (size_t)out->n); /* element of the operand */
+    for (int64_t i = 0; i < out->n; i++) ir_eval_put_int(out, i, INT64_MAX);
+    for (int64_t i = 0; i < in->n; i++, walk_next(w, in)) {
+        int64_t *b = &best[w->offset];
+        int better = ir_eval_get_int(out, w->offset) == INT64_MAX;
+        if (!better && real) {
+            long double x = ir_eval_get_float(in, i), y = ir_eval_get_float(in, *b);
+            better = !isnan(y) && (isnan(x) || (op == IR_ARGMAX ? x > y : x < y));
+        } else if (!better) {
+            int64_t x = ir_eval_get_int(in, i), y = ir_eval_get_int(in, *b);
+            better = op == IR_ARGMAX ? x > y : x < y;
+        }
+        if (!better) continue;
+        *b = i;
+        ir_eval_put_int(out, w->offset, w->index[axis]);
+    }
+}
+
 void ir_eval_reduce(eval_state *s, const ir_node *node, eval_value *out, const eval_value *in) {
     uint64_t axes = (uint64_t)node->attr[0];
     walk w = {.offset = 0};
@@ -67,7 +88,9 @@ void ir_eval_reduce(eval_state *s, const ir_node *node, eval_value *out, const e
         w.step[a] = step;
         step *= in->size[a];
     }
-    if (ir_eval_is_float((sn_dtype)in->dtype))
+    if (IR_IS_ARG(node->op))
+        reduce_arg((ir_op)node->op, out, in, &w, (uint32_t)__builtin_ctzll(axes), s->arena);
+    else if (ir_eval_is_float((sn_dtype)in->dtype))
         reduce_float((ir_op)node->op, out, in, &w, s->arena);
     else
         reduce_int((ir_op)node->op, out, in, &w);

@@ -88,6 +88,8 @@ static int fill_map(const fu_state *s, ir_id v, uint32_t k, int8_t *map) {
         case IR_PROD:
         case IR_RMAX:
         case IR_RMIN:
+        case IR_ARGMAX:
+        case IR_ARGMIN:
             for (uint32_t a = 0, kept = 0, folded = n->rank; a < x->rank; a++)
                 map[a] = (int8_t)((n->attr[0] >> a & 1) ? folded++ : kept++);
             break;

@@ -265,7 +265,7 @@ static fu_reason test_budgets(fu_state *s, ir_id v, int is_exit, int32_t gi, con
         fu_sources(s, m, budget_source, &b);
         insts += (double)copies(s, roles, m, 0) * (ir_ops[ir_at(s->g, m)->op].cost + 1);
         if (m == v ? is_exit : s->node[m].is_exit) {
-            acc += constant_elements(s, NULL, m, &symbolic);
+            acc += constant_elements(s, NULL, m, &symbolic) * (IR_IS_ARG(ir_at(s->g, m)->op) ? 2 : 1); /* pairs */
             if (symbolic) return FU_ACCUMULATORS;
         }
     }

@@ -104,6 +104,8 @@ typedef enum {
 } ir_domain;
 enum { IR_T_F = 1, IR_T_I = 2, IR_T_B = 4 };
 enum { IR_COMMUTES = 1, IR_NOGRAD = 2 };
+/* A reduction that gives an index, i64 whatever its operand is. */
+#define IR_IS_ARG(op) ((op) == IR_ARGMAX || (op) == IR_ARGMIN)
 typedef struct {
     const char *name;
     uint8_t cls;        /* ir_class; CAST and SELECT are EWISE too */

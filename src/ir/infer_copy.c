@@ -49,7 +49,9 @@ static ir_id copy(ir_graph *g, const ir_graph *from, const ir_node *n, const ir_
         case IR_SUM:
         case IR_PROD:
         case IR_RMAX:
-        case IR_RMIN: return ir_reduce(g, (ir_op)n->op, in[0], (uint32_t)n->attr[0], 0);
+        case IR_RMIN:
+        case IR_ARGMAX:
+        case IR_ARGMIN: return ir_reduce(g, (ir_op)n->op, in[0], (uint32_t)n->attr[0], 0);
         case IR_MATMUL: return ir_matmul_flags(g, in[0], in[1], n->attr[0]);
         case IR_RESHAPE:
             for (uint32_t i = 0; i < n->rank; i++) dims[i] = ir_dim_copy(g, from, n->dim[i]);

@@ -289,9 +289,12 @@ ir_id ir_reduce(ir_graph *g, ir_op op, ir_id a, uint32_t axes, int keep) {
     uint32_t rank = n->rank;
     if (axes >> rank)
         base_fail(&g->trap, SN_ERR_SHAPE, "%s: no such axis: %s", ir_ops[op].name, ir_describe(g, a).text);
+    if (IR_IS_ARG(op) && (!axes || axes & (axes - 1)))
+        base_fail(&g->trap, SN_ERR_SHAPE, "%s: one axis: %s", ir_ops[op].name, ir_describe(g, a).text);
     if (!axes) return a;
     int64_t attr = axes;
-    ir_node node = {.op = (uint8_t)op, .dtype = n->dtype, .n_in = 1, .in = &a, .n_attr = 1, .attr = &attr};
+    uint8_t dtype = IR_IS_ARG(op) ? SN_I64 : n->dtype;
+    ir_node node = {.op = (uint8_t)op, .dtype = dtype, .n_in = 1, .in = &a, .n_attr = 1, .attr = &attr};
     ir_dim kept[SN_MAX_RANK];
     uint8_t map[SN_MAX_RANK];
     memcpy(kept, n->dim, sizeof kept);

@@ -19,7 +19,7 @@
  *
  * A phase is a nest over its LOOP axes, outermost first. `lanes` is the innermost of them ("loop lanes": width
  * consecutive indices are one vector; the points of a tile are copies of the body), or the last point axis ("point
- * lanes": the points of a tile are one vector, width == tile), or KN_NONE or of width 1 (scalar: copies of the body). `ilp`
+ * lanes": the points of a tile are one vector, width == tile), or KN_NONE (scalar: copies of the body). `ilp`
  * iterations of the innermost LOOP axis (steps of `width` indices with loop lanes, single indices otherwise) are done
  * together. UNROLL axes are expanded everywhere, in order of their ids, the lowest outermost.
  *

@@ -184,6 +184,18 @@ static kn_id fold(lw_part *p, ir_id v) {
     return inside || y == KN_NONE ? x : kn_prim2(b, KP_MUL, type, x, y);
 }
 
+/* argmax, argmin: each element with its index along the axis. */
+static kn_id fold_pairs(lw_part *p, ir_id v) {
+    kn_build *b = &p->launch->b;
+    kn_prim prim = lw_fold_prim((ir_op)at(p, v)->op);
+    uint32_t axes = lw_folded_axes(p, v);
+    if (!axes) return kn_const_i(b, SN_I64, 0); /* an axis of extent 1 */
+    kn_id x = operand(p, v, 0);
+    kn_id index = kn_index(b, lw_axis_of(p, fu_class_of(p->s, v, fu(p, v)->n_axis), v));
+    if (!fu(p, v)->is_exit) return kn_fold(b, prim, SN_I64, axes, x, index);
+    return kn_fold_point_pairs(b, prim, axes, x, index, lw_value_accumulator(p, v), lw_accumulator(p, v));
+}
+
 static kn_id compute(lw_part *p, ir_id v) {
     const ir_node *n = at(p, v);
     kn_build *b = &p->launch->b;
@@ -215,6 +227,8 @@ static kn_id compute(lw_part *p, ir_id v) {
         case IR_RMAX:
         case IR_RMIN:
         case IR_MATMUL: return fold(p, v);
+        case IR_ARGMAX:
+        case IR_ARGMIN: return fold_pairs(p, v);
         default: return lw_ewise(p, v);
     }
 }

@@ -13,6 +13,7 @@
 /* Where the values of nodes lie, filled by program.c before lowering. */
 typedef struct {
     pg_ref ref;    /* of stored nodes, leaves; of exits: their partials */
+    pg_ref values; /* of exits that fold pairs: the values' partials; ref has the indices */
     pg_ref stored; /* of exits: the combined value, where it is stored; of RECURRENCE: the running values */
     int32_t step;  /* of exits: the launch .. */
     uint32_t part; /* .. and part that leave the partials */
@@ -107,6 +108,7 @@ kn_id lw_load_partials(lw_part *p, ir_id u);                 /* folded over the 
 kn_id lw_moved(lw_part *p, ir_id v);                         /* SLICE PAD CONCAT GATHER */
 void lw_store_own(lw_part *p, ir_id u, pg_ref ref, kn_space space, kn_id value);
 kn_access lw_accumulator(lw_part *p, ir_id v);
+kn_access lw_value_accumulator(lw_part *p, ir_id v); /* of the values of pairs */
 ir_dim lw_count(lw_part *p, ir_id u);
 kn_id lw_value(lw_part *p, ir_id u); /* lower.c: the value of an item in the phase being written */
 

@@ -200,29 +200,41 @@ kn_id lw_load_operand(lw_part *p, ir_id reader, uint32_t k) {
                    operand_access(p, reader, k));
 }
 
+/* Partials of a node at its own classes, along the chunks q if they are read; values: those of the values that its
+ * pairs have. */
+static kn_access partials(lw_part *p, ir_id v, kn_space space, kn_id q, int values) {
+    const ir_node *n = ir_at(p->s->g, v);
+    sn_dtype dtype = (sn_dtype)(values ? ir_at(p->s->g, n->in[0])->dtype : n->dtype);
+    ir_dim count = lw_count(p, v);
+    const lw_place *place = &p->place[v];
+    const char *name = base_arena_printf(p->s->arena, "%s.%s", name_of(p, v), values ? "best" : "part");
+    pg_ref ref = values ? place->values : place->ref;
+    kn_access access = kn_access_of(lw_mem(p, ref, space, dtype, count, place->step, place->part, name));
+    if (q != KN_NONE) /* see stride_of */
+        kn_access_step(&access, q, count == ir_dim_const(p->s->g, 0) ? KN_C(1) : lw_size(p, count));
+    for (uint32_t a = 0; a < n->rank; a++) add_step(p, &access, fu_class_of(p->s, v, a), v, stride_of(p, n, a));
+    return access;
+}
+
+static kn_id load_partial(lw_part *p, ir_id u, kn_id q, int values) {
+    kn_access access = partials(p, u, KN_IN, q, values);
+    return kn_load(&p->launch->b, (sn_dtype)p->launch->b.mem.at[access.mem].store, access);
+}
+
 kn_id lw_load_partials(lw_part *p, ir_id u) {
     const ir_node *n = ir_at(p->s->g, u);
     const lw_place *place = &p->place[u];
     kn_build *b = &p->launch->b;
     kn_id q = lw_chunk_axis(p, place->step, place->part);
-    ir_dim count = lw_count(p, u);
-    kn_id mem = lw_mem(p, place->ref, KN_IN, (sn_dtype)n->dtype, count, place->step, place->part,
-                       base_arena_printf(p->s->arena, "%s.part", name_of(p, u)));
-    kn_access access = kn_access_of(mem);
-    kn_access_step(&access, q, count == ir_dim_const(p->s->g, 0) ? KN_C(1) : lw_size(p, count)); /* see stride_of */
-    for (uint32_t a = 0; a < n->rank; a++) add_step(p, &access, fu_class_of(p->s, u, a), u, stride_of(p, n, a));
-    kn_id value = kn_load(b, (sn_dtype)n->dtype, access);
-    return kn_fold(b, lw_fold_prim((ir_op)n->op), (sn_dtype)n->dtype, 1u << q, value, KN_NONE);
+    kn_prim prim = lw_fold_prim((ir_op)n->op);
+    if (!IR_IS_ARG(n->op))
+        return kn_fold(b, prim, (sn_dtype)n->dtype, 1u << q, load_partial(p, u, q, 0), KN_NONE);
+    kn_id value = load_partial(p, u, q, 1);
+    return kn_fold(b, prim, SN_I64, 1u << q, value, load_partial(p, u, q, 0));
 }
 
-kn_access lw_accumulator(lw_part *p, ir_id v) {
-    const ir_node *n = ir_at(p->s->g, v);
-    kn_id mem = lw_mem(p, p->place[v].ref, KN_PART, (sn_dtype)n->dtype, lw_count(p, v), p->place[v].step,
-                       p->place[v].part, base_arena_printf(p->s->arena, "%s.part", name_of(p, v)));
-    kn_access access = kn_access_of(mem);
-    for (uint32_t a = 0; a < n->rank; a++) add_step(p, &access, fu_class_of(p->s, v, a), v, stride_of(p, n, a));
-    return access;
-}
+kn_access lw_accumulator(lw_part *p, ir_id v) { return partials(p, v, KN_PART, KN_NONE, 0); }
+kn_access lw_value_accumulator(lw_part *p, ir_id v) { return partials(p, v, KN_PART, KN_NONE, 1); }
 
 void lw_store_own(lw_part *p, ir_id u, pg_ref ref, kn_space space, kn_id value) {
     const ir_node *n = ir_at(p->s->g, u);

@@ -155,6 +155,8 @@ kn_prim lw_fold_prim(ir_op op) {
     if (op == IR_PROD) return KP_MUL;
     if (op == IR_RMAX) return KP_MAX;
     if (op == IR_RMIN) return KP_MIN;
+    if (op == IR_ARGMAX) return KP_ARGMAX;
+    if (op == IR_ARGMIN) return KP_ARGMIN;
     return KP_ADD; /* SUM, MATMUL */
 }
 

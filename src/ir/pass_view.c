@@ -236,11 +236,12 @@ static ir_id reduce_units(const ir_rewrite *rw, const ir_node *n) {
     if (ir_ops[n->op].cls != IR_CLASS_REDUCE) return 0;
     for (uint32_t a = 0; a < ir_in(rw, n, 0)->rank; a++)
         if (n->attr[0] >> a & 1 && !ir_is_unit(rw->g, ir_in(rw, n, 0)->dim[a])) return 0;
+    if (IR_IS_ARG(n->op)) return ir_broadcast_to(rw->g, ir_const(rw->g, SN_I64, 0), n->rank, n->dim);
     return ir_make_reshape(rw->g, n, n->in[0]);
 }
 
 static ir_id reduce_reduce(const ir_rewrite *rw, const ir_node *n) {
-    if (ir_ops[n->op].cls != IR_CLASS_REDUCE || ir_in(rw, n, 0)->op != n->op || !ir_is_only_use(rw, n, 0)) return 0;
+    if (ir_ops[n->op].cls != IR_CLASS_REDUCE || IR_IS_ARG(n->op) || ir_in(rw, n, 0)->op != n->op || !ir_is_only_use(rw, n, 0)) return 0;
     const ir_node *inner = ir_in(rw, n, 0);
     int64_t axes = inner->attr[0];
     for (uint32_t a = 0, left = 0; a < ir_at(rw->g, inner->in[0])->rank; a++) {
@@ -271,7 +272,7 @@ static const ir_rule rules[] = {
     {"transpose_of_matmul", transpose_of_matmul, "a transposed product is the product of the transposes, swapped"},
     {"whole_part", whole_part, "a slice of everything and a pad by nothing are the operand"},
     {"concat_of_one", concat_of_one, "a concat of one operand is the operand"},
-    {"reduce_units", reduce_units, "a reduction over axes of size 1 is a reshape"},
+    {"reduce_units", reduce_units, "a reduction over axes of size 1 is a reshape, of argmax and argmin zeros"},
     {"reduce_reduce", reduce_reduce, "a sum of a sum is one sum, if nothing else needs the inner; also max and min"},
 };
 

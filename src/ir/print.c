@@ -16,6 +16,8 @@ const ir_attr_text ir_attr_texts[] = {
     {IR_PROD, IR_FORM_SET, 0, 1, "axes", 0, 0},
     {IR_RMAX, IR_FORM_SET, 0, 1, "axes", 0, 0},
     {IR_RMIN, IR_FORM_SET, 0, 1, "axes", 0, 0},
+    {IR_ARGMAX, IR_FORM_SET, 0, 1, "axes", 0, 0},
+    {IR_ARGMIN, IR_FORM_SET, 0, 1, "axes", 0, 0},
     {IR_MATMUL, IR_FORM_SET, 0, 1, "trans", 1, 0},
     {IR_TRANSPOSE, IR_FORM_LIST, 0, 1, "perm", 0, 0},
     {IR_BROADCAST, IR_FORM_LIST, 0, 1, "map", 0, 0},

@@ -130,19 +130,23 @@ static void place_groups(builder *b) {
 /* ---- memories
  * ----------------------------------------------------------------------------------------------------------- */
 
-static pg_ref new_temp(builder *b, ir_id v, int32_t step, uint32_t part, const char *suffix) {
+static pg_ref new_temp_of(builder *b, ir_id v, sn_dtype dtype, int32_t step, uint32_t part, const char *suffix) {
     ir_graph *g = b->s->g;
     const ir_node *n = ir_at(g, v);
     ir_dim count = ir_dim_const(g, 1);
     for (uint32_t a = 0; a < n->rank; a++) count = ir_dim_mul(g, count, n->dim[a]);
     const char *label = g->label.at[v];
     *base_vec_push(&b->temp, b->s->arena) =
-        (pg_temp){.dtype = (sn_dtype)n->dtype,
+        (pg_temp){.dtype = dtype,
                   .count = {count, step, part},
                   .first = UINT32_MAX,
                   .name = label ? base_arena_printf(b->s->arena, "%s%s", label, suffix)
                                 : base_arena_printf(b->s->arena, "t%u%s", v, suffix)};
     return (pg_ref){PG_TEMP, b->temp.n - 1};
+}
+
+static pg_ref new_temp(builder *b, ir_id v, int32_t step, uint32_t part, const char *suffix) {
+    return new_temp_of(b, v, (sn_dtype)ir_at(b->s->g, v)->dtype, step, part, suffix);
 }
 
 static int32_t output_of(const builder *b, ir_id v) {
@@ -171,6 +175,10 @@ static void place_values(builder *b) {
             place->step = b->step_of_group[f->group];
             place->part = b->part_of_group[f->group];
             place->ref = new_temp(b, v, place->step, place->part, ".part");
+            if (IR_IS_ARG(n->op)) {
+                sn_dtype dtype = (sn_dtype)ir_at(s->g, n->in[0])->dtype;
+                place->values = new_temp_of(b, v, dtype, place->step, place->part, ".best");
+            }
             if (f->stored) place->stored = memory_for(b, v);
         } else if (f->stored) {
             place->ref = memory_for(b, v);

@@ -210,9 +210,10 @@ static const char *ewise_rule(const verifier *v) {
 static const char *reduce_rule(const verifier *v) {
     RULE(count_rule(v, 1, 1));
     RULE(operand_types(v, 0, ir_ops[v->n->op].types));
-    RULE(dtype_rule(v, (sn_dtype)operand(v, 0)->dtype));
+    RULE(dtype_rule(v, IR_IS_ARG(v->n->op) ? SN_I64 : (sn_dtype)operand(v, 0)->dtype));
     const ir_node *in = operand(v, 0);
     uint64_t axes = (uint64_t)v->n->attr[0];
+    if (IR_IS_ARG(v->n->op) && axes & (axes - 1)) return broken(v, "has more than one axis");
     if (!axes || axes >> in->rank) return broken(v, "axes are none or not those of the operand");
     uint32_t rank = 0;
     ir_dim kept[SN_MAX_RANK];

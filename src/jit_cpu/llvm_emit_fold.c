@@ -237,12 +237,13 @@ void em_point_fold_step(em *e, kn_id inst) {
         return;
     }
     uint32_t lanes = e->mode == EM_LOOP_LANES ? em_lanes(e, in->over) : 1;
+    int is_tile_lanes = e->last_point != KN_NONE && e->phase->lanes == e->last_point; /* of one lane, too */
     LLVMValueRef *sum = ARENA_ARRAY(e->arena, LLVMValueRef, em_instances(e, in->over));
     em_at at = {0};
     em_load_all(e, in->acc, in->over, lanes, sum);
     do {
         LLVMValueRef acc = sum[at.slot];
-        sum[at.slot] = e->mode == EM_POINT_LANES ? step_tile(e, in, acc, &at) : step_copies(e, in, acc, &at, lanes);
+        sum[at.slot] = is_tile_lanes ? step_tile(e, in, acc, &at) : step_copies(e, in, acc, &at, lanes);
     } while (em_next(e, in->over, &at));
     em_store_all(e, in->acc, in->over, lanes, sum);
 }

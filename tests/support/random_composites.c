@@ -4,6 +4,16 @@
 
 #include "random_graph.h"
 
+/* Of whatever there is: integers, which tie, and values just computed. */
+static void add_arg(random_graph *r) {
+    random_node x = random_pick(r, IR_T_F | IR_T_I);
+    uint32_t rank = ir_at(r->g, x.id)->rank;
+    if (!rank || !random_elements(r, x.id)) return;
+    uint32_t axis = 1u << random_below(r, rank);
+    ir_id arg = ir_reduce(r->g, chance(r, 50) ? IR_ARGMAX : IR_ARGMIN, x.id, axis, (int)random_below(r, 2));
+    random_push(r, chance(r, 50) ? arg : ir_cast(r->g, arg, r->real), 100);
+}
+
 static int chance(random_graph *r, uint32_t percent) { return random_below(r, 100) < percent; }
 
 static void add_row_function(random_graph *r) {
@@ -12,13 +22,15 @@ static void add_row_function(random_graph *r) {
     int32_t rank = ir_at(r->g, x.id)->rank, axis = rank ? (int32_t)random_below(r, (uint32_t)rank) : 0;
     if (!rank || !random_elements(r, x.id)) return;
     double most = x.most + 10;
-    switch (random_below(r, 7)) {
+    switch (random_below(r, 9)) {
         case 0: made = sn_softmax(e, axis), most = 1; break;
         case 1: made = sn_log_softmax(e, axis); break;
         case 2: made = sn_logsumexp(e, axis, (int)random_below(r, 2)); break;
         case 3: made = sn_variance(e, SN_AXES(axis), (int)random_below(r, 2)), most = 4 * x.most * x.most; break;
         case 4: made = sn_mean(e, SN_AXES(axis), (int)random_below(r, 2)); break;
         case 5: made = sn_argmax(e, axis, (int)random_below(r, 2)), most = 100; break;
+        case 6: made = sn_argmin(e, axis, (int)random_below(r, 2)), most = 100; break;
+        case 7: add_arg(r); return;
         default: {
             ir_id ids = random_input(r, SN_I64, (uint32_t)rank - 1, ir_at(r->g, x.id)->dim);
             made = sn_cross_entropy(e, ((sn_expr){r->g, ids}));
