@@ -112,10 +112,10 @@ IR_TEST(reductions_at_the_edges) {
     CHECK_INTS(t, ir_reduce(g, IR_ARGMAX, no_ints, 1, 0), INT64_MAX);
 
     /* As NumPy: the first of equal values, zeros are equal, infinities are values, the first NaN wins. */
-    static const double ties[] = {0,         -0.0,     0,         -0.0,     0,        -0.0,     /* zeros */
-                                  -INFINITY, INFINITY, -INFINITY, INFINITY, -INFINITY, INFINITY, /* infinities */
-                                  3,         NAN,      INFINITY,  NAN,      -INFINITY, 1,        /* NaNs */
-                                  2,         7,        7,         1,        1,        5,        /* equal */
+    static const double ties[] = {0,         -0.0,      0,         -0.0,      0,         -0.0,     /* zeros */
+                                  -INFINITY, INFINITY,  -INFINITY, INFINITY,  -INFINITY, INFINITY, /* infinities */
+                                  3,         NAN,       INFINITY,  NAN,       -INFINITY, 1,        /* NaNs */
+                                  2,         7,         7,         1,         1,         5,        /* equal */
                                   -INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY};
     ir_id tied = support_input(t, "ties", SN_F64, SIZES(5, 6), ties);
     CHECK_INTS(t, ir_reduce(g, IR_ARGMAX, tied, 2, 0), 0, 1, 1, 1, 0);

@@ -20,7 +20,8 @@ static void check_kernel(be_device *const dev[2], uint64_t seed) {
     kernels_room room;
     kernels_room_init(&room);
     /* Many kernels with few lanes rather than few with many: those take seconds to compile. */
-    random_options options = {.seed = seed, .maths = seed % 8 == 0, .most_lanes = seed % 16 && !getenv("SN_SLOW") ? 4 : 0};
+    random_options options = {
+        .seed = seed, .maths = seed % 8 == 0, .most_lanes = seed % 16 && !getenv("SN_SLOW") ? 4 : 0};
     const kn_kernel *k = kernels_make(&room, random_kernel, &options), *expanded = kernels_expand(&room, k);
     base_strbuf bytes;
     base_strbuf_init(&bytes, &room.alloc);

@@ -198,8 +198,7 @@ static void fold_column(const run *r, const folding *f, uint32_t col, grid x, gr
         combine(f, 1, acc, acc, tile, 1);
     } else {
         for (uint32_t row = 0; row < r->rows; row++)
-            fold_into(f, 1, acc, 1, (interp_lanes){xs.at + row * xs.step, 0},
-                      (interp_lanes){ys.at + row * ys.step, 0});
+            fold_into(f, 1, acc, 1, (interp_lanes){xs.at + row * xs.step, 0}, (interp_lanes){ys.at + row * ys.step, 0});
     }
     write_partial(r, f, col, acc, 1);
 }

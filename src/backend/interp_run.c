@@ -152,8 +152,8 @@ static void run_inst(run *r, uint32_t id) {
         case KI_PRIM:
             for (uint32_t copy = 0; copy < p->copies; copy++)
                 interp_apply(r, p, (kn_prim)inst->prim, (sn_dtype)inst->type, (sn_dtype)p->from,
-                      r->plan->value + p->slot + copy * grid_slots, interp_operand(r, p, copy, 0, 0),
-                      interp_operand(r, p, copy, 0, 1), interp_operand(r, p, copy, 0, 2));
+                             r->plan->value + p->slot + copy * grid_slots, interp_operand(r, p, copy, 0, 0),
+                             interp_operand(r, p, copy, 0, 1), interp_operand(r, p, copy, 0, 2));
             break;
         case KI_FOLD:
             if (inst->acc != KN_NONE)
@@ -264,8 +264,8 @@ static void run_chunk(run *r, int64_t first_tile, int64_t end_tile) {
             uint32_t mem = k->access[acc].mem;
             if (k->mem[mem].space == KN_PART && r->launch->mem[mem]) /* NULL where there is nothing in it */
                 r->plan->data[mem] =
-                    (unsigned char *)r->launch->mem[mem] + (size_t)r->chunk * (size_t)r->plan->count[mem] *
-                                                               sn_dtype_size((sn_dtype)k->mem[mem].store);
+                    (unsigned char *)r->launch->mem[mem] +
+                    (size_t)r->chunk * (size_t)r->plan->count[mem] * sn_dtype_size((sn_dtype)k->mem[mem].store);
         }
     }
     memset(r->index, 0, sizeof r->index);

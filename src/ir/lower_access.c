@@ -227,8 +227,7 @@ kn_id lw_load_partials(lw_part *p, ir_id u) {
     kn_build *b = &p->launch->b;
     kn_id q = lw_chunk_axis(p, place->step, place->part);
     kn_prim prim = lw_fold_prim((ir_op)n->op);
-    if (!IR_IS_ARG(n->op))
-        return kn_fold(b, prim, (sn_dtype)n->dtype, 1u << q, load_partial(p, u, q, 0), KN_NONE);
+    if (!IR_IS_ARG(n->op)) return kn_fold(b, prim, (sn_dtype)n->dtype, 1u << q, load_partial(p, u, q, 0), KN_NONE);
     kn_id value = load_partial(p, u, q, 1);
     return kn_fold(b, prim, SN_I64, 1u << q, value, load_partial(p, u, q, 0));
 }

@@ -241,7 +241,9 @@ static ir_id reduce_units(const ir_rewrite *rw, const ir_node *n) {
 }
 
 static ir_id reduce_reduce(const ir_rewrite *rw, const ir_node *n) {
-    if (ir_ops[n->op].cls != IR_CLASS_REDUCE || IR_IS_ARG(n->op) || ir_in(rw, n, 0)->op != n->op || !ir_is_only_use(rw, n, 0)) return 0;
+    if (ir_ops[n->op].cls != IR_CLASS_REDUCE || IR_IS_ARG(n->op) || ir_in(rw, n, 0)->op != n->op ||
+        !ir_is_only_use(rw, n, 0))
+        return 0;
     const ir_node *inner = ir_in(rw, n, 0);
     int64_t axes = inner->attr[0];
     for (uint32_t a = 0, left = 0; a < ir_at(rw->g, inner->in[0])->rank; a++) {

@@ -96,9 +96,9 @@ typedef struct {
     em_stage *stage;     /* of each access */
     uint32_t *aimed;     /* of each access: last round of em_aim_loop that moved it */
     uint32_t aim_round;
-    kn_id last_point; /* axis, or KN_NONE */
+    kn_id last_point;                         /* axis, or KN_NONE */
     LLVMValueRef chunk, tile_first, tile_end; /* the chunk's number and tiles */
-    LLVMValueRef index[KN_MAX_AXES]; /* of POINT and LOOP axes: where the enclosing loops are */
+    LLVMValueRef index[KN_MAX_AXES];          /* of POINT and LOOP axes: where the enclosing loops are */
 
     /* the tile: full, or ragged with these masks */
     LLVMValueRef tile_n;                     /* points present; NULL: all */

@@ -3,7 +3,10 @@
  * Accumulators are allocas that the sroa pass turns into registers: [instance][u] for folds over loops, [instance][r]
  * for folds over points. Lanes and copies that are absent keep their accumulator, which is what combining with the
  * identity would give. Folds over points whose access has LOOP axes accumulate in the chunk's partial memory instead.
- */
+ *
+ * MIN and MAX of floats let a NaN through, which costs two instructions more and a longer wait in each step. In
+ * registers these folds take the plain extremum, which is the same while there is no NaN, and note apart from it
+ * whether there was one; the result is then NaN. */
 #include "jit_cpu/llvm_emit.h"
 
 int em_is_point_fold(const kn_inst *in) { return in->kind == KI_FOLD && in->acc != KN_NONE; }
@@ -21,6 +24,16 @@ int em_is_loop_fold(const em *e, const kn_inst *in) {
 
 /* ---- steps ---------------------------------------------------------------------------------------------------------
  */
+
+static int is_extremum(const kn_inst *in) {
+    return (in->prim == KP_MIN || in->prim == KP_MAX) && (in->type == SN_F32 || in->type == SN_F64);
+}
+
+/* a < b ? a : b, or a > b ? a : b: MIN and MAX of numbers, one instruction of the machine. */
+static LLVMValueRef plain_extremum(em *e, const kn_inst *in, LLVMValueRef a, LLVMValueRef b) {
+    LLVMRealPredicate p = in->prim == KP_MIN ? LLVMRealOLT : LLVMRealOGT;
+    return LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, p, a, b, ""), a, b, "");
+}
 
 /* op(acc, x), or x * y + acc. */
 static LLVMValueRef step(em *e, const kn_inst *in, LLVMValueRef acc, LLVMValueRef x, LLVMValueRef y) {
@@ -50,24 +63,101 @@ static LLVMValueRef choose(em *e, LLVMValueRef mask, LLVMValueRef yes, LLVMValue
     return LLVMBuildSelect(e->b, mask, yes, no, "");
 }
 
-/* Lane l with lane l + lanes / 2, and so on until one is left. */
-static LLVMValueRef combine_lanes(em *e, const kn_inst *in, LLVMValueRef v, uint32_t lanes) {
-    for (lanes /= 2; lanes; lanes /= 2)
-        v = combine(e, in, em_lanes_from(e, v, 0, lanes), em_lanes_from(e, v, lanes, lanes));
-    return v;
-}
+typedef LLVMValueRef combiner(em *e, const kn_inst *in, LLVMValueRef a, LLVMValueRef b);
 
-static LLVMValueRef *new_accumulators(em *e, const kn_inst *in, uint32_t n, uint32_t lanes) {
-    LLVMValueRef *acc = ARENA_ARRAY(e->arena, LLVMValueRef, n), start = identity(e, in, lanes);
-    for (uint32_t i = 0; i < n; i++) {
-        acc[i] = em_alloca(e, LLVMTypeOf(start), "acc");
-        LLVMBuildStore(e->b, start, acc[i]);
-    }
-    return acc;
+/* Lane l with lane l + lanes / 2, and so on until one is left. */
+static LLVMValueRef combine_lanes(em *e, const kn_inst *in, combiner *with, LLVMValueRef v, uint32_t lanes) {
+    for (lanes /= 2; lanes; lanes /= 2)
+        v = with(e, in, em_lanes_from(e, v, 0, lanes), em_lanes_from(e, v, lanes, lanes));
+    return v;
 }
 
 static LLVMValueRef read_acc(em *e, LLVMValueRef acc) {
     return LLVMBuildLoad2(e->b, LLVMGetAllocatedType(acc), acc, "");
+}
+
+/* ---- NaNs met by an extremum ---------------------------------------------------------------------------------------
+ */
+
+/* What an instance notes: one piece, a register's worth of lanes, for all of them together where they are combined in
+ * the end; a piece for each register where the lanes are results of their own. */
+typedef struct {
+    uint32_t lanes, piece, n; /* of the accumulators; of a piece; pieces */
+    LLVMTypeRef type;
+} notes;
+
+/* results: lanes of the fold's result. */
+static notes notes_of(em *e, const kn_inst *in, uint32_t lanes, uint32_t results) {
+    uint32_t most = (uint32_t)(64 / sn_dtype_size((sn_dtype)in->type)), piece = lanes < most ? lanes : most;
+    LLVMTypeRef wide = in->type == SN_F32 ? e->i32 : e->i64; /* bits where the machine has registers of them */
+    return (notes){.lanes = lanes,
+                   .piece = piece,
+                   .n = results > 1 ? lanes / piece : 1,
+                   .type = em_vector(e->v4 || lanes == 1 ? e->i1 : wide, piece)};
+}
+
+/* noted[i] |= is there a NaN among the n values, in a lane of piece i? present: of the values' lanes; NULL: all. */
+static void note_nans(em *e, const notes *k, const LLVMValueRef *noted, const LLVMValueRef *value, uint32_t n,
+                      LLVMValueRef present) {
+    int by_lane = present && LLVMGetTypeKind(LLVMTypeOf(present)) == LLVMVectorTypeKind;
+    for (uint32_t piece = 0; piece < k->n; piece++) {
+        LLVMValueRef any = NULL, before = NULL;
+        uint32_t end = k->n > 1 ? (piece + 1) * k->piece : k->lanes, count = 0,
+                 all = n * (end - piece * k->piece) / k->piece;
+        for (uint32_t i = 0; i < n; i++)
+            for (uint32_t first = piece * k->piece; first < end; first += k->piece) {
+                LLVMValueRef x = k->piece < k->lanes ? em_lanes_from(e, value[i], first, k->piece) : value[i];
+                if (++count < all && !before && !present) { /* one comparison for two */
+                    before = x;
+                    continue;
+                }
+                LLVMValueRef nan = LLVMBuildFCmp(e->b, LLVMRealUNO, before ? before : x, x, "nan"), here = present;
+                if (by_lane && k->piece < k->lanes) here = em_lanes_from(e, present, first, k->piece);
+                if (present) nan = LLVMBuildAnd(e->b, nan, by_lane ? here : em_splat(e, here, k->piece), "");
+                any = any ? LLVMBuildOr(e->b, any, nan, "") : nan;
+                before = NULL;
+            }
+        if (k->type != LLVMTypeOf(any)) any = LLVMBuildSExt(e->b, any, k->type, "");
+        LLVMBuildStore(e->b, LLVMBuildOr(e->b, read_acc(e, noted[piece]), any, ""), noted[piece]);
+    }
+}
+
+/* Two vectors one after the other. */
+static LLVMValueRef joined(em *e, LLVMValueRef low, LLVMValueRef high, uint32_t lanes) {
+    LLVMValueRef pick[EM_MAX_WIDTH];
+    for (uint32_t i = 0; i < 2 * lanes; i++) pick[i] = em_i32(e, i);
+    return LLVMBuildShuffleVector(e->b, low, high, LLVMConstVector(pick, 2 * lanes), "");
+}
+
+/* The result x, NaN where one was noted. */
+static LLVMValueRef with_nans(em *e, const kn_inst *in, const notes *k, const LLVMValueRef *noted, LLVMValueRef x) {
+    LLVMTypeRef result = LLVMTypeOf(x);
+    uint32_t results = LLVMGetTypeKind(result) == LLVMVectorTypeKind ? LLVMGetVectorSize(result) : 1;
+    LLVMValueRef any[EM_MAX_WIDTH], nan;
+    for (uint32_t i = 0; i < k->n; i++) {
+        any[i] = read_acc(e, noted[i]);
+        if (results == 1 && k->piece > 1)
+            any[i] = em_intrinsic(e, "llvm.vector.reduce.or", (LLVMTypeRef[]){k->type}, 1, any, 1);
+        if (LLVMTypeOf(any[i]) != em_vector(e->i1, results > 1 ? k->piece : 1))
+            any[i] = LLVMBuildICmp(e->b, LLVMIntNE, any[i], LLVMConstNull(LLVMTypeOf(any[i])), "");
+    }
+    for (uint32_t n = k->n, lanes = k->piece; n > 1; n /= 2, lanes *= 2)
+        for (uint32_t i = 0; i < n / 2; i++) any[i] = joined(e, any[2 * i], any[2 * i + 1], lanes);
+    nan = em_const(e, (sn_dtype)in->type, in->type == SN_F32 ? 0x7fc00000u : 0x7ff8000000000000u);
+    return LLVMBuildSelect(e->b, any[0], em_splat(e, nan, results), x, "");
+}
+
+/* n accumulators for each instance; behind all of them, for extrema, what each instance notes of NaNs. */
+static LLVMValueRef *new_accumulators(em *e, const kn_inst *in, uint32_t instances, uint32_t n, uint32_t lanes,
+                                      uint32_t results) {
+    const notes k = is_extremum(in) ? notes_of(e, in, lanes, results) : (notes){0};
+    uint32_t all = instances * n, noted = instances * k.n;
+    LLVMValueRef *acc = ARENA_ARRAY(e->arena, LLVMValueRef, all + noted), start = identity(e, in, lanes);
+    for (uint32_t i = 0; i < all + noted; i++) {
+        acc[i] = em_alloca(e, i < all ? LLVMTypeOf(start) : k.type, i < all ? "acc" : "nans");
+        LLVMBuildStore(e->b, i < all ? start : LLVMConstNull(k.type), acc[i]);
+    }
+    return acc;
 }
 
 /* ---- over UNROLL axes ----------------------------------------------------------------------------------------------
@@ -105,7 +195,34 @@ void em_loop_fold_begin(em *e, kn_id inst) {
         em_pair_loop_begin(e, inst);
         return;
     }
-    e->acc[inst] = new_accumulators(e, in, em_instances(e, in->over) * e->ilp, loop_fold_lanes(e, in));
+    e->acc[inst] =
+        new_accumulators(e, in, em_instances(e, in->over), e->ilp, loop_fold_lanes(e, in), em_lanes(e, in->over));
+}
+
+/* An extremum's accumulators of an instance, which meet one value each, or several along UNROLL axes. */
+static void step_extremum(em *e, kn_id inst, const em_at *at) {
+    const kn_inst *in = &e->k->inst[inst];
+    uint32_t lanes = loop_fold_lanes(e, in);
+    const notes k = notes_of(e, in, lanes, em_lanes(e, in->over));
+    const LLVMValueRef *noted = &e->acc[inst][em_instances(e, in->over) * e->ilp + at->slot * k.n];
+    em_at one = *at;
+    do {
+        LLVMValueRef x[KN_MAX_ILP], ragged = NULL;
+        for (one.u = 0; one.u < e->ilp; one.u++) {
+            uint32_t u = one.u;
+            LLVMValueRef slot = e->acc[inst][at->slot * e->ilp + u], acc = read_acc(e, slot);
+            LLVMValueRef present = e->mode == EM_LOOP_LANES ? e->loop_mask[u] : e->loop_present[u];
+            x[u] = operand(e, in, 0, &one, lanes);
+            LLVMBuildStore(e->b, choose(e, present, plain_extremum(e, in, acc, x[u]), acc, lanes), slot);
+            if (present) note_nans(e, &k, noted, &x[u], 1, ragged = present);
+        }
+        /* of a ragged round in copies the first is there always, and has no mask */
+        if (!ragged)
+            note_nans(e, &k, noted, x, e->ilp, NULL);
+        else if (e->mode != EM_LOOP_LANES)
+            note_nans(e, &k, noted, x, 1, NULL);
+        one.u = at->u;
+    } while (em_next_unroll(e, in->fold, &one));
 }
 
 void em_loop_fold_step(em *e, kn_id inst) {
@@ -117,6 +234,10 @@ void em_loop_fold_step(em *e, kn_id inst) {
     uint32_t lanes = loop_fold_lanes(e, in);
     em_at at = {0};
     do {
+        if (is_extremum(in)) {
+            step_extremum(e, inst, &at);
+            continue;
+        }
         for (uint32_t u = 0; u < e->ilp; u++) {
             em_at one = at;
             one.u = u;
@@ -135,14 +256,21 @@ void em_loop_fold_end(em *e, kn_id inst) {
         em_pair_loop_end(e, inst);
         return;
     }
-    em_value *v = em_new_value(e, inst, in->over, em_lanes(e, in->over));
+    uint32_t instances = em_instances(e, in->over), lanes = em_lanes(e, in->over);
+    combiner *with = is_extremum(in) ? plain_extremum : combine;
+    em_value *v = em_new_value(e, inst, in->over, lanes);
     em_at at = {0};
     do {
         LLVMValueRef acc[KN_MAX_ILP] = {0};
         for (uint32_t u = 0; u < e->ilp; u++) acc[u] = read_acc(e, e->acc[inst][at.slot * e->ilp + u]);
         for (uint32_t n = e->ilp; n > 1; n /= 2)
-            for (uint32_t u = 0; u < n / 2; u++) acc[u] = combine(e, in, acc[2 * u], acc[2 * u + 1]);
-        v->at[at.slot] = e->mode == EM_LOOP_LANES ? combine_lanes(e, in, acc[0], e->width) : acc[0];
+            for (uint32_t u = 0; u < n / 2; u++) acc[u] = with(e, in, acc[2 * u], acc[2 * u + 1]);
+        LLVMValueRef result = e->mode == EM_LOOP_LANES ? combine_lanes(e, in, with, acc[0], e->width) : acc[0];
+        if (is_extremum(in)) {
+            const notes k = notes_of(e, in, loop_fold_lanes(e, in), lanes);
+            result = with_nans(e, in, &k, &e->acc[inst][instances * e->ilp + at.slot * k.n], result);
+        }
+        v->at[at.slot] = result;
     } while (em_next(e, in->over, &at));
 }
 
@@ -182,14 +310,15 @@ void em_point_fold_begin(em *e, kn_id inst) {
         return;
     }
     if (in_registers(e, in))
-        e->acc[inst] = new_accumulators(e, in, em_instances(e, in->over) * places(e), point_lanes(e));
+        e->acc[inst] = new_accumulators(e, in, em_instances(e, in->over), places(e), point_lanes(e), 1);
     else
         em_fill_partials(e, in->acc, identity(e, in, 1));
 }
 
 /* Accumulator [r] takes the point in place r. */
 static void step_registers(em *e, kn_id inst, const kn_inst *in) {
-    uint32_t lanes = point_lanes(e);
+    uint32_t lanes = point_lanes(e), instances = em_instances(e, in->over);
+    const notes k = is_extremum(in) ? notes_of(e, in, lanes, 1) : (notes){0};
     em_at at = {0};
     do {
         for (uint32_t r = 0; r < e->copies; r++) {
@@ -197,8 +326,10 @@ static void step_registers(em *e, kn_id inst, const kn_inst *in) {
             one.r = r;
             LLVMValueRef present = lanes > 1 ? e->tile_mask : e->tile_present[r];
             LLVMValueRef slot = e->acc[inst][at.slot * places(e) + r], acc = read_acc(e, slot);
-            LLVMValueRef next = step(e, in, acc, operand(e, in, 0, &one, lanes), operand(e, in, 1, &one, lanes));
+            LLVMValueRef x = operand(e, in, 0, &one, lanes), y = operand(e, in, 1, &one, lanes);
+            LLVMValueRef next = k.n ? plain_extremum(e, in, acc, x) : step(e, in, acc, x, y);
             LLVMBuildStore(e->b, choose(e, present, next, acc, lanes), slot);
+            if (k.n) note_nans(e, &k, &e->acc[inst][instances * places(e) + at.slot], &x, 1, present);
         }
     } while (em_next(e, in->over, &at));
 }
@@ -223,7 +354,7 @@ static LLVMValueRef step_tile(em *e, const kn_inst *in, LLVMValueRef acc, const 
     LLVMValueRef x = operand(e, in, 0, at, lanes);
     if (in->prim == KP_FMA) x = em_prim2(e, KP_MUL, (sn_dtype)in->type, x, operand(e, in, 1, at, lanes));
     x = choose(e, e->tile_mask, x, identity(e, in, lanes), lanes);
-    return combine(e, in, acc, combine_lanes(e, in, x, lanes));
+    return combine(e, in, acc, combine_lanes(e, in, combine, x, lanes));
 }
 
 void em_point_fold_step(em *e, kn_id inst) {
@@ -256,13 +387,18 @@ void em_point_fold_end(em *e, kn_id inst) {
     }
     if (!in_registers(e, in)) return;
     em_aim(e, inst, (kn_id)(inst + 1), EM_AT_POINT);
+    combiner *with = is_extremum(in) ? plain_extremum : combine;
     em_at at = {0};
     do {
         LLVMValueRef acc[EM_MAX_WIDTH] = {0};
         for (uint32_t r = 0; r < places(e); r++) acc[r] = read_acc(e, e->acc[inst][at.slot * places(e) + r]);
         for (uint32_t n = places(e); n > 1; n /= 2)
-            for (uint32_t r = 0; r < n / 2; r++) acc[r] = combine(e, in, acc[r], acc[r + n / 2]);
-        LLVMValueRef value = combine_lanes(e, in, acc[0], point_lanes(e));
+            for (uint32_t r = 0; r < n / 2; r++) acc[r] = with(e, in, acc[r], acc[r + n / 2]);
+        LLVMValueRef value = combine_lanes(e, in, with, acc[0], point_lanes(e));
+        if (is_extremum(in)) {
+            const notes k = notes_of(e, in, point_lanes(e), 1);
+            value = with_nans(e, in, &k, &e->acc[inst][em_instances(e, in->over) * places(e) + at.slot], value);
+        }
         em_store(e, in->acc, &at, 1, value);
     } while (em_next(e, in->over, &at));
 }

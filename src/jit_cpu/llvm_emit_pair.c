@@ -1,10 +1,10 @@
 /* Folds of pairs: ARGMAX and ARGMIN. ir/kernel.h orders all pairs totally, so the result does not depend on the order
  * in which they meet, and the code here is free in it.
  *
- * An accumulator is a value and an index. In general both are compared. Where indices only grow while the fold runs (the
- * index is that of the one axis that is folded) a later pair wins only with a better value, so that values alone are
- * compared; then accumulators begin with the first index that they could meet, which is what they end with if all values
- * equal the identity's.
+ * An accumulator is a value and an index. In general both are compared. Where indices only grow while the fold runs
+ * (the index is that of the one axis that is folded) a later pair wins only with a better value, so that values alone
+ * are compared; then accumulators begin with the first index that they could meet, which is what they end with if all
+ * values equal the identity's.
  *
  * In such a fold that stays in registers the indices are not carried either: lanes of 64 bits would be twice as wide as
  * those of most values. What a lane keeps is the number of the round (of the loop, or the tile) in which its winner
@@ -101,7 +101,8 @@ static pair operand(em *e, const kn_inst *in, const em_at *at, uint32_t lanes) {
 
 static pair identity(em *e, const kn_inst *in, uint32_t lanes) {
     sn_dtype type = value_type(e, in);
-    uint64_t value = kn_identity(kn_pair_value((kn_prim)in->prim), type), index = kn_identity((kn_prim)in->prim, SN_I64);
+    uint64_t value = kn_identity(kn_pair_value((kn_prim)in->prim), type),
+             index = kn_identity((kn_prim)in->prim, SN_I64);
     return (pair){em_splat(e, em_const(e, type, value), lanes), em_splat(e, em_const(e, SN_I64, index), lanes)};
 }
 
