@@ -232,7 +232,6 @@ static void emit_tiles(em *e, LLVMValueRef first, LLVMValueRef end) {
     kn_id from = phase->first, to = e->k->phase[part->end_phase - 1].end;
     em_loop epoch = em_epoch_begin(e, from, to, 1, first, &end, 1);
     em_loop loop = em_loop_begin(e, "tile", epoch.body ? epoch.index : first, end, em_i64(e, 1));
-    em_epoch_round(e, &epoch, 1, loop.index, 1);
     for (uint32_t i = 0; i < part->n_point; i++) e->index[part->point[i]] = LLVMBuildLoad2(e->b, e->i64, digit[i], "p");
     emit_tile(e);
     LLVMValueRef carry = NULL; /* NULL: 1 */

@@ -117,7 +117,7 @@ typedef struct {
     LLVMValueRef loop_offset[KN_MAX_ILP];  /* u in iterations, clamped; NULL: u itself */
     LLVMValueRef loop_present[KN_MAX_ILP]; /* NULL: yes */
 
-    LLVMValueRef round[2]; /* of the loop's and of the tiles' epoch, which folds of pairs count; NULL elsewhere */
+    int in_epoch[2]; /* inside of a loop over epochs: of the phase's rounds, of the part's tiles */
 } em;
 
 /* Emits the kernel, already expanded, as function `symbol` into the module. Under the arena's trap. */
@@ -292,7 +292,6 @@ void em_pair_point_end(em *e, kn_id inst);
 /* Around the innermost loop of a phase (points: around the tiles of a part) with folds among [first, end) that count
  * rounds: a loop over epochs, which makes `to` the end of the epoch. Where there is no such fold, nothing. */
 em_loop em_epoch_begin(em *e, kn_id first, kn_id end, int points, LLVMValueRef from, LLVMValueRef *to, int64_t step);
-void em_epoch_round(em *e, const em_loop *epoch, int points, LLVMValueRef i, int64_t step); /* in each round */
 void em_epoch_end(em *e, em_loop *epoch, kn_id first, kn_id end, int points, int64_t step);
 
 /* ---- llvm_prims.c: scalar primitives, lane by lane ----------------------------------------------------------------

@@ -14,7 +14,7 @@
 
 enum { EPOCH_ROUNDS = 1 << 16 };
 
-/* The accumulators of a fold, n of each kind. */
+/* The accumulators of a fold, n of each kind; behind them the number of the present round, in lanes. */
 enum { VALUES, INDICES, ROUNDS, KINDS };
 
 typedef struct {
@@ -53,6 +53,12 @@ static int counts_rounds(const em *e, const kn_inst *in) {
 
 static LLVMTypeRef round_type(em *e, const kn_inst *in) {
     return sn_dtype_size(value_type(e, in)) == 8 ? e->i64 : e->i32;
+}
+
+/* Of lanes that all have the round's number, those of one register. */
+static uint32_t piece_lanes(const em *e, const kn_inst *in, uint32_t lanes) {
+    uint32_t most = sn_dtype_size(value_type(e, in)) == 8 ? 8 : 16;
+    return lanes < most ? lanes : most;
 }
 
 /* ---- pairs ---------------------------------------------------------------------------------------------------------
@@ -138,21 +144,25 @@ static void set_pair(em *e, kn_id inst, uint32_t n, uint32_t i, pair p) {
     LLVMBuildStore(e->b, p.index, e->acc[inst][INDICES * n + i]);
 }
 
-static void forget_rounds(em *e, kn_id inst, uint32_t n) {
+static void begin_rounds(em *e, kn_id inst, uint32_t n) {
+    LLVMValueRef count = e->acc[inst][KINDS * n];
     for (uint32_t i = 0; i < n; i++) {
         LLVMValueRef slot = e->acc[inst][ROUNDS * n + i];
         LLVMBuildStore(e->b, LLVMConstAllOnes(LLVMGetAllocatedType(slot)), slot);
     }
+    LLVMBuildStore(e->b, LLVMConstNull(LLVMGetAllocatedType(count)), count);
 }
 
 static void new_accumulators(em *e, kn_id inst, uint32_t n, uint32_t lanes) {
     const kn_inst *in = &e->k->inst[inst];
     pair start = identity(e, in, lanes);
     LLVMTypeRef types[KINDS] = {LLVMTypeOf(start.value), LLVMTypeOf(start.index), em_vector(round_type(e, in), lanes)};
-    e->acc[inst] = ARENA_ARRAY(e->arena, LLVMValueRef, KINDS * n);
+    uint32_t piece = piece_lanes(e, in, lanes);
+    e->acc[inst] = ARENA_ARRAY(e->arena, LLVMValueRef, KINDS * n + 1);
+    e->acc[inst][KINDS * n] = em_alloca(e, em_vector(round_type(e, in), piece), "round");
     for (uint32_t i = 0; i < KINDS * n; i++) e->acc[inst][i] = em_alloca(e, types[i / n], "acc");
     for (uint32_t i = 0; i < n; i++) set_pair(e, inst, n, i, start);
-    forget_rounds(e, inst, n);
+    begin_rounds(e, inst, n);
 }
 
 /* first, first + 1 .. in lanes of i64; all of them the identity's where there is nothing to fold. */
@@ -180,12 +190,18 @@ static void meet(em *e, kn_id inst, uint32_t n, uint32_t i, pair new, LLVMValueR
     }
 }
 
-/* The present round in lanes of the fold; NULL where it counts none. */
-static LLVMValueRef round_lanes(em *e, const kn_inst *in, uint32_t lanes) {
-    LLVMValueRef round = e->round[em_is_point_fold(in)];
-    if (!round || !counts_rounds(e, in)) return NULL;
-    if (round_type(e, in) == e->i32) round = LLVMBuildTrunc(e->b, round, e->i32, "");
-    return em_splat(e, round, lanes);
+/* The present round in lanes of the fold, and counts on; NULL where it counts none. A vector that is added to rather
+ * than a scalar that is spread: the comparisons keep the machine's one port for that busy. */
+static LLVMValueRef next_round(em *e, kn_id inst, uint32_t n, uint32_t lanes) {
+    const kn_inst *in = &e->k->inst[inst];
+    if (!e->in_epoch[em_is_point_fold(in)] || !counts_rounds(e, in)) return NULL;
+    LLVMValueRef slot = e->acc[inst][KINDS * n], round = get(e, slot), pick[EM_MAX_WIDTH];
+    uint32_t piece = piece_lanes(e, in, lanes);
+    LLVMValueRef one = em_splat(e, LLVMConstInt(round_type(e, in), 1, 0), piece);
+    LLVMBuildStore(e->b, LLVMBuildAdd(e->b, round, one, ""), slot);
+    if (piece == lanes) return round;
+    for (uint32_t i = 0; i < lanes; i++) pick[i] = em_i32(e, i % piece);
+    return LLVMBuildShuffleVector(e->b, round, LLVMGetPoison(LLVMTypeOf(round)), LLVMConstVector(pick, lanes), "");
 }
 
 /* The index of the winner, where it came in this epoch: base + its round * step + what the accumulator adds. */
@@ -217,13 +233,8 @@ em_loop em_epoch_begin(em *e, kn_id first, kn_id end, int points, LLVMValueRef f
     LLVMValueRef left = LLVMBuildSub(e->b, *to, epoch.index, "");
     LLVMValueRef whole = LLVMBuildICmp(e->b, LLVMIntSGT, left, size, "");
     *to = LLVMBuildAdd(e->b, epoch.index, LLVMBuildSelect(e->b, whole, size, left, ""), "epoch.end");
+    e->in_epoch[points] = 1;
     return epoch;
-}
-
-void em_epoch_round(em *e, const em_loop *epoch, int points, LLVMValueRef i, int64_t step) {
-    if (!epoch->body) return;
-    LLVMValueRef past = LLVMBuildSub(e->b, i, epoch->index, "");
-    e->round[points] = LLVMBuildLShr(e->b, past, em_i64(e, __builtin_ctzll((uint64_t)step)), "round");
 }
 
 static void settle_fold(em *e, kn_id inst, LLVMValueRef base, int64_t step) {
@@ -238,7 +249,7 @@ static void settle_fold(em *e, kn_id inst, LLVMValueRef base, int64_t step) {
         uint32_t apart = points || e->mode == EM_LOOP_LANES;
         settle(e, inst, n, i, base, step, first_indices(e, in, place, apart, lanes, yes), lanes);
     }
-    forget_rounds(e, inst, n);
+    begin_rounds(e, inst, n);
 }
 
 void em_epoch_end(em *e, em_loop *epoch, kn_id first, kn_id end, int points, int64_t step) {
@@ -249,7 +260,7 @@ void em_epoch_end(em *e, em_loop *epoch, kn_id first, kn_id end, int points, int
         if (counts_rounds(e, &e->k->inst[i]) && em_is_point_fold(&e->k->inst[i]) == points)
             settle_fold(e, i, base, points ? e->part->tile : step);
     em_loop_end(e, epoch);
-    e->round[points] = NULL;
+    e->in_epoch[points] = 0;
 }
 
 /* ---- over UNROLL axes ----------------------------------------------------------------------------------------------
@@ -291,7 +302,7 @@ void em_pair_loop_begin(em *e, kn_id inst) {
 void em_pair_loop_step(em *e, kn_id inst) {
     const kn_inst *in = &e->k->inst[inst];
     uint32_t lanes = loop_lanes(e, in), n = em_instances(e, in->over) * e->ilp;
-    LLVMValueRef round = round_lanes(e, in, lanes);
+    LLVMValueRef round = next_round(e, inst, n, lanes);
     em_at at = {0};
     do {
         for (uint32_t u = 0; u < e->ilp; u++) {
@@ -343,7 +354,7 @@ void em_pair_point_begin(em *e, kn_id inst) {
 
 static void step_registers(em *e, kn_id inst, const kn_inst *in) {
     uint32_t lanes = point_lanes(e), n = em_instances(e, in->over) * e->copies;
-    LLVMValueRef round = round_lanes(e, in, lanes);
+    LLVMValueRef round = next_round(e, inst, n, lanes);
     em_at at = {0};
     do {
         for (uint32_t r = 0; r < e->copies; r++) {

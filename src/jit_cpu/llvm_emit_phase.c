@@ -397,7 +397,6 @@ static void emit_inner_loop(em *e) {
         LLVMValueRef end = whole;
         em_loop epoch = em_epoch_begin(e, e->phase->first, e->phase->end, 0, zero, &end, step);
         em_loop loop = em_loop_begin(e, name, epoch.body ? epoch.index : zero, end, em_i64(e, step));
-        em_epoch_round(e, &epoch, 0, loop.index, step);
         em_emit_round(e, loop.index);
         em_loop_end(e, &loop);
         em_epoch_end(e, &epoch, e->phase->first, e->phase->end, 0, step);
