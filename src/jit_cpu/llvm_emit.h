@@ -267,6 +267,8 @@ void em_staged_store(em *e, const kn_inst *in, LLVMValueRef value);
 /* ---- llvm_emit_fold.c ---------------------------------------------------------------------------------------------
  */
 
+/* Accumulators over points in registers: [instance][place in the tile], or one of as many lanes. */
+static inline uint32_t em_places(const em *e) { return e->mode == EM_POINT_LANES ? 1 : e->part->tile; }
 int em_is_loop_fold(const em *e, const kn_inst *in);
 int em_is_point_fold(const kn_inst *in);
 void em_emit_unroll_fold(em *e, kn_id inst);

@@ -299,8 +299,6 @@ void em_fill_partials(em *e, kn_id access, LLVMValueRef value) {
     }
 }
 
-/* Accumulators in registers: [instance][place in the tile], or one of as many lanes. */
-static uint32_t places(const em *e) { return e->mode == EM_POINT_LANES ? 1 : e->part->tile; }
 static uint32_t point_lanes(const em *e) { return e->mode == EM_POINT_LANES ? e->part->tile : 1; }
 
 void em_point_fold_begin(em *e, kn_id inst) {
@@ -310,7 +308,7 @@ void em_point_fold_begin(em *e, kn_id inst) {
         return;
     }
     if (in_registers(e, in))
-        e->acc[inst] = new_accumulators(e, in, em_instances(e, in->over), places(e), point_lanes(e), 1);
+        e->acc[inst] = new_accumulators(e, in, em_instances(e, in->over), em_places(e), point_lanes(e), 1);
     else
         em_fill_partials(e, in->acc, identity(e, in, 1));
 }
@@ -325,11 +323,11 @@ static void step_registers(em *e, kn_id inst, const kn_inst *in) {
             em_at one = at;
             one.r = r;
             LLVMValueRef present = lanes > 1 ? e->tile_mask : e->tile_present[r];
-            LLVMValueRef slot = e->acc[inst][at.slot * places(e) + r], acc = read_acc(e, slot);
+            LLVMValueRef slot = e->acc[inst][at.slot * em_places(e) + r], acc = read_acc(e, slot);
             LLVMValueRef x = operand(e, in, 0, &one, lanes), y = operand(e, in, 1, &one, lanes);
             LLVMValueRef next = k.n ? plain_extremum(e, in, acc, x) : step(e, in, acc, x, y);
             LLVMBuildStore(e->b, choose(e, present, next, acc, lanes), slot);
-            if (k.n) note_nans(e, &k, &e->acc[inst][instances * places(e) + at.slot], &x, 1, present);
+            if (k.n) note_nans(e, &k, &e->acc[inst][instances * em_places(e) + at.slot], &x, 1, present);
         }
     } while (em_next(e, in->over, &at));
 }
@@ -391,13 +389,13 @@ void em_point_fold_end(em *e, kn_id inst) {
     em_at at = {0};
     do {
         LLVMValueRef acc[EM_MAX_WIDTH] = {0};
-        for (uint32_t r = 0; r < places(e); r++) acc[r] = read_acc(e, e->acc[inst][at.slot * places(e) + r]);
-        for (uint32_t n = places(e); n > 1; n /= 2)
+        for (uint32_t r = 0; r < em_places(e); r++) acc[r] = read_acc(e, e->acc[inst][at.slot * em_places(e) + r]);
+        for (uint32_t n = em_places(e); n > 1; n /= 2)
             for (uint32_t r = 0; r < n / 2; r++) acc[r] = with(e, in, acc[r], acc[r + n / 2]);
         LLVMValueRef value = combine_lanes(e, in, with, acc[0], point_lanes(e));
         if (is_extremum(in)) {
             const notes k = notes_of(e, in, point_lanes(e), 1);
-            value = with_nans(e, in, &k, &e->acc[inst][em_instances(e, in->over) * places(e) + at.slot], value);
+            value = with_nans(e, in, &k, &e->acc[inst][em_instances(e, in->over) * em_places(e) + at.slot], value);
         }
         em_store(e, in->acc, &at, 1, value);
     } while (em_next(e, in->over, &at));

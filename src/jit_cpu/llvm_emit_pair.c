@@ -241,7 +241,7 @@ static void settle_fold(em *e, kn_id inst, LLVMValueRef base, int64_t step) {
     const kn_inst *in = &e->k->inst[inst];
     int points = em_is_point_fold(in);
     if (points) em_begin_phase(e, &e->k->phase[kn_phase_of(e->k, inst)]);
-    uint32_t lanes = points ? point_lanes(e) : loop_lanes(e, in), each = points ? e->copies : e->ilp;
+    uint32_t lanes = points ? point_lanes(e) : loop_lanes(e, in), each = points ? em_places(e) : e->ilp;
     uint32_t n = em_instances(e, in->over) * each;
     LLVMValueRef yes = LLVMConstInt(e->i1, 1, 0);
     for (uint32_t i = 0; i < n; i++) {
@@ -335,7 +335,7 @@ void em_pair_loop_end(em *e, kn_id inst) {
 
 void em_pair_point_begin(em *e, kn_id inst) {
     const kn_inst *in = &e->k->inst[inst];
-    uint32_t lanes = point_lanes(e), n = em_instances(e, in->over) * e->copies;
+    uint32_t lanes = point_lanes(e), n = em_instances(e, in->over) * em_places(e);
     pair start = identity(e, in, 1);
     LLVMValueRef first = LLVMBuildMul(e->b, e->tile_first, em_i64(e, e->part->tile), "");
     LLVMValueRef any = LLVMBuildICmp(e->b, LLVMIntSLT, e->tile_first, e->tile_end, "");
@@ -347,13 +347,13 @@ void em_pair_point_begin(em *e, kn_id inst) {
     }
     new_accumulators(e, inst, n, lanes);
     for (uint32_t i = 0; i < n && counts_rounds(e, in); i++) {
-        LLVMValueRef at = LLVMBuildAdd(e->b, first, em_i64(e, i % e->copies), "");
+        LLVMValueRef at = LLVMBuildAdd(e->b, first, em_i64(e, i % em_places(e)), "");
         LLVMBuildStore(e->b, first_indices(e, in, at, 1, lanes, any), e->acc[inst][INDICES * n + i]);
     }
 }
 
 static void step_registers(em *e, kn_id inst, const kn_inst *in) {
-    uint32_t lanes = point_lanes(e), n = em_instances(e, in->over) * e->copies;
+    uint32_t lanes = point_lanes(e), n = em_instances(e, in->over) * em_places(e);
     LLVMValueRef round = next_round(e, inst, n, lanes);
     em_at at = {0};
     do {
@@ -361,7 +361,7 @@ static void step_registers(em *e, kn_id inst, const kn_inst *in) {
             em_at one = at;
             one.r = r;
             LLVMValueRef present = lanes > 1 ? e->tile_mask : e->tile_present[r];
-            meet(e, inst, n, at.slot * e->copies + r, operand(e, in, &one, lanes), present, round, lanes);
+            meet(e, inst, n, at.slot * em_places(e) + r, operand(e, in, &one, lanes), present, round, lanes);
         }
     } while (em_next(e, in->over, &at));
 }
@@ -377,7 +377,7 @@ static pair step_element(em *e, const kn_inst *in, pair acc, const em_at *at, ui
         new = combine_lanes(e, in, new, tile);
         return take(e, wins(e, in, new, acc, later), new, acc);
     }
-    for (one.r = 0; one.r < e->copies; one.r++) {
+    for (one.r = 0; one.r < em_places(e); one.r++) {
         pair new = operand(e, in, &one, lanes);
         acc = take(e, both(e, wins(e, in, new, acc, later), e->tile_present[one.r], lanes), new, acc);
     }
@@ -406,14 +406,14 @@ void em_pair_point_step(em *e, kn_id inst) {
 
 void em_pair_point_end(em *e, kn_id inst) {
     const kn_inst *in = &e->k->inst[inst];
-    uint32_t n = em_instances(e, in->over) * e->copies;
+    uint32_t n = em_instances(e, in->over) * em_places(e);
     if (!in_registers(e, in)) return;
     em_aim(e, inst, (kn_id)(inst + 1), EM_AT_POINT);
     em_at at = {0};
     do {
         pair acc[EM_MAX_WIDTH];
-        for (uint32_t r = 0; r < e->copies; r++) acc[r] = get_pair(e, inst, n, at.slot * e->copies + r);
-        for (uint32_t left = e->copies; left > 1; left /= 2)
+        for (uint32_t r = 0; r < em_places(e); r++) acc[r] = get_pair(e, inst, n, at.slot * em_places(e) + r);
+        for (uint32_t left = em_places(e); left > 1; left /= 2)
             for (uint32_t r = 0; r < left / 2; r++) acc[r] = winner(e, in, acc[r], acc[r + left / 2]);
         pair last = combine_lanes(e, in, acc[0], point_lanes(e));
         em_store(e, kn_access_at(in, 1), &at, 1, last.value);
