@@ -24,6 +24,7 @@
 
 enum { EM_MAX_WIDTH = 64 }; /* of vectors and tiles here; wider ones are for other processors */
 
+enum { EM_MAX_AHEAD = 4, EM_LINE = 64 /* bytes of a line of the cache */ };
 typedef enum { EM_COPIES, EM_LOOP_LANES, EM_POINT_LANES } em_mode;
 
 /* An instance of an instruction. */
@@ -111,6 +112,8 @@ typedef struct {
     em_mode mode;
     uint32_t width, ilp, copies; /* lanes; iterations together; instances along r: 1, or those that a tile may have */
     kn_id lane_axis, inner;      /* inner: the innermost LOOP axis, or KN_NONE */
+    kn_id ahead[EM_MAX_AHEAD];   /* accesses of stores of a later phase whose memory this one asks for */
+    uint32_t n_ahead;
 
     /* the innermost loop: full, or its ragged end with these masks */
     LLVMValueRef loop_mask[KN_MAX_ILP];    /* lanes present; NULL: all */
@@ -191,7 +194,7 @@ void em_emit_phase(em *e, const kn_phase *phase);
 
 /* The instructions of one level; a round of the innermost loop at index i. For llvm_emit_stage.c. */
 void em_emit_level(em *e, int level, int after);
-void em_emit_round(em *e, LLVMValueRef i);
+void em_emit_round(em *e, LLVMValueRef i, int in_loop);
 /* Operands, index and guard of an instruction: returns their number. */
 int em_operands(const em *e, const kn_inst *in, kn_id operand[5]);
 
@@ -221,6 +224,9 @@ void em_aim(em *e, kn_id first, kn_id end, int level);
 /* Adds a LOOP axis; returns what em_aim_back takes to undo it. */
 em_pointer *em_aim_loop(em *e, kn_id axis, int level);
 void em_aim_back(em *e, const em_pointer *saved);
+/* Finds what the phase is to ask for ahead (e->ahead), aims at it; asks for the lines of one round. */
+void em_aim_ahead(em *e);
+void em_ask_ahead(em *e);
 
 /* Reads and writes `lanes` lanes through an access; the masks and guard of `at` apply. */
 LLVMValueRef em_load(em *e, kn_id access, const em_at *at, uint32_t lanes);

@@ -90,10 +90,56 @@ em_pointer *em_aim_loop(em *e, kn_id axis, int level) {
     for (kn_id id = e->phase->first; id < e->phase->end; id++)
         for (uint32_t n = 0; n < KN_ACCESSES && e->run[id].level >= level; n++)
             aim_access_loop(e, kn_access_at(&e->k->inst[id], n), axis);
+    for (uint32_t i = 0; i < e->n_ahead; i++) aim_access_loop(e, e->ahead[i], axis);
     return saved;
 }
 
 void em_aim_back(em *e, const em_pointer *saved) { memcpy(e->pointer, saved, e->k->n_access * sizeof *saved); }
+
+/* ---- asking ahead --------------------------------------------------------------------------------------------------
+ * A phase that only scales a row and stores it waits for the memory that it stores to, while the phase before it, which
+ * computes, leaves memory idle. So the last loop before the phase of a store asks for the lines that it will write. */
+
+/* Is the store one element after the other along the loop that both phases run? */
+static int is_row_store(const em *e, const kn_phase *phase, const kn_inst *in) {
+    if (in->kind != KI_STORE || e->k->mem[e->k->access[in->acc].mem].space != KN_OUT) return 0;
+    if (!phase->n_loop || phase->loop[phase->n_loop - 1] != e->inner) return 0;
+    const kn_access *a = &e->k->access[in->acc];
+    int along = 0;
+    for (uint32_t i = 0; i < a->n; i++) {
+        if (e->k->axis[a->axis[i]].role == KN_UNROLL) return 0;
+        if (a->axis[i] == e->inner) along = a->step[i].dim == KN_NONE && a->step[i].k == 1;
+        if (e->k->axis[a->axis[i]].role == KN_LOOP && a->axis[i] != e->inner) return 0;
+    }
+    return along && a->ix == KN_NONE && a->guard == KN_NONE;
+}
+
+void em_aim_ahead(em *e) {
+    e->n_ahead = 0;
+    if (e->mode != EM_LOOP_LANES || e->phase->at_entry || e->phase->n_loop != 1) return;
+    const kn_phase *next = e->phase + 1, *end = e->k->phase + e->part->end_phase;
+    while (next < end && !next->n_loop) next++; /* the next phase with loops */
+    if (next >= end) return;
+    for (kn_id i = next->first; i < next->end && e->n_ahead < EM_MAX_AHEAD; i++) {
+        if (!is_row_store(e, next, &e->k->inst[i])) continue;
+        e->ahead[e->n_ahead++] = e->k->inst[i].acc;
+        aim_access(e, e->k->inst[i].acc);
+    }
+}
+
+void em_ask_ahead(em *e) {
+    LLVMValueRef how[4] = {NULL, em_i32(e, 1), em_i32(e, 3), em_i32(e, 1)}; /* to write, to stay, data */
+    for (uint32_t i = 0; i < e->n_ahead; i++) {
+        const kn_access *a = &e->k->access[e->ahead[i]];
+        uint32_t size = (uint32_t)sn_dtype_size((sn_dtype)mem_of(e, a)->store), bytes = e->ilp * e->width * size;
+        for (uint32_t r = 0; r < e->pointer[e->ahead[i]].nr; r++)
+            for (uint32_t byte = 0; byte < bytes; byte += EM_LINE) {
+                LLVMValueRef offset = em_i64(e, byte), p = e->pointer[e->ahead[i]].at[r];
+                how[0] = LLVMBuildGEP2(e->b, e->i8, p, &offset, 1, "");
+                em_intrinsic(e, "llvm.prefetch", &e->ptr, 1, how, 4);
+            }
+    }
+}
 
 /* Is ix or guard different from lane to lane? */
 static int varies(const em *e, kn_id inst, uint32_t lanes) {

@@ -377,7 +377,7 @@ static pair step_element(em *e, const kn_inst *in, pair acc, const em_at *at, ui
         new = combine_lanes(e, in, new, tile);
         return take(e, wins(e, in, new, acc, later), new, acc);
     }
-    for (one.r = 0; one.r < em_places(e); one.r++) {
+    for (one.r = 0; one.r < e->copies; one.r++) {
         pair new = operand(e, in, &one, lanes);
         acc = take(e, both(e, wins(e, in, new, acc, later), e->tile_present[one.r], lanes), new, acc);
     }

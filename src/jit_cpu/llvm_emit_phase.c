@@ -340,13 +340,14 @@ static void name_of(const em *e, char text[40], kn_id axis, const char *suffix) 
     snprintf(text, 40, "ph%u.a%u%s", (unsigned)(e->phase - e->k->phase), (unsigned)axis, suffix);
 }
 
-/* One round of the innermost loop, at index i. */
-void em_emit_round(em *e, LLVMValueRef i) {
+/* One round of the innermost loop, at index i. in_loop: one of many. */
+void em_emit_round(em *e, LLVMValueRef i, int in_loop) {
     int level = e->phase->n_loop;
     e->index[e->inner] = i;
     em_pointer *saved = em_aim_loop(e, e->inner, level);
     em_emit_level(e, level, 0);
     em_line_of_phase(e);
+    if (in_loop) em_ask_ahead(e);
     em_aim_back(e, saved);
 }
 
@@ -362,7 +363,7 @@ static void emit_ragged_round(em *e, LLVMValueRef i, LLVMValueRef left) {
             e->loop_offset[u] = LLVMBuildSelect(e->b, e->loop_present[u], em_i64(e, u), last, "");
         }
     }
-    em_emit_round(e, i);
+    em_emit_round(e, i, 0);
     memset(e->loop_mask, 0, sizeof e->loop_mask);
     memset(e->loop_present, 0, sizeof e->loop_present);
     memset(e->loop_offset, 0, sizeof e->loop_offset);
@@ -379,7 +380,7 @@ static void emit_inner_loop(em *e) {
     LLVMValueRef n = em_size(e, extent), zero = em_i64(e, 0);
     int is_const = extent.dim == KN_NONE;
     if (is_const && extent.k == step) {
-        em_emit_round(e, zero);
+        em_emit_round(e, zero, 0);
         return;
     }
     if (e->tile_n && extent.k % step != 0 && e->phase->end - e->phase->first > ONE_BODY) {
@@ -397,7 +398,7 @@ static void emit_inner_loop(em *e) {
         LLVMValueRef end = whole;
         em_loop epoch = em_epoch_begin(e, e->phase->first, e->phase->end, 0, zero, &end, step);
         em_loop loop = em_loop_begin(e, name, epoch.body ? epoch.index : zero, end, em_i64(e, step));
-        em_emit_round(e, loop.index);
+        em_emit_round(e, loop.index, 1);
         em_loop_end(e, &loop);
         em_epoch_end(e, &epoch, e->phase->first, e->phase->end, 0, step);
     }
@@ -473,6 +474,7 @@ void em_begin_phase(em *e, const kn_phase *phase) {
 static void emit_body(em *e) {
     const kn_phase *phase = e->phase;
     em_aim(e, phase->first, phase->end, EM_AT_POINT);
+    em_aim_ahead(e);
     em_emit_level(e, EM_AT_POINT, 0);
     if (phase->n_loop) {
         for (kn_id i = phase->first; i < phase->end; i++)

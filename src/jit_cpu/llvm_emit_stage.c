@@ -149,7 +149,7 @@ static void do_row(em *e, const stages *s, LLVMValueRef index, LLVMValueRef row)
         const kn_inst *in = &e->k->inst[s->inst[i]];
         e->stage[in->acc].at = buffer_at(e, s, in, row, index);
     }
-    em_emit_round(e, index);
+    em_emit_round(e, index, 0);
     for (uint32_t i = 0; i < s->n; i++) e->stage[e->k->inst[s->inst[i]].acc].at = NULL;
 }
 
