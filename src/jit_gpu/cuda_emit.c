@@ -191,7 +191,10 @@ static int for_point_folds(ce *e, void (*f)(ce *, kn_id)) {
 static int is_of_part(const ce *e, kn_id mem) {
     kn_id first = e->k->phase[e->part->first_phase].first, end = e->k->phase[e->part->end_phase - 1].end;
     for (kn_id i = first; i < end; i++)
-        if (e->k->inst[i].acc != KN_NONE && e->k->access[e->k->inst[i].acc].mem == mem) return 1;
+        for (uint32_t which = 0; which < KN_ACCESSES; which++) {
+            kn_id access = kn_access_at(&e->k->inst[i], which);
+            if (access != KN_NONE && e->k->access[access].mem == mem) return 1;
+        }
     return 0;
 }
 

@@ -1,8 +1,9 @@
 /* Folds, in the order of ir/kernel.h, which decides the bits.
  *
  * Accumulators are arrays in registers, a12[unroll index][..], of those dimensions that are more than one. Lanes are
- * folded by halves between threads (sn_fold) and then within one. Folds over points whose access has LOOP axes
- * accumulate in the chunk's partials: an element belongs to one thread. */
+ * folded by halves between threads (sn_fold) and then within one. A fold of pairs accumulates pairs, of which its value
+ * is the index. Folds over points whose access has LOOP axes accumulate in the chunk's partials: an element belongs to
+ * one thread. */
 #include "jit_gpu/cuda_emit.h"
 
 static const char *op(const kn_inst *in) {
@@ -12,6 +13,8 @@ static const char *op(const kn_inst *in) {
         case KP_MAX: return "op_max";
         case KP_AND: return "op_and";
         case KP_OR: return "op_or";
+        case KP_ARGMAX: return "op_argmax";
+        case KP_ARGMIN: return "op_argmin";
         default: return "op_add"; /* FMA: where two accumulators meet */
     }
 }
@@ -20,15 +23,38 @@ static const char *operand(ce *e, const kn_inst *in, int i) {
     return in->a[i] == KN_NONE ? NULL : ce_value(e, in->a[i]);
 }
 
-/* op(acc, x), or acc + x * y. */
+static int is_pair(const kn_inst *in) { return kn_is_pair((kn_prim)in->prim); }
+
+/* dtype of a fold's first operand: of a pair's values. */
+static sn_dtype from_type(const ce *e, const kn_inst *in) { return (sn_dtype)e->k->inst[in->a[0]].type; }
+
+/* Of an accumulator. */
+static const char *acc_type(ce *e, const kn_inst *in) {
+    return is_pair(in) ? ce_text(e, "sn_pair<%s>", ce_type(from_type(e, in))) : ce_type((sn_dtype)in->type);
+}
+
+/* The fold's value, of an accumulator's text. */
+static const char *value_of(ce *e, const kn_inst *in, const char *acc) {
+    return is_pair(in) ? ce_text(e, "%s.index", acc) : acc;
+}
+
+/* op(acc, x), or acc + x * y, or the winner of acc and the pair of x and y. */
 static const char *step(ce *e, const kn_inst *in, const char *acc) {
     sn_dtype type = (sn_dtype)in->type;
     const char *x = operand(e, in, 0), *y = operand(e, in, 1);
+    if (is_pair(in)) return ce_text(e, "%s::of(%s, %s{%s, %s})", op(in), acc, acc_type(e, in), y, x);
     if (in->prim == KP_FMA) return ce_prim(e, KP_FMA, type, type, x, y, acc);
     return ce_prim(e, (kn_prim)in->prim, type, type, acc, x, NULL);
 }
 
+static const char *value_identity(ce *e, const kn_inst *in) {
+    return ce_const(e, from_type(e, in), kn_identity(kn_pair_value((kn_prim)in->prim), from_type(e, in)));
+}
+
 static const char *identity(ce *e, const kn_inst *in) {
+    if (is_pair(in))
+        return ce_text(e, "%s{%s, %s}", acc_type(e, in), ce_const(e, SN_I64, kn_identity((kn_prim)in->prim, SN_I64)),
+                       value_identity(e, in));
     return ce_const(e, (sn_dtype)in->type, kn_identity((kn_prim)in->prim, (sn_dtype)in->type));
 }
 
@@ -36,7 +62,8 @@ static const char *identity(ce *e, const kn_inst *in) {
 static uint32_t batch(ce *e, const kn_inst *in, uint32_t n) {
     if (e->team <= CE_WARP) return n;
     e->exchanges = 1;
-    uint32_t most = CE_MAX_BATCH_BYTES / (e->team * (uint32_t)sn_dtype_size((sn_dtype)in->type));
+    uint32_t bytes = is_pair(in) ? 16 : (uint32_t)sn_dtype_size((sn_dtype)in->type);
+    uint32_t most = CE_MAX_BATCH_BYTES / (e->team * bytes);
     return n < most ? n : most;
 }
 
@@ -60,7 +87,9 @@ void ce_unroll_fold(ce *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
     sn_dtype type = (sn_dtype)in->type;
     const char *loops = fold_loops(e, in), *x = operand(e, in, 0), *y = operand(e, in, 1);
-    const char *start = in->prim == KP_FMA ? ce_prim(e, KP_MUL, type, type, x, y, NULL) : x;
+    const char *start = is_pair(in)          ? step(e, in, identity(e, in))
+                        : in->prim == KP_FMA ? ce_prim(e, KP_MUL, type, type, x, y, NULL)
+                                             : x;
     const char *first = NULL;
     for (uint32_t a = 0; a < e->k->n_axis; a++)
         if (in->fold >> a & 1 && ce_unroll_extent(e, a) > 1)
@@ -68,10 +97,10 @@ void ce_unroll_fold(ce *e, kn_id id) {
     ce_line(e, "%s{", ce_loops(e, in->over, 1));
     e->depth++;
     if (first) {
-        ce_line(e, "%s acc = (%s)0;", ce_type(type), ce_type(type));
+        ce_line(e, "%s acc = %s;", acc_type(e, in), is_pair(in) ? identity(e, in) : ce_text(e, "(%s)0", ce_type(type)));
         ce_line(e, "%sacc = %s == 0 ? %s : %s;", loops, first, start, step(e, in, "acc"));
     }
-    ce_line(e, "%s = %s;", ce_value(e, id), first ? "acc" : start);
+    ce_line(e, "%s = %s;", ce_value(e, id), value_of(e, in, first ? "acc" : start));
     ce_close(e);
 }
 
@@ -111,7 +140,7 @@ static const char *accumulator(ce *e, kn_id id, const char *i, const char *u, co
 void ce_loop_fold_begin(ce *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
     uint32_t n = instances(e, in), own = own_lanes(e, in);
-    const char *type = ce_type((sn_dtype)in->type);
+    const char *type = acc_type(e, in);
     if (n * e->ilp * own == 1) {
         ce_line(e, "%s a%u = %s;", type, id, identity(e, in));
         return;
@@ -133,14 +162,15 @@ void ce_loop_fold_step(ce *e, kn_id id) {
 void ce_loop_fold_end(ce *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
     uint32_t n = instances(e, in), own = own_lanes(e, in);
-    const char *type = ce_type((sn_dtype)in->type), *value = ce_value(e, id), *x = ce_text(e, "a%u", id);
+    const char *type = acc_type(e, in), *value = ce_value(e, id), *x = ce_text(e, "a%u", id);
     const char *each = ce_text(e, "%s%s", loop(e, "i", n), loop(e, "v", own));
     for (uint32_t u = e->ilp; u > 1; u /= 2)
         ce_line(e, "%sFOR(u, %u) %s%s = %s::of(%s, %s);", loop(e, "i", n), u / 2, loop(e, "v", own),
                 accumulator(e, id, "i", "u", "v"), op(in), accumulator(e, id, "i", "2 * u", "v"),
                 accumulator(e, id, "i", "2 * u + 1", "v"));
     if (e->mode != CE_LOOP_LANES) {
-        ce_line(e, "%s%s = %s;", ce_loops(e, in->over, 1), value, accumulator(e, id, instance(e, in), "0", "v"));
+        ce_line(e, "%s%s = %s;", ce_loops(e, in->over, 1), value,
+                value_of(e, in, accumulator(e, id, instance(e, in), "0", "v")));
         return;
     }
     if (e->ilp > 1) { /* those that are left, one after the other */
@@ -151,7 +181,7 @@ void ce_loop_fold_end(ce *e, kn_id id) {
     fold_threads(e, in, ce_text(e, "&%s%s%s", x, at(e, n, "0"), at(e, own, "0")), n * own, e->width, own);
     x = ce_text(e, "%s%s", x, at(e, n, instance(e, in)));
     ce_line(e, "%s%s = %s;", ce_loops(e, in->over, 0), value,
-            own > 1 ? ce_text(e, "sn_fold_own<%s, %u>(%s)", op(in), own, x) : x);
+            value_of(e, in, own > 1 ? ce_text(e, "sn_fold_own<%s, %u>(%s)", op(in), own, x) : x));
 }
 
 /* ---- over POINT axes -----------------------------------------------------------------------------------------------
@@ -167,14 +197,18 @@ static uint32_t places(const ce *e) { return point_lanes(e) ? e->per_thread : e-
 void ce_point_fold_begin(ce *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
     if (!ce_in_registers(e, in)) {
-        kn_id mem = e->k->access[in->acc].mem;
-        const char *start = identity(e, in);
-        ce_line(e, "for (i64 i = t; i < %s; i += %u) m%u[i] = %s%s;", ce_size(e, e->k->mem[mem].count), e->team, mem,
-                in->type == SN_BOOL ? "(u8)" : "", start);
+        for (uint32_t which = 0; which < KN_ACCESSES && kn_access_at(in, which) != KN_NONE; which++) {
+            kn_id mem = e->k->access[kn_access_at(in, which)].mem;
+            const char *start = which         ? value_identity(e, in)
+                                : is_pair(in) ? ce_const(e, SN_I64, kn_identity((kn_prim)in->prim, SN_I64))
+                                              : identity(e, in);
+            ce_line(e, "for (i64 i = t; i < %s; i += %u) m%u[i] = %s%s;", ce_size(e, e->k->mem[mem].count), e->team,
+                    mem, in->type == SN_BOOL ? "(u8)" : "", start);
+        }
         return;
     }
     uint32_t n = ce_unrolled(e, in->over), own = places(e);
-    const char *type = ce_type((sn_dtype)in->type);
+    const char *type = acc_type(e, in);
     if (n * own == 1) {
         ce_line(e, "%s a%u = %s;", type, id, identity(e, in));
         return;
@@ -199,6 +233,19 @@ static void step_registers(ce *e, kn_id id, const kn_inst *in) {
     ce_line(e, "%s%s%s = %s;", place_loops(e, in), when ? ce_text(e, "if (%s) ", when) : "", acc, step(e, in, acc));
 }
 
+/* The partial that a fold accumulates in, as an accumulator, and its opposite. */
+static const char *partial(ce *e, const kn_inst *in) {
+    const char *element = ce_element(e, &e->k->access[in->acc]);
+    if (!is_pair(in)) return in->type == SN_BOOL ? ce_text(e, "(%s != 0)", element) : element;
+    return ce_text(e, "%s{%s, %s}", acc_type(e, in), element, ce_element(e, &e->k->access[kn_access_at(in, 1)]));
+}
+static const char *put_partial(ce *e, const kn_inst *in, const char *acc) {
+    const char *element = ce_element(e, &e->k->access[in->acc]);
+    if (!is_pair(in)) return ce_text(e, "%s = %s%s;", element, in->type == SN_BOOL ? "(u8)" : "", acc);
+    return ce_text(e, "%s = %s.index, %s = %s.value;", element, acc, ce_element(e, &e->k->access[kn_access_at(in, 1)]),
+                   acc);
+}
+
 /* The points of the tile one after the other into the element, by the thread whose element it is. Point lanes of one
  * point are a copy here, but multiply before they add, as all point lanes do. */
 static void step_copies(ce *e, const kn_inst *in) {
@@ -207,32 +254,35 @@ static void step_copies(ce *e, const kn_inst *in) {
     if (in->prim == KP_FMA && e->phase->lanes != KN_NONE && e->phase->lanes == e->last_point)
         next = ce_prim(e, KP_ADD, type, type, "acc",
                        ce_prim(e, KP_MUL, type, type, operand(e, in, 0), operand(e, in, 1), NULL), NULL);
-    const char *element = ce_element(e, &e->k->access[in->acc]);
     const char *when = ce_present(e, in->over, 1), *there = ce_present(e, ce_bit(e->last_point), 0);
     ce_line(e, "%s%s{", ce_loops(e, in->over, 1), when ? ce_text(e, "if (%s) ", when) : "");
     e->depth++;
-    ce_line(e, "%s acc = %s;", ce_type(type), element);
+    ce_line(e, "%s acc = %s;", acc_type(e, in), partial(e, in));
     ce_line(e, "%s%sacc = %s;", e->copies > 1 ? ce_text(e, "FOR(r, %u) ", e->copies) : "",
             there ? ce_text(e, "if (%s) ", there) : "", next);
-    ce_line(e, "%s = acc;", element);
+    ce_line(e, "%s", put_partial(e, in, "acc"));
     ce_close(e);
 }
 
 /* The tile's values combined, then into the element. */
 static void step_tile(ce *e, const kn_inst *in) {
     sn_dtype type = (sn_dtype)in->type;
-    const char *element = ce_element(e, &e->k->access[in->acc]), *x = operand(e, in, 0);
-    if (in->prim == KP_FMA) x = ce_prim(e, KP_MUL, type, type, x, operand(e, in, 1), NULL);
+    const char *x = operand(e, in, 0), *y = operand(e, in, 1);
+    if (in->prim == KP_FMA) x = ce_prim(e, KP_MUL, type, type, x, y, NULL);
+    if (is_pair(in)) x = ce_text(e, "%s{%s, %s}", acc_type(e, in), y, x);
     const char *when = ce_present(e, ce_bit(e->last_point), 0);
     ce_line(e, "%s{", ce_loops(e, in->over, 0));
     e->depth++;
-    ce_line(e, "%s x[%u];", ce_type(type), e->per_thread);
+    ce_line(e, "%s x[%u];", acc_type(e, in), e->per_thread);
     ce_line(e, "%sx[%s] = %s ? %s : %s;", e->per_thread > 1 ? ce_text(e, "FOR(v, %u) ", e->per_thread) : "",
             e->per_thread > 1 ? "v" : "0", when, x, identity(e, in));
     fold_threads(e, in, "x", e->per_thread, e->width, e->per_thread);
-    ce_line(e, "const %s all = sn_fold_own<%s, %u>(x);", ce_type(type), op(in), e->per_thread);
-    ce_line(e, "if (%s) %s = %s::of((%s)%s, all);", ce_present(e, in->over, 1), element, op(in), ce_type(type),
-            element);
+    ce_line(e, "const %s all = sn_fold_own<%s, %u>(x);", acc_type(e, in), op(in), e->per_thread);
+    ce_line(e, "if (%s) {", ce_present(e, in->over, 1));
+    e->depth++;
+    ce_line(e, "const %s both = %s::of(%s, all);", acc_type(e, in), op(in), partial(e, in));
+    ce_line(e, "%s", put_partial(e, in, "both"));
+    ce_close(e);
     ce_close(e);
 }
 
@@ -249,13 +299,21 @@ void ce_point_fold_step(ce *e, kn_id id) {
 void ce_point_fold_end(ce *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
     if (!ce_in_registers(e, in)) return;
-    const char *element = ce_element(e, &e->k->access[in->acc]), *x = ce_text(e, "a%u", id);
+    const char *x = ce_text(e, "a%u", id);
     uint32_t n = ce_unrolled(e, in->over), own = places(e);
     if (point_lanes(e))
         fold_threads(e, in, ce_text(e, "&%s%s%s", x, at(e, n, "0"), at(e, own, "0")), n * own, e->width, own);
     x = ce_text(e, "%s%s", x, at(e, n, ce_unroll_index(e, in->over)));
-    ce_line(e, "if (t == 0) %s%s = %s%s;", ce_loops(e, in->over, 0), element, in->type == SN_BOOL ? "(u8)" : "",
-            own > 1 ? ce_text(e, "sn_fold_own<%s, %u>(%s)", op(in), own, x) : x);
+    if (own > 1) x = ce_text(e, "sn_fold_own<%s, %u>(%s)", op(in), own, x);
+    if (!is_pair(in)) {
+        ce_line(e, "if (t == 0) %s%s", ce_loops(e, in->over, 0), put_partial(e, in, x));
+        return;
+    }
+    ce_line(e, "if (t == 0) %s{", ce_loops(e, in->over, 0));
+    e->depth++;
+    ce_line(e, "const %s all = %s;", acc_type(e, in), x);
+    ce_line(e, "%s", put_partial(e, in, "all"));
+    ce_close(e);
 }
 
 /* ---- between forms -------------------------------------------------------------------------------------------------

@@ -16,10 +16,13 @@ typedef struct {
 
 /* Does the part's fold over points accumulate in that memory, element by element? */
 static int accumulates(const kn_kernel *k, kn_id mem) {
-    for (kn_id i = 0; i < k->n_inst; i++)
-        if (kn_is_point_fold(&k->inst[i]) && k->access[k->inst[i].acc].mem == mem &&
-            k->inst[i].over & kn_axes_with(k, KN_LOOP))
-            return 1;
+    for (kn_id i = 0; i < k->n_inst; i++) {
+        if (!kn_is_point_fold(&k->inst[i]) || !(k->inst[i].over & kn_axes_with(k, KN_LOOP))) continue;
+        for (uint32_t which = 0; which < KN_ACCESSES; which++) {
+            kn_id access = kn_access_at(&k->inst[i], which);
+            if (access != KN_NONE && k->access[access].mem == mem) return 1;
+        }
+    }
     return 0;
 }
 

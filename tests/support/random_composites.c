@@ -4,6 +4,8 @@
 
 #include "random_graph.h"
 
+static int chance(random_graph *r, uint32_t percent) { return random_below(r, 100) < percent; }
+
 /* Of whatever there is: integers, which tie, and values just computed. */
 static void add_arg(random_graph *r) {
     random_node x = random_pick(r, IR_T_F | IR_T_I);
@@ -13,8 +15,6 @@ static void add_arg(random_graph *r) {
     ir_id arg = ir_reduce(r->g, chance(r, 50) ? IR_ARGMAX : IR_ARGMIN, x.id, axis, (int)random_below(r, 2));
     random_push(r, chance(r, 50) ? arg : ir_cast(r->g, arg, r->real), 100);
 }
-
-static int chance(random_graph *r, uint32_t percent) { return random_below(r, 100) < percent; }
 
 static void add_row_function(random_graph *r) {
     random_node x = random_pick_real(r);

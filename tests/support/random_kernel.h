@@ -9,8 +9,8 @@ enum { RANDOM_BASE_DIMS = 4, RANDOM_MAX_DIMS = 1 << RANDOM_BASE_DIMS, RANDOM_SCA
 
 typedef struct {
     uint64_t seed;
-    int maths; /* with KN_MATHS primitives */
-    int wide;  /* for machines with many threads: tiles and widths up to KN_MAX_WIDTH, teams of up to 256 */
+    int maths;           /* with KN_MATHS primitives */
+    int wide;            /* for machines with many threads: tiles and widths up to KN_MAX_WIDTH, teams of up to 256 */
     uint32_t most_lanes; /* 0: as many as there may be; less compiles faster */
 } random_options;
 

@@ -64,7 +64,10 @@ static size_t bytes_of(const kn_kernel *k, kn_id m, const int64_t *dim, const in
     if (k->mem[m].space == KN_PART)
         for (uint32_t p = 0; p < k->n_part; p++)
             for (kn_id i = k->phase[k->part[p].first_phase].first; i < k->phase[k->part[p].end_phase - 1].end; i++)
-                if (k->inst[i].acc != KN_NONE && k->access[k->inst[i].acc].mem == m) chunks = n_chunks[p];
+                for (uint32_t which = 0; which < KN_ACCESSES; which++) {
+                    kn_id access = kn_access_at(&k->inst[i], which);
+                    if (access != KN_NONE && k->access[access].mem == m) chunks = n_chunks[p];
+                }
     return count > 0 ? (size_t)(count * chunks) * sn_dtype_size((sn_dtype)k->mem[m].store) : 0;
 }
 
