@@ -60,7 +60,6 @@ START_TEST(activations) {
         sn_context *ctx = context_on(backends[_i], 1);
         sn_dtype dtype = dtypes[d];
         for (int a = SN_ACTIVATION_NONE; a <= SN_ACTIVATION_SOFTPLUS; a++) {
-            if (!strcmp(sn_activation_name((sn_activation)a), "?")) continue;
             char name[64], slope_name[80];
             snprintf(name, sizeof name, "activation.%s", sn_activation_name((sn_activation)a));
             snprintf(slope_name, sizeof slope_name, "%s.grad", name);

@@ -132,6 +132,7 @@ SN_API sn_expr sn_layer_linear_at(sn_params *params, sn_expr x, const char *weig
     X(RELU, 1, "relu", "max(x, 0)")                                                                                    \
     X(SIGMOID, 2, "sigmoid", "1 / (1 + e^-x)")                                                                         \
     X(TANH, 3, "tanh", "hyperbolic tangent")                                                                           \
+    X(GELU, 4, "gelu", "x * P(normal < x): Hendrycks and Gimpel, 2016; by erf, not by tanh")                           \
     X(SILU, 5, "silu", "x * sigmoid(x): Hendrycks and Gimpel, 2016; also called swish")                                \
     X(SOFTPLUS, 6, "softplus", "log(1 + e^x)")
 

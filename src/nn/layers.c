@@ -88,6 +88,7 @@ sn_expr sn_activate_at(sn_expr x, sn_activation activation, const char *file, in
         case SN_ACTIVATION_RELU: return sn_relu_at(x, file, line);
         case SN_ACTIVATION_SIGMOID: return sn_sigmoid_at(x, file, line);
         case SN_ACTIVATION_TANH: return sn_tanh_at(x, file, line);
+        case SN_ACTIVATION_GELU: return sn_gelu_at(x, file, line);
         case SN_ACTIVATION_SILU: return sn_mul_at(x, sn_sigmoid_at(x, file, line), file, line);
         case SN_ACTIVATION_SOFTPLUS: return sn_softplus_at(x, file, line);
     }
