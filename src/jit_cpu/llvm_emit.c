@@ -259,7 +259,7 @@ static void for_point_folds(em *e, void (*f)(em *, kn_id)) {
         const kn_phase *phase = &e->k->phase[p];
         em_begin_phase(e, phase);
         for (kn_id i = phase->first; i < phase->end; i++)
-            if (em_is_point_fold(&e->k->inst[i])) {
+            if (kn_is_point_fold(&e->k->inst[i])) {
                 em_line_of(e, i);
                 f(e, i);
             }

@@ -52,14 +52,9 @@ typedef struct {
     LLVMValueRef buffer, at; /* at: NULL where the access goes to its memory */
 } em_stage;
 
-/* Where in its phase an instruction runs. */
-enum { EM_AT_CHUNK = -1, EM_AT_POINT = 0 }; /* else: inside so many loops */
 typedef struct {
-    uint32_t axes; /* it runs over these: what it and its access vary over */
-    int8_t level;
-    uint8_t at_entry;
-    uint8_t after; /* at the point, but after the loops: needs the result of a fold over them */
-    kn_id seldom;  /* the RARE that it belongs to: nothing but its b needs this; else KN_NONE */
+    kn_place place; /* where in its phase it runs */
+    kn_id seldom;   /* the RARE that it belongs to: nothing but its b needs this; else KN_NONE */
 } em_run;
 
 typedef struct {
@@ -195,8 +190,6 @@ void em_emit_phase(em *e, const kn_phase *phase);
 /* The instructions of one level; a round of the innermost loop at index i. For llvm_emit_stage.c. */
 void em_emit_level(em *e, int level, int after);
 void em_emit_round(em *e, LLVMValueRef i, int in_loop);
-/* Operands, index and guard of an instruction: returns their number. */
-int em_operands(const em *e, const kn_inst *in, kn_id operand[5]);
 
 uint32_t em_bit(kn_id axis); /* the set of one axis; empty for KN_NONE */
 /* First and next instance over a set of axes in the current phase: for (em_at at = {0}; ..; em_next(..)). */
@@ -275,8 +268,6 @@ void em_staged_store(em *e, const kn_inst *in, LLVMValueRef value);
 
 /* Accumulators over points in registers: [instance][place in the tile], or one of as many lanes. */
 static inline uint32_t em_places(const em *e) { return e->mode == EM_POINT_LANES ? 1 : e->part->tile; }
-int em_is_loop_fold(const em *e, const kn_inst *in);
-int em_is_point_fold(const kn_inst *in);
 void em_emit_unroll_fold(em *e, kn_id inst);
 void em_loop_fold_begin(em *e, kn_id inst);  /* before the loops */
 void em_loop_fold_step(em *e, kn_id inst);   /* inside */

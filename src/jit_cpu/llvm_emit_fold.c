@@ -9,19 +9,6 @@
  * whether there was one; the result is then NaN. */
 #include "jit_cpu/llvm_emit.h"
 
-int em_is_point_fold(const kn_inst *in) { return in->kind == KI_FOLD && in->acc != KN_NONE; }
-
-static uint32_t axes_with(const em *e, kn_role role) {
-    uint32_t axes = 0;
-    for (uint32_t a = 0; a < e->k->n_axis; a++)
-        if (e->k->axis[a].role == role) axes |= 1u << a;
-    return axes;
-}
-
-int em_is_loop_fold(const em *e, const kn_inst *in) {
-    return in->kind == KI_FOLD && in->acc == KN_NONE && (in->fold & axes_with(e, KN_LOOP));
-}
-
 /* ---- steps ---------------------------------------------------------------------------------------------------------
  */
 
@@ -279,7 +266,7 @@ void em_loop_fold_end(em *e, kn_id inst) {
 
 /* Does it accumulate in registers? */
 static int in_registers(const em *e, const kn_inst *in) {
-    return !(em_access_axes(e, in->acc) & axes_with(e, KN_LOOP));
+    return !(em_access_axes(e, in->acc) & kn_axes_with(e->k, KN_LOOP));
 }
 
 void em_fill_partials(em *e, kn_id access, LLVMValueRef value) {
@@ -384,7 +371,7 @@ void em_point_fold_end(em *e, kn_id inst) {
         return;
     }
     if (!in_registers(e, in)) return;
-    em_aim(e, inst, (kn_id)(inst + 1), EM_AT_POINT);
+    em_aim(e, inst, (kn_id)(inst + 1), KN_AT_POINT);
     combiner *with = is_extremum(in) ? plain_extremum : combine;
     em_at at = {0};
     do {

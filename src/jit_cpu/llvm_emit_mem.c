@@ -65,7 +65,7 @@ static void aim_access(em *e, kn_id acc) {
 
 void em_aim(em *e, kn_id first, kn_id end, int level) {
     for (kn_id id = first; id < end; id++) {
-        if ((e->run[id].level == EM_AT_CHUNK) != (level == EM_AT_CHUNK)) continue;
+        if ((e->run[id].place.level == KN_AT_CHUNK) != (level == KN_AT_CHUNK)) continue;
         for (uint32_t n = 0; n < KN_ACCESSES; n++) aim_access(e, kn_access_at(&e->k->inst[id], n));
     }
 }
@@ -88,7 +88,7 @@ em_pointer *em_aim_loop(em *e, kn_id axis, int level) {
     memcpy(saved, e->pointer, e->k->n_access * sizeof *saved);
     e->aim_round++;
     for (kn_id id = e->phase->first; id < e->phase->end; id++)
-        for (uint32_t n = 0; n < KN_ACCESSES && e->run[id].level >= level; n++)
+        for (uint32_t n = 0; n < KN_ACCESSES && e->run[id].place.level >= level; n++)
             aim_access_loop(e, kn_access_at(&e->k->inst[id], n), axis);
     for (uint32_t i = 0; i < e->n_ahead; i++) aim_access_loop(e, e->ahead[i], axis);
     return saved;

@@ -35,8 +35,8 @@ static int is_index_of(const em *e, const kn_inst *in, kn_id axis) {
 }
 
 static int grows(const em *e, const kn_inst *in) {
-    if (em_is_point_fold(in)) return is_index_of(e, in, e->last_point);
-    if (em_is_loop_fold(e, in)) return is_index_of(e, in, e->inner);
+    if (kn_is_point_fold(in)) return is_index_of(e, in, e->last_point);
+    if (kn_is_loop_fold(e->k, in)) return is_index_of(e, in, e->inner);
     return (in->fold & (in->fold - 1)) == 0 && is_index_of(e, in, (kn_id)__builtin_ctz(in->fold));
 }
 
@@ -48,7 +48,7 @@ static int in_registers(const em *e, const kn_inst *in) {
 
 static int counts_rounds(const em *e, const kn_inst *in) {
     if (in->kind != KI_FOLD || !kn_is_pair((kn_prim)in->prim) || !grows(e, in)) return 0;
-    return em_is_point_fold(in) ? in_registers(e, in) : em_is_loop_fold(e, in);
+    return kn_is_point_fold(in) ? in_registers(e, in) : kn_is_loop_fold(e->k, in);
 }
 
 static LLVMTypeRef round_type(em *e, const kn_inst *in) {
@@ -194,7 +194,7 @@ static void meet(em *e, kn_id inst, uint32_t n, uint32_t i, pair new, LLVMValueR
  * than a scalar that is spread: the comparisons keep the machine's one port for that busy. */
 static LLVMValueRef next_round(em *e, kn_id inst, uint32_t n, uint32_t lanes) {
     const kn_inst *in = &e->k->inst[inst];
-    if (!e->in_epoch[em_is_point_fold(in)] || !counts_rounds(e, in)) return NULL;
+    if (!e->in_epoch[kn_is_point_fold(in)] || !counts_rounds(e, in)) return NULL;
     LLVMValueRef slot = e->acc[inst][KINDS * n], round = get(e, slot), pick[EM_MAX_WIDTH];
     uint32_t piece = piece_lanes(e, in, lanes);
     LLVMValueRef one = em_splat(e, LLVMConstInt(round_type(e, in), 1, 0), piece);
@@ -221,7 +221,7 @@ static void settle(em *e, kn_id inst, uint32_t n, uint32_t i, LLVMValueRef base,
 
 static int any_counts(const em *e, kn_id first, kn_id end, int points) {
     for (kn_id i = first; i < end; i++)
-        if (counts_rounds(e, &e->k->inst[i]) && em_is_point_fold(&e->k->inst[i]) == points) return 1;
+        if (counts_rounds(e, &e->k->inst[i]) && kn_is_point_fold(&e->k->inst[i]) == points) return 1;
     return 0;
 }
 
@@ -239,7 +239,7 @@ em_loop em_epoch_begin(em *e, kn_id first, kn_id end, int points, LLVMValueRef f
 
 static void settle_fold(em *e, kn_id inst, LLVMValueRef base, int64_t step) {
     const kn_inst *in = &e->k->inst[inst];
-    int points = em_is_point_fold(in);
+    int points = kn_is_point_fold(in);
     if (points) em_begin_phase(e, &e->k->phase[kn_phase_of(e->k, inst)]);
     uint32_t lanes = points ? point_lanes(e) : loop_lanes(e, in), each = points ? em_places(e) : e->ilp;
     uint32_t n = em_instances(e, in->over) * each;
@@ -257,7 +257,7 @@ void em_epoch_end(em *e, em_loop *epoch, kn_id first, kn_id end, int points, int
     LLVMValueRef base = epoch->index;
     if (points) base = LLVMBuildMul(e->b, base, em_i64(e, e->part->tile), "");
     for (kn_id i = first; i < end; i++)
-        if (counts_rounds(e, &e->k->inst[i]) && em_is_point_fold(&e->k->inst[i]) == points)
+        if (counts_rounds(e, &e->k->inst[i]) && kn_is_point_fold(&e->k->inst[i]) == points)
             settle_fold(e, i, base, points ? e->part->tile : step);
     em_loop_end(e, epoch);
     e->in_epoch[points] = 0;
@@ -408,7 +408,7 @@ void em_pair_point_end(em *e, kn_id inst) {
     const kn_inst *in = &e->k->inst[inst];
     uint32_t n = em_instances(e, in->over) * em_places(e);
     if (!in_registers(e, in)) return;
-    em_aim(e, inst, (kn_id)(inst + 1), EM_AT_POINT);
+    em_aim(e, inst, (kn_id)(inst + 1), KN_AT_POINT);
     em_at at = {0};
     do {
         pair acc[EM_MAX_WIDTH];

@@ -89,59 +89,6 @@ LLVMValueRef em_copy_present(em *e, const em_at *at) {
 /* ---- where instructions run ----------------------------------------------------------------------------------------
  */
 
-/* The axes over which an instruction runs: a fold runs over those it reduces, too. */
-static uint32_t run_axes(const em *e, const kn_inst *in) {
-    uint32_t axes = in->over;
-    for (uint32_t a = 0; a < e->k->n_axis; a++)
-        if (in->fold >> a & 1 && e->k->axis[a].role != KN_UNROLL) axes |= 1u << a;
-    return axes;
-}
-
-int em_operands(const em *e, const kn_inst *in, kn_id operand[5]) {
-    int n = 0;
-    for (int i = 0; i < 3; i++)
-        if (in->a[i] != KN_NONE) operand[n++] = in->a[i];
-    if (in->acc == KN_NONE) return n;
-    const kn_access *access = &e->k->access[in->acc];
-    if (access->ix != KN_NONE) operand[n++] = access->ix;
-    if (access->guard != KN_NONE) operand[n++] = access->guard;
-    return n;
-}
-
-/* The same value for all tiles of a chunk, and no later part of the tile may change it. */
-static int is_chunk_level(const em *e, kn_id id) {
-    const kn_inst *in = &e->k->inst[id];
-    for (uint32_t a = 0; a < e->k->n_axis; a++)
-        if (e->run[id].axes >> a & 1 && e->k->axis[a].role != KN_UNROLL) return 0;
-    if (in->kind == KI_STORE) return 0;
-    if (in->kind == KI_LOAD && e->k->mem[e->k->access[in->acc].mem].space != KN_IN) return 0;
-    kn_id operand[5];
-    for (int n = em_operands(e, in, operand); n-- > 0;)
-        if (e->run[operand[n]].level != EM_AT_CHUNK && !e->run[operand[n]].at_entry) return 0;
-    return 1;
-}
-
-static void place_instruction(em *e, const kn_phase *phase, kn_id id) {
-    const kn_inst *in = &e->k->inst[id];
-    em_run *run = &e->run[id];
-    run->axes = run_axes(e, in);
-    run->level = EM_AT_POINT;
-    run->after = 0;
-    run->at_entry = phase->at_entry;
-    if (!phase->at_entry && is_chunk_level(e, id)) {
-        run->level = EM_AT_CHUNK;
-        return;
-    }
-    for (int8_t l = 0; l < phase->n_loop; l++)
-        if (run->axes & em_bit(phase->loop[l])) run->level = (int8_t)(l + 1);
-    kn_id operand[5];
-    for (int n = em_operands(e, in, operand); n-- > 0;) {
-        kn_id o = operand[n];
-        if (o < phase->first) continue;
-        if (e->run[o].after || em_is_loop_fold(e, &e->k->inst[o])) run->after = 1;
-    }
-}
-
 /* What only the b of one RARE needs, directly or not, in its own phase and level, becomes that RARE's: it is emitted
  * where the RARE is, under its condition. A RARE that belongs to another one is a plain select. */
 static void find_seldom(em *e) {
@@ -157,10 +104,11 @@ static void find_seldom(em *e) {
             const kn_inst *in = &e->k->inst[i];
             em_run *run = &e->run[i];
             if (in->kind != KI_PRIM || run->seldom == UNUSED || run->seldom == SHARED ||
-                e->run[run->seldom].level != run->level || e->run[run->seldom].after != run->after)
+                e->run[run->seldom].place.level != run->place.level ||
+                e->run[run->seldom].place.after != run->place.after)
                 run->seldom = SHARED;
             kn_id operand[5];
-            for (int n = em_operands(e, in, operand); n-- > 0;) {
+            for (int n = kn_operands(e->k, in, operand); n-- > 0;) {
                 int is_b = in->kind == KI_PRIM && in->prim == KP_RARE && n == 1 && run->seldom == SHARED;
                 kn_id user = operand[n] < phase->first ? (kn_id)SHARED : is_b ? i : run->seldom;
                 if (operand[n] < first) continue;
@@ -177,10 +125,10 @@ static void find_seldom(em *e) {
 }
 
 void em_place_part(em *e) {
-    for (uint32_t p = e->part->first_phase; p < e->part->end_phase; p++) {
-        const kn_phase *phase = &e->k->phase[p];
-        for (kn_id i = phase->first; i < phase->end; i++) place_instruction(e, phase, i);
-    }
+    kn_place *place = ARENA_ARRAY(e->arena, kn_place, e->k->n_inst);
+    kn_place_part(e->k, e->part, place);
+    kn_id first = e->k->phase[e->part->first_phase].first, end = e->k->phase[e->part->end_phase - 1].end;
+    for (kn_id i = first; i < end; i++) e->run[i] = (em_run){.place = place[i], .seldom = KN_NONE};
     find_seldom(e);
 }
 
@@ -307,9 +255,9 @@ static void emit_instruction(em *e, kn_id id) {
         while (em_next(e, in->over, &at));
         em_store_all(e, in->acc, in->over, lanes, value);
     } else if (in->kind == KI_FOLD) {
-        if (em_is_point_fold(in))
+        if (kn_is_point_fold(in))
             em_point_fold_step(e, id);
-        else if (em_is_loop_fold(e, in))
+        else if (kn_is_loop_fold(e->k, in))
             em_loop_fold_step(e, id);
         else
             em_emit_unroll_fold(e, id);
@@ -330,7 +278,8 @@ static void emit_instruction(em *e, kn_id id) {
 
 void em_emit_level(em *e, int level, int after) {
     for (kn_id i = e->phase->first; i < e->phase->end; i++)
-        if (e->run[i].level == level && e->run[i].after == after && e->run[i].seldom == KN_NONE) emit_instruction(e, i);
+        if (e->run[i].place.level == level && e->run[i].place.after == after && e->run[i].seldom == KN_NONE)
+            emit_instruction(e, i);
 }
 
 /* ---- loops ---------------------------------------------------------------------------------------------------------
@@ -473,24 +422,24 @@ void em_begin_phase(em *e, const kn_phase *phase) {
 
 static void emit_body(em *e) {
     const kn_phase *phase = e->phase;
-    em_aim(e, phase->first, phase->end, EM_AT_POINT);
+    em_aim(e, phase->first, phase->end, KN_AT_POINT);
     em_aim_ahead(e);
-    em_emit_level(e, EM_AT_POINT, 0);
+    em_emit_level(e, KN_AT_POINT, 0);
     if (phase->n_loop) {
         for (kn_id i = phase->first; i < phase->end; i++)
-            if (em_is_loop_fold(e, &e->k->inst[i])) {
+            if (kn_is_loop_fold(e->k, &e->k->inst[i])) {
                 em_line_of(e, i);
                 em_loop_fold_begin(e, i);
             }
         em_line_of_phase(e);
         emit_nest(e, 0);
         for (kn_id i = phase->first; i < phase->end; i++)
-            if (em_is_loop_fold(e, &e->k->inst[i])) {
+            if (kn_is_loop_fold(e->k, &e->k->inst[i])) {
                 em_line_of(e, i);
                 em_loop_fold_end(e, i);
             }
     }
-    em_emit_level(e, EM_AT_POINT, 1);
+    em_emit_level(e, KN_AT_POINT, 1);
 }
 
 void em_emit_phase(em *e, const kn_phase *phase) {
@@ -499,7 +448,7 @@ void em_emit_phase(em *e, const kn_phase *phase) {
     if (!phase->at_entry)
         for (kn_id i = phase->first; i < phase->end; i++) {
             kn_id operand[5];
-            for (int n = em_operands(e, &e->k->inst[i], operand); n-- > 0;)
+            for (int n = kn_operands(e->k, &e->k->inst[i], operand); n-- > 0;)
                 if (operand[n] < phase->first) convert_value(e, operand[n]);
         }
     em_emit_body(e, emit_body);
@@ -511,7 +460,7 @@ void em_emit_chunk_level(em *e) {
         if (phase->at_entry) continue;
         em_begin_phase(e, phase);
         em_line_of_phase(e);
-        em_aim(e, phase->first, phase->end, EM_AT_CHUNK);
-        em_emit_level(e, EM_AT_CHUNK, 0);
+        em_aim(e, phase->first, phase->end, KN_AT_CHUNK);
+        em_emit_level(e, KN_AT_CHUNK, 0);
     }
 }

@@ -40,9 +40,9 @@ static int is_used_later(const em *e) {
         if (phase->first < e->phase->end) continue;
         for (kn_id i = phase->first; i < phase->end; i++) {
             kn_id operand[5];
-            for (int n = em_operands(e, &e->k->inst[i], operand); n-- > 0;)
+            for (int n = kn_operands(e->k, &e->k->inst[i], operand); n-- > 0;)
                 if (operand[n] >= e->phase->first && operand[n] < e->phase->end &&
-                    e->run[operand[n]].level != EM_AT_CHUNK)
+                    e->run[operand[n]].place.level != KN_AT_CHUNK)
                     return 1;
         }
     }
@@ -55,12 +55,12 @@ static int rows_are_alone(em *e) {
     for (kn_id i = e->phase->first; i < e->phase->end; i++) {
         const kn_inst *in = &e->k->inst[i];
         kn_id operand[5];
-        if (em_is_loop_fold(e, in) || (em_is_point_fold(in) && !(em_access_axes(e, in->acc) & em_bit(e->inner))))
+        if (kn_is_loop_fold(e->k, in) || (kn_is_point_fold(in) && !(em_access_axes(e, in->acc) & em_bit(e->inner))))
             return 0;
         if (in->acc != KN_NONE && e->k->mem[e->k->access[in->acc].mem].space == KN_ROW &&
             em_access_axes(e, in->acc) & over_points)
             return 0;
-        for (int n = em_operands(e, in, operand); n-- > 0;)
+        for (int n = kn_operands(e->k, in, operand); n-- > 0;)
             if (operand[n] < e->phase->first && e->k->inst[operand[n]].over & over_points) return 0;
     }
     return !is_used_later(e);
@@ -177,8 +177,8 @@ static void emit_rows(em *e, const stages *s, LLVMValueRef end) {
     em_loop row = em_loop_begin(e, "row", em_i64(e, 0), s->rows, em_i64(e, 1));
     e->index[e->last_point] = LLVMBuildAdd(e->b, first, row.index, "");
     e->copies = 1;
-    em_aim(e, e->phase->first, e->phase->end, EM_AT_POINT);
-    em_emit_level(e, EM_AT_POINT, 0);
+    em_aim(e, e->phase->first, e->phase->end, KN_AT_POINT);
+    em_emit_level(e, KN_AT_POINT, 0);
     each_round(e, s, end, "along", do_row, row.index);
     em_loop_end(e, &row);
     e->copies = copies;
@@ -197,7 +197,7 @@ static void emit_stages(em *e, stages *s) {
     }
     s->rows = e->tile_n ? e->tile_n : em_i64(e, e->copies);
     LLVMValueRef n = em_size(e, e->k->axis[e->inner].extent);
-    em_aim(e, e->phase->first, e->phase->end, EM_AT_POINT);
+    em_aim(e, e->phase->first, e->phase->end, KN_AT_POINT);
     em_loop stretch = em_loop_begin(e, "stretch", em_i64(e, 0), n, em_i64(e, s->stretch));
     s->loop_at = stretch.index;
     LLVMValueRef end = LLVMBuildAdd(e->b, s->loop_at, em_i64(e, s->stretch), "");
