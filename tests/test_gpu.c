@@ -240,6 +240,9 @@ END_TEST
 
 START_TEST(no_device) {
     net n;
+    char about[512] = "";
+    ck_assert_int_eq(sn_device_available("gpu", about, sizeof about), SN_OK);
+    ck_assert_str_eq(about, "stand-in, compute capability 8.0, driver for CUDA 13.0");
     setenv("STANDIN_NO_DEVICE", "1", 1);
     ck_assert_int_eq(net_open(&n, "gpu"), SN_ERR_UNAVAILABLE);
     ck_assert_ptr_nonnull(strstr(last_log, "no device"));
@@ -250,6 +253,13 @@ START_TEST(no_device) {
     ck_assert_ptr_nonnull(strstr(last_log, "libcuda.so.1"));
     ck_assert_ptr_nonnull(strstr(last_log, "/neither"));
     net_close(&n);
+    char text[512] = "";
+    ck_assert_int_eq(sn_device_available("gpu", text, sizeof text), SN_ERR_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(text, "/neither"));
+    ck_assert_int_eq(sn_device_available("gpu", NULL, 0), SN_ERR_UNAVAILABLE);
+    ck_assert_int_eq(sn_device_available("abacus", text, sizeof text), SN_ERR_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(text, "abacus"));
+    ck_assert_int_eq(sn_device_available("interp", text, sizeof text), SN_OK);
 }
 END_TEST
 

@@ -209,7 +209,7 @@ typedef struct sn_context_options {
     sn_log_level log_level; /* 0: SINTER_LOG, else warnings */
     int32_t threads;        /* 0: SINTER_THREADS, else what affinity and cgroup allow */
     const sn_pool *pool;    /* NULL: the library's own */
-    const char *backend;    /* NULL: SINTER_BACKEND, else "cpu"; "interp" runs the kernel interpreter */
+    const char *backend;    /* NULL: SINTER_BACKEND, else "cpu"; "gpu"; "interp" runs the kernel interpreter */
     sn_cache_mode cache_mode;
     const char *cache_dir;    /* NULL: SINTER_CACHE_DIR, else sinter in XDG_CACHE_HOME, else ~/.cache/sinter */
     const sn_store *store;    /* keeps kernels instead of the folder */
@@ -224,8 +224,11 @@ SN_API void sn_context_free(sn_context *ctx);
 SN_API const char *sn_context_error(const sn_context *ctx);
 /* Waits for everything that was started on the context's device. */
 SN_API sn_status sn_context_sync(sn_context *ctx);
-/* Name of the backend in use: "cpu" or "interp". */
+/* Name of the backend in use: "cpu", "gpu" or "interp". */
 SN_API const char *sn_context_backend(const sn_context *ctx);
+/* Can a context be made on that backend here? text (of size bytes, or NULL) gets what the device is, or the sentence
+ * why not. Opens the driver but compiles nothing. Any thread. */
+SN_API sn_status sn_device_available(const char *backend, char *text, size_t size);
 
 /* For code that is built on this header, as nn.h is: host memory by the context's allocator (p NULL allocates, new_size
  * 0 frees and returns NULL, old_size is the size that p was asked for; NULL on failure, where p stays as it is) .. */

@@ -318,7 +318,8 @@ static bool prepare_files(const network *net, const moons_options *o, const sn_t
  * ----------------------------------------------------------------------------------------------------------- */
 
 static bool run(network *net, const moons_options *o, const sn_tensor data[2], double started) {
-    if (!good(sn_context_new(NULL, &net->ctx), "starting", "no context could be made")) return false;
+    const sn_context_options options = {.struct_size = sizeof options, .backend = o->device};
+    if (!good(sn_context_new(&options, &net->ctx), "starting", "no context could be made")) return false;
     printf("moons: %" PRId64 " points, %" PRId64 " hidden units, %s, seed %" PRIu64 ", backend %s\n", o->points,
            o->hidden, sn_dtype_name(o->dtype), o->seed, sn_context_backend(net->ctx));
     if (!make_parameters(net, o) || !describe_and_compile(net, o) || !show_compiled(net, o) ||

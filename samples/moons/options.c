@@ -17,6 +17,7 @@ enum { POINTS_MAX = 10000000, HIDDEN_MAX = 1000000, PASSES_MAX = 1000000000 };
     X('l', "lr", "RATE", "learning rate (default 0.01)")                                                               \
     X('r', "reg", "LAMBDA", "strength of the penalty on large weights (default 0.01)")                                 \
     X('t', "dtype", "TYPE", "f32 or f64 (default f32)")                                                                \
+    X('v', "device", "NAME", "cpu or gpu (default: SINTER_BACKEND, else cpu)")                                         \
     X('s', "seed", "N", "seed of the points and of the first weights (default 0)")                                     \
     X('P', "plot", "FILE", "picture to write, or none (default moons.png)")                                            \
     X('g', "show-graph", "", "print the training step's graph, as given and optimised, and its program")               \
@@ -48,7 +49,8 @@ int moons_options_read(int argc, char **argv, moons_options *o) {
                          .plot = "moons.png"};
     const arguments me = {"moons"};
     bool good = true;
-    int value;
+    static const char *const device_name[] = {"cpu", "gpu", NULL};
+    int value, which = 0;
     while (good && (value = getopt_long(argc, argv, "h", table, NULL)) != -1) {
         switch (value) {
             case 'n': good = arguments_integer(me, "points", optarg, 1, POINTS_MAX, &o->points); break;
@@ -57,6 +59,10 @@ int moons_options_read(int argc, char **argv, moons_options *o) {
             case 'l': good = arguments_number(me, "lr", optarg, &o->learning_rate); break;
             case 'r': good = arguments_number(me, "reg", optarg, &o->regularisation); break;
             case 't': good = arguments_float_type(me, "dtype", optarg, &o->dtype); break;
+            case 'v':
+                good = arguments_choice(me, "device", optarg, device_name, &which);
+                if (good) o->device = device_name[which];
+                break;
             case 's': good = arguments_seed(me, "seed", optarg, &o->seed); break;
             case 'P': good = arguments_path(me, "plot", optarg, &o->plot); break;
             case 'D': good = arguments_path(me, "dot", optarg, &o->dot); break;

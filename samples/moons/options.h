@@ -14,6 +14,7 @@ typedef struct moons_options {
     double learning_rate;
     double regularisation;
     sn_dtype dtype;
+    const char *device; /* NULL: SINTER_BACKEND, else the CPU */
     uint64_t seed;
     const char *plot; /* NULL: no picture */
     const char *dot;  /* NULL: no graph for Graphviz */

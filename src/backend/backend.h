@@ -82,6 +82,8 @@ typedef struct {
     /* Text that, with a kernel's bytes, decides the code: architecture level, code generator version. No compiler
      * needed. */
     const char *(*target)(const be_device *dev);
+    /* What the device is, for people; NULL: the target says it. */
+    const char *(*describe)(const be_device *dev);
     /* Who compiles, as "LLVM 19.1.7", into text; opens the compiler if need be. Provenance: no part of any key. NULL
      * for a backend whose blobs are not worth keeping beyond the process. */
     sn_status (*compiler)(be_device *dev, char text[BE_COMPILER_MAX], base_trap *err);

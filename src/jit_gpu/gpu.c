@@ -105,13 +105,15 @@ static sn_status gpu_open(const be_options *options, be_device **out, base_trap 
         gpu_close(dev);
         return status;
     }
-    base_logf(dev->log, SN_LOG_INFO, "GPU: %s, compute capability %d.%d, driver for CUDA %d.%d", dev->name,
-              dev->cc / 10, dev->cc % 10, dev->cu.version / 1000, dev->cu.version % 1000 / 10);
+    snprintf(dev->about, sizeof dev->about, "%s, compute capability %d.%d, driver for CUDA %d.%d", dev->name,
+             dev->cc / 10, dev->cc % 10, dev->cu.version / 1000, dev->cu.version % 1000 / 10);
+    base_logf(dev->log, SN_LOG_INFO, "GPU: %s", dev->about);
     *out = dev;
     return SN_OK;
 }
 
 static const char *gpu_target(const be_device *dev) { return dev->target; }
+static const char *gpu_describe(const be_device *dev) { return dev->about; }
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
 
@@ -456,6 +458,7 @@ const be_backend be_gpu = {
     .open = gpu_open,
     .close = gpu_close,
     .target = gpu_target,
+    .describe = gpu_describe,
     .compiler = gpu_compiler,
     .texts = texts,
     .compile = gpu_compile,

@@ -21,7 +21,7 @@ struct be_device {
     int cc;             /* compute capability: 90 is 9.0 */
     int processors;
     size_t shared_limit; /* bytes of shared memory that a block may ask for */
-    char name[64], target[96];
+    char name[64], target[96], about[160];
     gpu_nvrtc *nvrtc;
     gpu_blas *blas;
 

@@ -139,4 +139,26 @@ void *sn_context_realloc(sn_context *ctx, void *p, size_t old_size, size_t new_s
 /* Launches are complete when they return on every backend there is. */
 sn_status sn_context_sync(sn_context *ctx) { return ctx ? SN_OK : SN_ERR_ARGUMENT; }
 
+static void say_nothing(void *user, sn_log_level level, const char *message) { (void)user, (void)level, (void)message; }
+
+sn_status sn_device_available(const char *name, char *text, size_t size) {
+    const be_backend *backend = name ? find_backend(name) : NULL;
+    if (!backend) {
+        if (text && size) snprintf(text, size, "there is no backend \"%s\"", name ? name : "");
+        return SN_ERR_ARGUMENT;
+    }
+    base_alloc alloc;
+    base_log log;
+    base_trap err = {.armed = 0};
+    be_device *device = NULL;
+    base_alloc_init(&alloc, NULL);
+    base_log_init(&log, say_nothing, NULL, SN_LOG_ERROR);
+    const be_options options = {.alloc = &alloc, .log = &log, .threads = 1};
+    sn_status status = backend->open(&options, &device, &err);
+    const char *about = status ? err.text : backend->describe ? backend->describe(device) : backend->target(device);
+    if (text && size) snprintf(text, size, "%s", about);
+    if (!status) backend->close(device);
+    return status;
+}
+
 const char *sn_context_backend(const sn_context *ctx) { return ctx ? ctx->backend->name : "?"; }

@@ -11,9 +11,9 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
-enum { STACK = 256 * 1024 };
+enum { STACK = 1024 * 1024 };
 #else
-enum { STACK = 64 * 1024 };
+enum { STACK = 512 * 1024 };
 #endif
 enum { PAGE = 4096, MAX_THREADS = 1024, WARP = 32, MAX_MASKS = 8, MAX_DYNAMIC = 232448 };
 

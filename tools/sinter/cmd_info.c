@@ -57,6 +57,20 @@ static void note(void *user, sn_log_level level, const char *message) {
     if (!strncmp(message, "matrix products: ", 17)) snprintf(f->blas, sizeof f->blas, ", %.390s", message + 17);
 }
 
+static void print_gpu(const be_options *options) {
+    base_trap error = {.armed = 0};
+    be_device *dev = NULL;
+    char version[BE_COMPILER_MAX];
+    if (be_gpu.open(options, &dev, &error)) {
+        printf("gpu          no: %s\n", error.text);
+        return;
+    }
+    printf("gpu          yes, %s\n", be_gpu.describe(dev));
+    sn_status compiler = be_gpu.compiler(dev, version, &error);
+    printf("gpu compiler %s%s\n", compiler ? "no: " : "yes, ", compiler ? error.text : version);
+    be_gpu.close(dev);
+}
+
 static int run(int argc, char **argv) {
     (void)argv;
     static found where;
@@ -83,6 +97,7 @@ static int run(int argc, char **argv) {
     printf("compiler     %s%s%s\n", compiler ? "no: " : "yes, ", compiler ? error.text : version, where.compiler);
     sn_status blas = be_cpu.reserve_gemm(dev, &error);
     printf("blas         %s%s\n", blas ? "no: " : "yes", blas ? error.text : where.blas);
+    print_gpu(&options);
     printf("interp       yes\n");
     print_cache();
     be_cpu.close(dev);
