@@ -4,7 +4,9 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <limits.h>
+#include <unistd.h>
 
+#include "jit_gpu/blob.h"
 #include "standin/standin.h"
 #include "support/support_runtime.h"
 
@@ -263,6 +265,75 @@ START_TEST(no_device) {
 }
 END_TEST
 
+/* Cubin and PTX as they are kept: whole, or refused. */
+START_TEST(blobs) {
+    base_alloc alloc;
+    base_strbuf bytes;
+    gpu_blob blob;
+    base_alloc_init(&alloc, NULL);
+    base_strbuf_init(&bytes, &alloc);
+    base_strbuf_add(&bytes, "cubinPTX", 9);
+    gpu_blob_end(&bytes, 5, 4);
+    ck_assert(gpu_blob_open(&blob, bytes.at, bytes.n));
+    ck_assert_uint_eq(blob.cubin_bytes, 5);
+    ck_assert_str_eq(blob.ptx, "PTX");
+    for (size_t n = 0; n < bytes.n; n++) ck_assert(!gpu_blob_open(&blob, bytes.at, n));
+    for (size_t i = 8; i < bytes.n; i++) { /* the NUL and what is behind it */
+        bytes.at[i] ^= 1;
+        ck_assert(!gpu_blob_open(&blob, bytes.at, bytes.n));
+        bytes.at[i] ^= 1;
+    }
+    base_strbuf_free(&bytes);
+}
+END_TEST
+
+static int tool(const char *dir, const char *words, char *out, size_t size) {
+    char command[1024];
+    snprintf(command, sizeof command, "%s/sinter cache --dir %s %s 2>&1", SN_BUILD_DIR, dir, words);
+    FILE *f = popen(command, "r");
+    ck_assert_ptr_nonnull(f);
+    size_t n = fread(out, 1, size - 1, f);
+    out[n] = 0;
+    while (!feof(f) && !ferror(f)) (void)!fread(command, 1, sizeof command, f);
+    return pclose(f);
+}
+
+/* Kernels of the GPU in the cache on disk: found again, and what the tool makes of them. */
+START_TEST(kept_on_disk) {
+    char dir[] = "/tmp/sinter-gpu-XXXXXX", text[4096];
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    for (int again = 0; again < 2; again++) {
+        sn_context_options options = {.struct_size = sizeof options,
+                                      .log = keep_log,
+                                      .backend = "gpu",
+                                      .cache_mode = again ? SN_CACHE_ONLY : SN_CACHE_RW,
+                                      .cache_dir = dir};
+        sn_context *ctx;
+        ck_assert_int_eq(sn_context_new(&options, &ctx), SN_OK);
+        sn_graph *g = sn_graph_new(ctx, "kept");
+        sn_expr x = sn_input(g, "x", SN_F32, SN_SHAPE(sn_dim_new(g, "N"))), y = sn_exp(x);
+        sn_function_desc desc = {.inputs = &x, .n_inputs = 1, .outputs = &y, .n_outputs = 1};
+        sn_function *f = function(g, &desc);
+        sn_function_stats stats;
+        ck_assert_int_eq(sn_function_get_stats(f, &stats), SN_OK);
+        ck_assert_uint_eq(stats.n_compiled, again ? 0 : 1);
+        sn_function_free(f);
+        sn_graph_free(g);
+        sn_context_free(ctx);
+    }
+    ck_assert_int_eq(tool(dir, "verify", text, sizeof text), 0);
+    ck_assert_ptr_nonnull(strstr(text, "1 entries, 0 damaged"));
+    ck_assert_int_eq(tool(dir, "show kept.0 cuda", text, sizeof text), 0);
+    ck_assert_ptr_nonnull(strstr(text, "typedef long long i64;"));
+    ck_assert_int_eq(tool(dir, "show kept.0 ptx", text, sizeof text), 0);
+    ck_assert_ptr_nonnull(strstr(text, "PTX"));
+    ck_assert_int_ne(tool(dir, "show kept.0 disasm", text, sizeof text), 0);
+    ck_assert_ptr_nonnull(strstr(text, "code for a GPU: it has no disasm"));
+    ck_assert_int_eq(tool(dir, "rm --all", text, sizeof text), 0);
+    rmdir(dir);
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("gpu");
     TCase *t = tcase_create("calls");
@@ -272,6 +343,8 @@ int main(void) {
     tcase_add_loop_test(t, every_failure_has_a_sentence, 719, 720);
     tcase_add_test(t, out_of_memory_passes);
     tcase_add_test(t, no_device);
+    tcase_add_test(t, blobs);
+    tcase_add_test(t, kept_on_disk);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

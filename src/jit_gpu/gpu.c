@@ -10,14 +10,7 @@
 #include <string.h>
 
 #include "base/hash.h"
-
-/* A blob is the cubin, the PTX behind it for reading, and this. Where there is no cubin for the device, the PTX is what
- * is loaded. */
-typedef struct {
-    uint64_t cubin_bytes, ptx_bytes;
-    char magic[8];
-} blob_end;
-static const char blob_magic[8] = {'S', 'N', 'C', 'U', 'D', 'A', '0', '1'};
+#include "jit_gpu/blob.h"
 
 sn_status gpu_enter(be_device *dev, base_trap *err) {
     cu_result result = dev->cu.cuCtxPushCurrent_v2(dev->context);
@@ -142,13 +135,12 @@ static void symbol_of(const void *kernel, size_t n, char symbol[40]) {
     base_hash_text(base_hash_bytes(kernel, n), symbol + 3);
 }
 
-static sn_status source_of(be_device *dev, const void *kernel, size_t n, int comments, base_strbuf *out,
-                           base_trap *err) {
+sn_status gpu_source(base_alloc *alloc, const void *kernel, size_t n, int comments, base_strbuf *out, base_trap *err) {
     char symbol[40];
     base_trap trap = {.armed = 0};
     base_arena arena;
     symbol_of(kernel, n, symbol);
-    base_arena_init(&arena, dev->alloc, &trap);
+    base_arena_init(&arena, alloc, &trap);
     emission e = {&arena, kernel, n, symbol, comments, out};
     sn_status status = base_protect(&trap, emit, &e);
     base_arena_free(&arena);
@@ -162,13 +154,12 @@ static sn_status gpu_compile(be_device *dev, const void *kernel, size_t n, be_bl
     base_strbuf_init(&ptx, dev->alloc);
     base_strbuf_init(&blob, dev->alloc);
     *out = (be_blob){0};
-    sn_status status = source_of(dev, kernel, n, 0, &source, err);
+    sn_status status = gpu_source(dev->alloc, kernel, n, 0, &source, err);
     if (!status) status = gpu_nvrtc_compile(dev->nvrtc, source.at, "kernel.cu", dev->cc, &ptx, &blob, err);
     if (!status) {
-        blob_end end = {blob.n, ptx.n, {0}};
-        memcpy(end.magic, blob_magic, sizeof end.magic);
+        size_t cubin_bytes = blob.n;
         base_strbuf_add(&blob, ptx.at, ptx.n);
-        base_strbuf_add(&blob, &end, sizeof end);
+        gpu_blob_end(&blob, cubin_bytes, ptx.n);
         size_t bytes = blob.n;
         char *at = blob.failed ? NULL : base_malloc(dev->alloc, bytes);
         if (!at) {
@@ -186,13 +177,13 @@ static sn_status gpu_compile(be_device *dev, const void *kernel, size_t n, be_bl
 
 static sn_status gpu_text(be_device *dev, const void *kernel, size_t n, const char *what, base_strbuf *out,
                           base_trap *err) {
-    if (!strcmp(what, "cuda")) return source_of(dev, kernel, n, 1, out, err);
+    if (!strcmp(what, "cuda")) return gpu_source(dev->alloc, kernel, n, 1, out, err);
     if (strcmp(what, "ptx"))
         return base_set_error(err, SN_ERR_ARGUMENT, "no text '%s' of kernels: cuda and ptx exist", what);
     base_strbuf source, ptx;
     base_strbuf_init(&source, dev->alloc);
     base_strbuf_init(&ptx, dev->alloc);
-    sn_status status = source_of(dev, kernel, n, 0, &source, err);
+    sn_status status = gpu_source(dev->alloc, kernel, n, 0, &source, err);
     if (!status) status = gpu_nvrtc_compile(dev->nvrtc, source.at, "kernel.cu", dev->cc, &ptx, NULL, err);
     if (!status && ptx.n) base_strbuf_add(out, ptx.at, ptx.n - 1); /* without its NUL */
     if (!status && out->failed) status = base_set_error(err, SN_ERR_NOMEM, "out of memory: text of a kernel");
@@ -214,19 +205,10 @@ static void gpu_unload(be_device *dev, be_exec *exec) {
     base_free(dev->alloc, exec, sizeof *exec);
 }
 
-static sn_status check_blob(const void *blob, size_t n, blob_end *end, base_trap *err) {
-    if (n >= sizeof *end) memcpy(end, (const char *)blob + n - sizeof *end, sizeof *end);
-    if (n < sizeof *end || memcmp(end->magic, blob_magic, sizeof blob_magic) || end->cubin_bytes > n ||
-        end->ptx_bytes > n || end->cubin_bytes + end->ptx_bytes + sizeof *end != n || !end->ptx_bytes ||
-        ((const char *)blob)[end->cubin_bytes + end->ptx_bytes - 1])
-        return base_set_error(err, SN_ERR_PARSE, "GPU: code of a kernel is malformed");
-    return SN_OK;
-}
-
 static sn_status load_module(be_device *dev, be_exec *exec, const void *blob, size_t n, const char *symbol,
                              const char *name, base_trap *err) {
-    blob_end end;
-    if (check_blob(blob, n, &end, err)) return err->status;
+    gpu_blob whole;
+    if (!gpu_blob_open(&whole, blob, n)) return base_set_error(err, SN_ERR_PARSE, "GPU: code of a kernel is malformed");
     if (gpu_enter(dev, err)) return err->status;
     const char *what = "loading kernel";
     cu_result result = dev->cu.cuModuleLoadData(&exec->module, blob); /* the cubin, or the PTX if there is none */

@@ -39,8 +39,9 @@ void cache_json_string(const char *text, size_t n);
 int cache_ls(cache_list *list, const char *glob, const char *sort);
 int cache_stats(const cache_list *list, const char *glob);
 
-/* cache_show.c: prints of one entry what is asked for: "about", "graph", "kernel", "llvm", "asm", "disasm". The exit
- * status. */
+int cache_is_gpu(const cache_item *item); /* cache_show.c: code for a GPU? */
+/* cache_show.c: prints of one entry what is asked for: "about", "graph", "kernel", "llvm", "asm", "disasm"; of a GPU's
+ * "cuda", "ptx". The exit status. */
 int cache_show(const cache_list *list, const cache_item *item, const char *what);
 /* cache_annotate.c: generated code with the lines of the kernel's text (kn_print_named) among its own. */
 typedef enum { CACHE_LLVM, CACHE_ASM, CACHE_DISASM } cache_code;

@@ -12,6 +12,8 @@
 
 #include "backend/backend.h"
 #include "base/elf.h"
+#include "jit_gpu/blob.h"
+#include "jit_gpu/gpu.h"
 #include "tool.h"
 
 extern char **environ;
@@ -191,6 +193,24 @@ static int disassemble(const cache_item *item, int coloured, base_strbuf *out) {
 
 /* ---- all parts --------------------------------------------------------------------------------------------------- */
 
+int cache_is_gpu(const cache_item *item) {
+    const cache_entry *e = &item->entry;
+    return e->key_bytes > e->kernel_bytes + 3 && !memcmp(e->key + e->kernel_bytes, "sm_", 3);
+}
+
+/* CUDA C++, made from the key, or the PTX that was kept. */
+static int put_gpu(const cache_item *item, const char *what, base_strbuf *out) {
+    const cache_entry *e = &item->entry;
+    gpu_blob blob;
+    base_trap err = {.armed = 0};
+    if (!strcmp(what, "cuda"))
+        return gpu_source(out->alloc, e->key, e->kernel_bytes, 1, out, &err) ? tool_fail("cache", "%s", err.text) : 0;
+    if (!gpu_blob_open(&blob, e->payload, e->payload_bytes))
+        return tool_fail("cache", "%s: its code is malformed", item->name);
+    base_strbuf_add(out, blob.ptx, blob.ptx_bytes - 1);
+    return out->failed ? tool_fail("cache", "out of memory") : 0;
+}
+
 /* Prints what is asked for into out. */
 static int put(const cache_list *list, const cache_item *item, const char *what, base_strbuf *out) {
     const cache_entry *e = &item->entry;
@@ -207,6 +227,11 @@ static int put(const cache_list *list, const cache_item *item, const char *what,
         base_strbuf_printf(out, "entry %s\ntarget %s\npayload %zu bytes\nkernel %zu bytes\n", item->name,
                            e->key + e->kernel_bytes, e->payload_bytes, e->kernel_bytes);
         base_strbuf_add(out, e->meta, e->meta_bytes - n - (e->meta_bytes > n));
+    } else if (cache_is_gpu(item) != (!strcmp(what, "cuda") || !strcmp(what, "ptx"))) {
+        return tool_fail("cache", "%s is code for a %s: it has no %s", item->name, cache_is_gpu(item) ? "GPU" : "CPU",
+                         what);
+    } else if (cache_is_gpu(item)) {
+        return put_gpu(item, what, out);
     } else if (!strcmp(what, "disasm")) {
         return disassemble(item, coloured, out);
     } else {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/elf.h"
+#include "jit_gpu/blob.h"
 #include "cache.h"
 #include "cache/pack.h"
 #include "tool.h"
@@ -17,7 +18,7 @@
 static const char help[] =
     "usage: sinter cache COMMAND [--dir DIR] [--json]\n\n"
     "  ls [GLOB] [--sort used|size|ms|hits|name|key]  entries whose key or name fits, one a line\n"
-    "  show KEY [PART ..]    about (default), graph, kernel, llvm, asm, disasm; KEY: first digits, or a name\n"
+    "  show KEY [PART ..]    about (default), graph, kernel, llvm, asm, disasm, cuda, ptx; KEY: first digits or name\n"
     "  diff KEY KEY          which part of the keys differs\n"
     "  stats [GLOB]          entries, bytes, hits, misses, time that compiling took and that hits saved\n"
     "  verify                reads everything; 1 if anything is damaged\n"
@@ -135,7 +136,8 @@ static const cache_item *find(const cache_list *l, const char *key) {
 
 static int show(cache_list *l, int argc, char **argv) {
     static char about[] = "about", *only_about[] = {about};
-    static const char *const parts[] = {"about", "graph", "kernel", "llvm", "asm", "disasm"};
+    static const char *const parts[] = {"about", "graph", "kernel", "llvm", "asm", "disasm", "cuda", "ptx"};
+    const size_t n_parts = sizeof parts / sizeof *parts;
     if (!argc) return tool_fail("cache", "show needs a key");
     const cache_item *item = find(l, argv[0]);
     if (!item) return 1;
@@ -143,8 +145,8 @@ static int show(cache_list *l, int argc, char **argv) {
     int n = argc > 1 ? argc - 1 : 1, status = 0;
     for (int i = 0; i < n; i++) {
         size_t k = 0;
-        while (k < 6 && strcmp(parts[k], part[i])) k++;
-        if (k == 6) return tool_fail("cache", "an entry has no part %s", part[i]);
+        while (k < n_parts && strcmp(parts[k], part[i])) k++;
+        if (k == n_parts) return tool_fail("cache", "an entry has no part %s", part[i]);
     }
     if (l->json) printf("{");
     for (int i = 0; i < n && !status; i++) {
@@ -170,6 +172,10 @@ static const char *look_deeper(const cache_item *item, char text[BASE_ELF_TEXT_M
     int decodes = cache_put_kernel(item, &kernel);
     base_strbuf_free(&kernel);
     if (!decodes) return "its key holds no kernel";
+    if (cache_is_gpu(item)) {
+        gpu_blob blob;
+        return gpu_blob_open(&blob, e->payload, e->payload_bytes) ? NULL : "its code is malformed";
+    }
     return base_elf_open(&elf, e->payload, e->payload_bytes, text) ? NULL : text;
 }
 
