@@ -226,6 +226,33 @@ START_TEST(every_failure_has_a_sentence) {
 }
 END_TEST
 
+/* A run that failed, at whatever it asked of the driver, spoils none that come after it: they start no half of a
+ * recording. */
+START_TEST(runs_after_a_failure_are_whole) {
+    net n;
+    find_standin();
+    for (unsigned long k = 1, reached = 1; reached; k++) {
+        gpu.reset();
+        ck_assert_msg(!net_open(&n, "gpu"), "%s", last_log);
+        ck_assert_int_eq(net_bind(&n, POINTS), SN_OK);
+        for (int i = 0; i < 2; i++) ck_assert_int_eq(sn_call_run(n.call), SN_OK);
+        gpu.reset();
+        gpu.fail_at(NULL, k, 2);
+        (void)sn_call_run(n.call); /* the one that records */
+        reached = gpu.count(NULL) >= k;
+        gpu.fail_at(NULL, 0, 0);
+        float before = 0, after;
+        for (int i = 0; i < 3; i++) {
+            ck_assert_msg(!sn_call_run(n.call), "%s", sn_call_error(n.call));
+            after = n.loss;
+            ck_assert_msg(!i || after < before, "failure %lu: step %d trains nothing", k, i);
+            before = after;
+        }
+        net_close(&n);
+    }
+}
+END_TEST
+
 /* A call that failed can be run again. */
 START_TEST(out_of_memory_passes) {
     net n;
@@ -341,6 +368,7 @@ int main(void) {
     tcase_add_test(t, a_warm_step_is_one_start);
     tcase_add_loop_test(t, every_failure_has_a_sentence, 2, 3);
     tcase_add_loop_test(t, every_failure_has_a_sentence, 719, 720);
+    tcase_add_test(t, runs_after_a_failure_are_whole);
     tcase_add_test(t, out_of_memory_passes);
     tcase_add_test(t, no_device);
     tcase_add_test(t, blobs);

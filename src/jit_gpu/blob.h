@@ -1,5 +1,6 @@
-/* blob.h: what a compiled kernel of the GPU is kept as: the cubin, first so that NVIDIA's tools open it, the PTX behind it
- * for reading, and an end that tells where they are. Where there is no cubin for the device, the PTX is what is loaded. */
+/* blob.h: what a compiled kernel of the GPU is kept as: the cubin, first so that NVIDIA's tools open it, the PTX behind
+ * it for reading, and an end that tells where they are. Where there is no cubin for the device, the PTX is what is
+ * loaded. */
 #ifndef JIT_GPU_BLOB_H
 #define JIT_GPU_BLOB_H
 

@@ -360,6 +360,10 @@ static void gpu_recorded(be_device *dev, be_recording **at) {
     if (!result && !exec) result = cu->cuGraphInstantiateWithFlags(&exec, graph, 0);
     if (graph) (void)cu->cuGraphDestroy(graph);
     if (result) gpu_failed(dev, result, "recording a call");
+    if (dev->failed.status && exec) { /* what failed is not in it: it must not be replayed */
+        (void)cu->cuGraphExecDestroy(exec);
+        exec = NULL;
+    }
     *at = exec;
 }
 

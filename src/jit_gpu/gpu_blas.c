@@ -109,10 +109,10 @@ static sn_status open_library(be_device *dev, base_trap *err) {
     if (!status) base_logf(dev->log, SN_LOG_INFO, "matrix products: %s", path.at);
     base_strbuf_free(&path);
     lt_status failed;
-    if (!status && (failed = blas->cublasLtCreate(&blas->handle)))
+    if (!status && !blas->handle && (failed = blas->cublasLtCreate(&blas->handle)))
         status = base_set_error(err, SN_ERR_UNAVAILABLE, "cuBLASLt could not be started (%d)", failed);
     cu_result result = 0;
-    if (!status && (result = dev->cu.cuMemAlloc_v2(&blas->workspace, WORKSPACE)))
+    if (!status && !blas->workspace && (result = dev->cu.cuMemAlloc_v2(&blas->workspace, WORKSPACE)))
         status = cu_fail(&dev->cu, err, result, "%d bytes of workspace for matrix products", (int)WORKSPACE);
     return status;
 }

@@ -38,7 +38,7 @@ static geometry plan(const be_device *dev, const kn_kernel *k, const int64_t *di
         g.blocks += (uint32_t)((n_chunks[p] + teams - 1) / teams);
         if (teams > g.teams) g.teams = teams;
     }
-    size_t limit = dev->shared_limit - STATIC_SHARED;
+    size_t limit = dev->shared_limit > STATIC_SHARED ? dev->shared_limit - STATIC_SHARED : 0;
     if (limit > SHARED_SCRATCH) limit = SHARED_SCRATCH;
     g.scratch = round_up((size_t)kn_scratch_bytes(k, dim));
     g.in_shared = g.scratch * g.teams <= limit;
@@ -72,14 +72,14 @@ sn_status gpu_prepare(be_device *dev, const be_exec *exec, const kn_launch *laun
                               (long long)blocks, (long long)rows);
     geometry g = plan(dev, exec->kernel, launch->dim, n_chunks, NULL, NULL);
     size_t need = g.in_shared ? 0 : g.scratch * g.teams * g.blocks;
-    if (need <= dev->scratch_bytes) return SN_OK;
+    if (!need) return SN_OK;
     if (gpu_enter(dev, err)) return err->status;
-    pthread_mutex_lock(&dev->turn);
+    pthread_mutex_lock(&dev->turn); /* another thread may want more at the same time */
     cu_ptr more = 0;
-    cu_result result = dev->cu.cuMemAlloc_v2(&more, need);
+    cu_result result = need > dev->scratch_bytes ? dev->cu.cuMemAlloc_v2(&more, need) : CU_OK;
     if (result) {
         cu_fail(&dev->cu, err, result, "%zu bytes for the rows of a kernel", need);
-    } else {
+    } else if (more) {
         if (dev->scratch) (void)dev->cu.cuMemFree_v2(dev->scratch);
         dev->scratch = more;
         dev->scratch_bytes = need;
