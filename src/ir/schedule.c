@@ -9,6 +9,7 @@ enum {
     POINT_WIDTH = 16,       /* points of a tile that are one vector .. */
     LIGHT_POINT_WIDTH = 64, /* .. where little is done for each: several registers hide latencies */
     ROW_TILE = 2,           /* points whose copies share loads and accumulators of the loops .. */
+    SUM_TILE = 4,           /* .. where each adds to sums kept for each element of the loops, once a tile .. */
     BLOCK_TILE = 16,        /* .. where memory is read or written across: see fuse_block.c; at most .. */
     BLOCK_LINE = 64,        /* .. so many bytes .. */
     BLOCK_PRIMS = 600,      /* .. and primitives of all copies, if these are more than .. */
@@ -173,6 +174,14 @@ double lw_partial_bytes(const lw_part *p) {
     return bytes;
 }
 
+int lw_sums_rows(const lw_part *p) {
+    for (uint32_t i = 0; i < p->group->member.n; i++) {
+        ir_id v = p->group->member.at[i];
+        if (p->s->node[v].is_exit && p->item[v].over & p->loop_axes) return 1;
+    }
+    return 0;
+}
+
 /* Partials are combined in chunk order: one accumulator, no lanes along the chunks. */
 int lw_over_chunks(const lw_part *p, const lw_phase *phase) {
     for (uint32_t k = 0; k < p->n_chunks; k++)
@@ -249,7 +258,7 @@ void lw_schedule(lw_part *p) {
         else if (!loop_lanes)
             p->tile = prims <= 2 * LIGHT_BODY && extent >= 4096 ? LIGHT_POINT_WIDTH : POINT_WIDTH;
         else if (extent >= 64)
-            p->tile = ROW_TILE;
+            p->tile = lw_sums_rows(p) ? SUM_TILE : ROW_TILE;
     }
     for (uint32_t i = 0; i < p->phase.n; i++) {
         lw_phase *phase = &p->phase.at[i];

@@ -22,15 +22,6 @@ static uint32_t per_thread(double extent, uint32_t team) {
     return extent >= (double)team * PER_THREAD ? PER_THREAD : 1;
 }
 
-/* Does the part keep sums, over its points, per element of a loop? */
-static int sums_rows(const lw_part *p) {
-    for (uint32_t i = 0; i < p->group->member.n; i++) {
-        ir_id v = p->group->member.at[i];
-        if (p->s->node[v].is_exit && p->item[v].over & p->loop_axes) return 1;
-    }
-    return 0;
-}
-
 void lw_schedule_gpu(lw_part *p, const lw_traffic *t, kn_id point) {
     int rows = 0, tile_phases = 0, exits = lw_partial_bytes(p) > 0;
     double longest = 0, prims = 0;
@@ -50,7 +41,7 @@ void lw_schedule_gpu(lw_part *p, const lw_traffic *t, kn_id point) {
     p->tile = 1;
     p->team = WARP;
     if (rows) {
-        int sums = sums_rows(p);
+        int sums = lw_sums_rows(p);
         if (longest >= LONG_ROW || points <= FEW_ROWS || sums || point == KN_NONE) p->team = BLOCK;
         if (sums && points >= BLOCK) p->tile = SUM_TILE;
     } else if (point != KN_NONE && tile_phases) {
