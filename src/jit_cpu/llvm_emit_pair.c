@@ -352,16 +352,37 @@ void em_pair_point_begin(em *e, kn_id inst) {
     }
 }
 
+/* Has any lane a value that is better, or a NaN on either side? Register by register. */
+static LLVMValueRef any_better(em *e, const kn_inst *in, LLVMValueRef new, LLVMValueRef old, uint32_t lanes) {
+    LLVMRealPredicate better = in->prim == KP_ARGMAX ? LLVMRealUGT : LLVMRealULT;
+    LLVMValueRef any = NULL;
+    uint32_t piece = piece_lanes(e, in, lanes);
+    for (uint32_t i = 0; i < lanes; i += piece) {
+        LLVMValueRef a = em_lanes_from(e, new, i, piece), b = em_lanes_from(e, old, i, piece);
+        LLVMValueRef here = LLVMBuildFCmp(e->b, better, a, b, "");
+        any = any ? LLVMBuildOr(e->b, any, here, "") : here;
+    }
+    LLVMTypeRef bits = LLVMIntTypeInContext(e->context, piece);
+    return LLVMBuildICmp(e->b, LLVMIntNE, LLVMBuildBitCast(e->b, any, bits, ""), LLVMConstNull(bits), "");
+}
+
+/* Among many values a better one is rare: whole tiles only ask for it, and go the long way if there is one. */
 static void step_registers(em *e, kn_id inst, const kn_inst *in) {
     uint32_t lanes = point_lanes(e), n = em_instances(e, in->over) * em_places(e);
     LLVMValueRef round = next_round(e, inst, n, lanes);
+    int ask = round && !e->tile_mask && lanes >= piece_lanes(e, in, EM_MAX_WIDTH) && is_float(value_type(e, in));
     em_at at = {0};
     do {
         for (uint32_t r = 0; r < e->copies; r++) {
             em_at one = at;
             one.r = r;
             LLVMValueRef present = lanes > 1 ? e->tile_mask : e->tile_present[r];
-            meet(e, inst, n, at.slot * em_places(e) + r, operand(e, in, &one, lanes), present, round, lanes);
+            uint32_t i = at.slot * em_places(e) + r;
+            pair new = operand(e, in, &one, lanes);
+            LLVMBasicBlockRef join = NULL;
+            if (ask) join = em_if(e, any_better(e, in, new.value, get_pair(e, inst, n, i).value, lanes), "better");
+            meet(e, inst, n, i, new, present, round, lanes);
+            em_end_if(e, join);
         }
     } while (em_next(e, in->over, &at));
 }
