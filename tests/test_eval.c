@@ -46,6 +46,20 @@ IR_TEST(several_roots) {
     ck_assert_double_eq(*(double *)out[2], 9);
 }
 
+/* Computed wider, rounded once when the node is done. */
+IR_TEST(halves) {
+    ir_graph *g = &t->g;
+    ir_id ones = ir_broadcast_to(g, ir_const(g, SN_BF16, 1), 1, (ir_dim[]){support_size(t, 3000)});
+    CHECK_FLOATS(t, ir_cast(g, ir_reduce(g, IR_SUM, ones, 1, 0), SN_F32), 3008); /* the nearest of 8 digits */
+    CHECK_FLOATS(t, ir_cast(g, ir_const(g, SN_F16, 0.1), SN_F64), 0x1.998p-4);
+    ir_id sum = ir_binary(g, IR_ADD, ir_const(g, SN_F16, 2048), ir_const(g, SN_F16, 3));
+    CHECK_FLOATS(t, ir_cast(g, sum, SN_F64), 2052); /* to even */
+    CHECK_FLOATS(t, ir_cast(g, ir_cast(g, ir_const(g, SN_F64, 0x1.002001p0), SN_F16), SN_F64), 0x1.004p0);
+    CHECK_INTS(t, ir_cast(g, ir_const(g, SN_BF16, 1e30), SN_I32), INT32_MAX);
+    CHECK_FLOATS(t, ir_cast(g, ir_cast(g, ir_const(g, SN_I64, 65520), SN_F16), SN_F32), INFINITY);
+    CHECK_FLOATS(t, ir_cast(g, ir_iota(g, SN_BF16, support_size(t, 3)), SN_F32), 0, 1, 2);
+}
+
 /* ---- reductions and products ---------------------------------------------------------------------------------- */
 
 IR_TEST(reductions) {
@@ -370,6 +384,7 @@ int main(void) {
     TCase *tests = tcase_create("evaluator");
     tcase_add_test(tests, leaves);
     tcase_add_test(tests, several_roots);
+    tcase_add_test(tests, halves);
     tcase_add_test(tests, reductions);
     tcase_add_test(tests, reductions_at_the_edges);
     tcase_add_test(tests, matmuls);

@@ -69,7 +69,7 @@ static const struct {
      {SN_INIT_ZEROS, 0, 0},
      SN_ERR_ARGUMENT,
      "parameter \"there\": the list has one of that name already"},
-    {"w", SN_F16, 2, {SN_INIT_ZEROS, 0, 0}, SN_ERR_DTYPE, "variable \"w\": no operator works on dtype f16 (7)"},
+    {"w", (sn_dtype)9, 2, {SN_INIT_ZEROS, 0, 0}, SN_ERR_DTYPE, "variable \"w\": no operator works on dtype ? (9)"},
     {"w",
      SN_F32,
      7,

@@ -335,7 +335,6 @@ IR_TEST(errors) {
     expect(g, sn_random_normal(k, half, SN_F32, shape), SN_ERR_DTYPE, "0.5");
     expect(g, sn_random_uniform(k, sn_iota(g, SN_I64, SN_DIM(2)), SN_F32, shape), SN_ERR_DTYPE, "the stream must be");
     expect(g, sn_random_uniform(k, k, SN_I32, shape), SN_ERR_DTYPE, "floating-point numbers, not i32");
-    expect(g, sn_random_uniform(k, k, SN_F16, shape), SN_ERR_UNSUPPORTED, "f16");
     expect(g, sn_random_normal(k, k, SN_F32, SN_SHAPE(SN_DIM(-1))), SN_ERR_SHAPE, "negative");
     expect(g, sn_dropout(x, sn_const(g, 1), k, k), SN_ERR_ARGUMENT, "the probability 1 is not in [0, 1)");
     expect(g, sn_dropout(x, sn_const(g, -0.1), k, k), SN_ERR_ARGUMENT, "is not in [0, 1)");

@@ -77,7 +77,8 @@ SN_API const char *sn_status_name(sn_status status);
 
 /* ---- element types and shapes ---------------------------------------------------------------------------------- */
 
-/* name, value, bytes per element, short name. F16 and BF16 have their numbers but no operators yet. */
+/* name, value, bytes per element, short name. F16 and BF16 are types of memory: operators compute in f32, and values
+ * are rounded where they are stored or cast, not in between. */
 #define SN_DTYPE_MAP(X)                                                                                                \
     X(F64, 1, 8, "f64")                                                                                                \
     X(F32, 2, 4, "f32")                                                                                                \

@@ -58,11 +58,7 @@ int vjp_is_const(const ir_graph *g, ir_id id, double *value) {
     const ir_node *n = ir_at(g, id);
     if (n->op == IR_BROADCAST) n = ir_at(g, n->in[0]);
     if (n->op != IR_CONST || !ir_type_in(IR_T_F, (sn_dtype)n->dtype)) return 0;
-    uint32_t low = (uint32_t)(uint64_t)n->attr[0];
-    float single;
-    memcpy(&single, &low, sizeof single);
-    memcpy(value, &n->attr[0], sizeof *value);
-    if (n->dtype == SN_F32) *value = (double)single;
+    *value = base_float_value((sn_dtype)n->dtype, (uint64_t)n->attr[0]);
     return 1;
 }
 

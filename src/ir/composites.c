@@ -2,7 +2,10 @@
  *
  * They are numerically stable as written: exponentials are taken after the largest element was subtracted, through
  * which no gradient flows, because the result does not depend on it. Picking one element per row by class id is
- * comparing with an index (iota == id), which fuses and differentiates like any element-wise operator. */
+ * comparing with an index (iota == id), which fuses and differentiates like any element-wise operator.
+ *
+ * What takes sums of f16 or bf16 does so in f32 and rounds the result: numbers of elements, sums and their logarithms
+ * need not be values of so narrow a type, where the result is. */
 #include "ir/builder.h"
 
 #include <math.h>
@@ -19,6 +22,10 @@ static ir_id expo(ir_build *b, ir_id x) { return ir_unary(b->g, IR_EXP, x); }
 static ir_id logarithm(ir_build *b, ir_id x) { return ir_unary(b->g, IR_LOG, x); }
 static ir_id number(ir_build *b, double value) { return ir_const_weak(b->g, value); }
 static sn_dtype dtype_of(const ir_build *b, ir_id x) { return (sn_dtype)ir_at(b->g, x)->dtype; }
+
+static ir_id widened(ir_build *b, ir_id x) { return ir_cast(b->g, x, base_register_type(dtype_of(b, x))); }
+/* A result, as the operand x has it. */
+static ir_id as(ir_build *b, ir_id result, ir_id x) { return ir_cast(b->g, result, dtype_of(b, x)); }
 
 /* ids of a type that the operators take: u8 is widened. */
 static ir_id class_ids(ir_build *b, ir_id ids) {
@@ -61,8 +68,8 @@ static ir_id inverse_count(ir_build *b, ir_id x, uint32_t axes) {
 }
 
 static ir_id mean_over(ir_build *b, ir_id x, uint32_t axes, int keep) {
-    ir_id inverse = inverse_count(b, x, axes);
-    return mul(b, ir_reduce(b->g, IR_SUM, x, axes, keep), inverse);
+    ir_id wide = widened(b, x), inverse = inverse_count(b, wide, axes);
+    return as(b, mul(b, ir_reduce(b->g, IR_SUM, wide, axes, keep), inverse), x);
 }
 
 static uint32_t all_axes(const ir_build *b, ir_id x) { return ((uint32_t)1 << ir_at(b->g, x)->rank) - 1; }
@@ -85,12 +92,13 @@ sn_expr sn_mean_all_at(sn_expr a, const char *file, int line) {
 
 static ir_id squared_distance(ir_build *b, uint32_t axes) {
     b->a = ir_build_float(b, b->a);
-    return ir_unary(b->g, IR_SQUARE, sub(b, b->a, mean_over(b, b->a, axes, 1)));
+    ir_id x = widened(b, b->a);
+    return ir_unary(b->g, IR_SQUARE, sub(b, x, mean_over(b, x, axes, 1)));
 }
 
 static void variance(ir_build *b) {
     uint32_t axes = ir_build_axes(b, b->a);
-    b->out = mean_over(b, squared_distance(b, axes), axes, b->keep);
+    b->out = as(b, mean_over(b, squared_distance(b, axes), axes, b->keep), b->a);
 }
 sn_expr sn_variance_at(sn_expr a, sn_axes axes, int keep, const char *file, int line) {
     ir_build call = {.name = "variance", .in = &a, .n_in = 1, .axes = axes, .keep = keep};
@@ -103,16 +111,21 @@ static void variance_ddof(ir_build *b) {
     ir_id squares = squared_distance(b, axes), n = count(b, b->a, axes);
     if (b->step) n = sub(b, n, ir_const(b->g, SN_I64, (double)b->step));
     ir_id total = ir_reduce(b->g, IR_SUM, squares, axes, b->keep);
-    b->out = ir_binary(b->g, IR_DIV, total, ir_cast(b->g, n, dtype_of(b, b->a)));
+    b->out = ir_binary(b->g, IR_DIV, total, ir_cast(b->g, n, dtype_of(b, total)));
+}
+
+static void variance_of(ir_build *b) {
+    variance_ddof(b);
+    b->out = as(b, b->out, b->a);
 }
 sn_expr sn_variance_ddof_at(sn_expr a, sn_axes axes, int ddof, int keep, const char *file, int line) {
     ir_build call = {.name = "variance_ddof", .in = &a, .n_in = 1, .axes = axes, .step = ddof, .keep = keep};
-    return ir_build_run(&call, variance_ddof, file, line);
+    return ir_build_run(&call, variance_of, file, line);
 }
 
 static void deviation(ir_build *b) {
     variance_ddof(b);
-    b->out = ir_unary(b->g, IR_SQRT, b->out);
+    b->out = as(b, ir_unary(b->g, IR_SQRT, b->out), b->a);
 }
 sn_expr sn_std_at(sn_expr a, sn_axes axes, int ddof, int keep, const char *file, int line) {
     ir_build call = {.name = "std", .in = &a, .n_in = 1, .axes = axes, .step = ddof, .keep = keep};
@@ -133,8 +146,8 @@ static void same_shapes(ir_build *b, ir_id x, ir_id y) {
 static void mse(ir_build *b) {
     b->a = ir_build_float(b, ir_strong(b->g, b->name, b->a, dtype_of(b, b->b)));
     same_shapes(b, b->a, b->b);
-    ir_id squares = ir_unary(b->g, IR_SQUARE, sub(b, b->a, b->b));
-    b->out = mean_over(b, squares, all_axes(b, squares), 0);
+    ir_id difference = sub(b, b->a, b->b), squares = ir_unary(b->g, IR_SQUARE, widened(b, difference));
+    b->out = as(b, mean_over(b, squares, all_axes(b, squares), 0), difference);
 }
 sn_expr sn_mse_at(sn_expr a, sn_expr b, const char *file, int line) {
     return ir_build_run(&(ir_build){.name = "mse", .in = (sn_expr[]){a, b}, .n_in = 2}, mse, file, line);
@@ -186,23 +199,23 @@ static ir_id largest(ir_build *b, ir_id x, uint32_t axis) {
 static void softmax(ir_build *b) {
     ir_id x = ir_build_float(b, b->a);
     uint32_t axis = ir_build_axis(b, x, b->axis);
-    ir_id e = expo(b, sub(b, x, largest(b, x, axis)));
+    ir_id e = expo(b, widened(b, sub(b, x, largest(b, x, axis))));
     /* One division a row. */
     ir_id scale = ir_unary(b->g, IR_RECIPROCAL, ir_reduce(b->g, IR_SUM, e, (uint32_t)1 << axis, 1));
-    b->out = ir_binary(b->g, IR_MUL, e, scale);
+    b->out = as(b, ir_binary(b->g, IR_MUL, e, scale), x);
 }
 sn_expr sn_softmax_at(sn_expr a, int32_t axis, const char *file, int line) {
     return ir_build_run(&(ir_build){.name = "softmax", .in = &a, .n_in = 1, .axis = axis}, softmax, file, line);
 }
 
 static ir_id log_softmax_over(ir_build *b, ir_id x, uint32_t axis) {
-    ir_id z = sub(b, x, largest(b, x, axis));
+    ir_id z = widened(b, sub(b, x, largest(b, x, axis)));
     return sub(b, z, logarithm(b, ir_reduce(b->g, IR_SUM, expo(b, z), (uint32_t)1 << axis, 1)));
 }
 
 static void log_softmax(ir_build *b) {
     ir_id x = ir_build_float(b, b->a);
-    b->out = log_softmax_over(b, x, ir_build_axis(b, x, b->axis));
+    b->out = as(b, log_softmax_over(b, x, ir_build_axis(b, x, b->axis)), x);
 }
 sn_expr sn_log_softmax_at(sn_expr a, int32_t axis, const char *file, int line) {
     return ir_build_run(&(ir_build){.name = "log_softmax", .in = &a, .n_in = 1, .axis = axis}, log_softmax, file, line);
@@ -216,8 +229,8 @@ static void logsumexp(ir_build *b) {
     ir_id m = ir_reduce(g, IR_RMAX, x, axes, 0);
     ir_id infinity = number(b, INFINITY), finite = ir_binary(g, IR_LT, ir_unary(g, IR_ABS, m), infinity);
     m = ir_stop_gradient(g, ir_select(g, finite, m, number(b, 0)));
-    ir_id sum = ir_reduce(g, IR_SUM, expo(b, sub(b, x, with_axis(b, m, axis))), axes, 0);
-    b->out = add(b, logarithm(b, sum), m);
+    ir_id sum = ir_reduce(g, IR_SUM, expo(b, widened(b, sub(b, x, with_axis(b, m, axis)))), axes, 0);
+    b->out = as(b, add(b, logarithm(b, sum), widened(b, m)), x);
     if (b->keep) b->out = with_axis(b, b->out, axis);
 }
 sn_expr sn_logsumexp_at(sn_expr a, int32_t axis, int keep, const char *file, int line) {
@@ -243,14 +256,14 @@ static void cross_entropy(ir_build *b) {
     rows[last] = n->dim[last];
     x = ir_broadcast_to(g, x, n->rank, rows);
 
-    ir_id z = sub(b, x, largest(b, x, last));
+    ir_id z = widened(b, sub(b, x, largest(b, x, last)));
     ir_id norm = logarithm(b, ir_reduce(g, IR_SUM, expo(b, z), axes, 0));
     ir_id zero = number(b, 0);
     ir_id picked = ir_reduce(g, IR_SUM, ir_select(g, hits(b, ids, rows[last]), z, zero), axes, 0);
     ir_id classes = ir_cast(g, ir_dim_node(g, rows[last]), dtype_of(b, ids));
     ir_id below = ir_binary(g, IR_LT, ids, classes);
     ir_id valid = ir_binary(g, IR_AND, ir_binary(g, IR_GE, ids, zero), below), none = number(b, NAN);
-    b->out = ir_select(g, valid, sub(b, norm, picked), none);
+    b->out = ir_select(g, valid, as(b, sub(b, norm, picked), x), none);
 }
 sn_expr sn_cross_entropy_at(sn_expr logits, sn_expr ids, const char *file, int line) {
     ir_build call = {.name = "cross_entropy", .in = (sn_expr[]){logits, ids}, .n_in = 2};
@@ -266,8 +279,9 @@ static void cross_entropy_probs(ir_build *b) {
                   ir_describe(g, x).text, ir_describe(g, p).text);
     same_shapes(b, x, p);
     uint32_t last = n->rank - 1u;
-    ir_id losses = mul(b, p, log_softmax_over(b, x, last));
-    b->out = ir_unary(g, IR_NEG, ir_reduce(g, IR_SUM, losses, (uint32_t)1 << last, 0));
+    if (dtype_of(b, p) != dtype_of(b, x)) mul(b, p, x); /* fails, with the sentence of every operator */
+    ir_id losses = mul(b, widened(b, p), log_softmax_over(b, x, last));
+    b->out = as(b, ir_unary(g, IR_NEG, ir_reduce(g, IR_SUM, losses, (uint32_t)1 << last, 0)), x);
 }
 sn_expr sn_cross_entropy_probs_at(sn_expr logits, sn_expr probs, const char *file, int line) {
     ir_build call = {.name = "cross_entropy_probs", .in = (sn_expr[]){logits, probs}, .n_in = 2};

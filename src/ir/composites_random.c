@@ -6,6 +6,7 @@
  * have different keys, and the indices of one stream different 64 bits. */
 #include "ir/builder.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "ir/infer.h"
@@ -61,7 +62,8 @@ static ir_id fraction(ir_build *b, ir_id x, sn_dtype dtype, int count) {
 
 static ir_id uniform_of(ir_build *b, ir_id x, sn_dtype dtype) {
     if (dtype == SN_F64) return fraction(b, x, dtype, 53);
-    return fraction(b, ir_cast(b->g, x, SN_I32), dtype, 24);
+    int count = 1 - ilogb(base_float_epsilon(dtype)); /* all multiples of 2^-count below 1 are values */
+    return fraction(b, ir_cast(b->g, x, SN_I32), dtype, count);
 }
 
 static void uniform(ir_build *b) {
@@ -83,14 +85,15 @@ static void normal(ir_build *b) {
     ir_dim dims[SN_MAX_RANK];
     uint32_t rank = ir_build_shape(b, dims);
     want_float(b, b->dtype);
+    sn_dtype type = base_register_type(b->dtype); /* 2^31 is no value of f16 */
     ir_id both = bits(b, b->a, b->b, rank, dims);
     ir_id radius = ir_cast(g, both, SN_I32);
     ir_id angle = ir_cast(g, ir_binary(g, IR_SHR, both, number(b, 32)), SN_I32);
-    radius = ir_cast(g, ir_binary(g, IR_AND, radius, number(b, 0x1p31 - 1)), b->dtype);
+    radius = ir_cast(g, ir_binary(g, IR_AND, radius, number(b, 0x1p31 - 1)), type);
     radius = ir_binary(g, IR_MUL, ir_binary(g, IR_ADD, radius, number(b, 0.5)), number(b, 0x1p-31));
     radius = ir_unary(g, IR_SQRT, ir_binary(g, IR_MUL, ir_unary(g, IR_LOG, radius), number(b, -2)));
-    angle = ir_binary(g, IR_MUL, ir_cast(g, angle, b->dtype), number(b, 0x1p-31 * 3.14159265358979323846));
-    b->out = ir_binary(g, IR_MUL, radius, ir_unary(g, IR_COS, angle));
+    angle = ir_binary(g, IR_MUL, ir_cast(g, angle, type), number(b, 0x1p-31 * 3.14159265358979323846));
+    b->out = ir_cast(g, ir_binary(g, IR_MUL, radius, ir_unary(g, IR_COS, angle)), b->dtype);
 }
 sn_expr sn_random_normal_at(sn_expr seed, sn_expr stream, sn_dtype dtype, sn_shape shape, const char *file, int line) {
     ir_build call = {

@@ -65,18 +65,12 @@ static void eval_given(eval_state *s, const ir_node *node, eval_value *out) {
 }
 
 static void eval_const(const ir_node *node, eval_value *out) {
-    uint64_t bits = (uint64_t)node->attr[0];
-    uint32_t low = (uint32_t)bits;
-    switch ((sn_dtype)node->dtype) {
-        case SN_F64: memcpy(out->data, &bits, 8); break;
-        case SN_F32: memcpy(out->data, &low, 4); break;
-        default: ir_eval_put_int(out, 0, (int64_t)bits); break;
-    }
+    memcpy(out->data, node->attr, sn_dtype_size((sn_dtype)node->dtype)); /* zero-extended, little-endian */
 }
 
 static void eval_iota(eval_value *out) {
     for (int64_t i = 0; i < out->n; i++) {
-        if (ir_eval_is_float((sn_dtype)out->dtype))
+        if (base_is_float((sn_dtype)out->dtype))
             ir_eval_put_float(out, i, (double)i);
         else
             ir_eval_put_int(out, i, i);

@@ -54,17 +54,15 @@ static inline void ir_eval_strides(const eval_value *v, int64_t stride[SN_MAX_RA
     }
 }
 
-static inline int ir_eval_is_float(sn_dtype dtype) { return dtype == SN_F32 || dtype == SN_F64; }
-
 static inline double ir_eval_get_float(const eval_value *v, int64_t i) {
-    return v->dtype == SN_F64 ? ((const double *)v->data)[i] : (double)((const float *)v->data)[i];
+    if (v->dtype == SN_F32) return (double)((const float *)v->data)[i];
+    if (v->dtype == SN_F64) return ((const double *)v->data)[i];
+    return base_float_get((sn_dtype)v->dtype, (const char *)v->data + (size_t)i * sn_dtype_size((sn_dtype)v->dtype));
 }
 
-static inline void ir_eval_put_float(eval_value *v, int64_t i, double x) {
-    if (v->dtype == SN_F64)
-        ((double *)v->data)[i] = x;
-    else
-        ((float *)v->data)[i] = (float)x;
+/* Rounded once. */
+static inline void ir_eval_put_float(eval_value *v, int64_t i, long double x) {
+    base_float_put((sn_dtype)v->dtype, (char *)v->data + (size_t)i * sn_dtype_size((sn_dtype)v->dtype), x);
 }
 
 static inline int64_t ir_eval_get_int(const eval_value *v, int64_t i) {

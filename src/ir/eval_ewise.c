@@ -54,7 +54,7 @@ void ir_eval_ewise(eval_state *s, const ir_node *node, eval_value *out, const ev
     const eval_value *a = in[0], *b = node->n_in > 1 ? in[1] : in[0];
     ir_eval_want_size(s, node, a->n, out->n);
     ir_eval_want_size(s, node, b->n, out->n);
-    if (ir_eval_is_float((sn_dtype)a->dtype)) {
+    if (base_is_float((sn_dtype)a->dtype)) {
         for (int64_t i = 0; i < out->n; i++) {
             double x = scalar[node->op].float_fn(ir_eval_get_float(a, i), ir_eval_get_float(b, i));
             if (out->dtype == SN_BOOL)
@@ -80,10 +80,10 @@ static int64_t float_to_int(double x, sn_dtype to) {
 
 void ir_eval_cast(eval_value *out, const eval_value *in) {
     sn_dtype to = (sn_dtype)out->dtype;
-    if (ir_eval_is_float((sn_dtype)in->dtype)) {
+    if (base_is_float((sn_dtype)in->dtype)) {
         for (int64_t i = 0; i < out->n; i++) {
             double x = ir_eval_get_float(in, i);
-            if (ir_eval_is_float(to))
+            if (base_is_float(to))
                 ir_eval_put_float(out, i, x);
             else
                 ir_eval_put_int(out, i, to == SN_BOOL ? x != 0 : float_to_int(x, to));
@@ -92,12 +92,10 @@ void ir_eval_cast(eval_value *out, const eval_value *in) {
     }
     for (int64_t i = 0; i < out->n; i++) {
         int64_t x = ir_eval_get_int(in, i);
-        switch (to) {
-            case SN_F64: ((double *)out->data)[i] = (double)x; break;
-            case SN_F32: ((float *)out->data)[i] = (float)x; break; /* rounded once: not through double */
-            case SN_BOOL: ir_eval_put_int(out, i, x != 0); break;
-            default: ir_eval_put_int(out, i, x); break;
-        }
+        if (base_is_float(to))
+            ir_eval_put_float(out, i, (long double)x);
+        else
+            ir_eval_put_int(out, i, to == SN_BOOL ? x != 0 : x);
     }
 }
 

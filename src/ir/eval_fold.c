@@ -1,5 +1,5 @@
 /* The evaluator's sums, extrema, products and recurrences: everything that folds many elements into one. Sums of f32
- * are carried in double or wider, those of f64 in long double, and rounded once. */
+ * and narrower types are carried in double or wider, those of f64 in long double, and rounded once. */
 #include <math.h>
 
 #include "ir/eval.h"
@@ -31,12 +31,7 @@ static void reduce_float(ir_op op, eval_value *out, const eval_value *in, walk *
         else if (isnan(x) || (op == IR_RMAX ? x > *y : x < *y))
             *y = x; /* nothing compares with a NaN in y */
     }
-    for (int64_t i = 0; i < out->n; i++) {
-        if (out->dtype == SN_F64)
-            ((double *)out->data)[i] = (double)acc[i];
-        else
-            ((float *)out->data)[i] = (float)acc[i];
-    }
+    for (int64_t i = 0; i < out->n; i++) ir_eval_put_float(out, i, acc[i]);
 }
 
 static void reduce_int(ir_op op, eval_value *out, const eval_value *in, walk *w) {
@@ -58,7 +53,7 @@ static void reduce_int(ir_op op, eval_value *out, const eval_value *in, walk *w)
 
 /* The first index along the axis where nothing is better; a NaN is better than any number. */
 static void reduce_arg(ir_op op, eval_value *out, const eval_value *in, walk *w, uint32_t axis, base_arena *arena) {
-    int real = ir_eval_is_float((sn_dtype)in->dtype);
+    int real = base_is_float((sn_dtype)in->dtype);
     int64_t *best = ARENA_ARRAY(arena, int64_t, (size_t)out->n); /* element of the operand */
     for (int64_t i = 0; i < out->n; i++) ir_eval_put_int(out, i, INT64_MAX);
     for (int64_t i = 0; i < in->n; i++, walk_next(w, in)) {
@@ -90,7 +85,7 @@ void ir_eval_reduce(eval_state *s, const ir_node *node, eval_value *out, const e
     }
     if (IR_IS_ARG(node->op))
         reduce_arg((ir_op)node->op, out, in, &w, (uint32_t)__builtin_ctzll(axes), s->arena);
-    else if (ir_eval_is_float((sn_dtype)in->dtype))
+    else if (base_is_float((sn_dtype)in->dtype))
         reduce_float((ir_op)node->op, out, in, &w, s->arena);
     else
         reduce_int((ir_op)node->op, out, in, &w);
@@ -109,6 +104,14 @@ static double dot_f64(const double *a, int64_t a_step, const double *b, int64_t 
     return (double)sum;
 }
 
+static double dot_half(const eval_value *a, int64_t at_a, int64_t a_step, const eval_value *b, int64_t at_b,
+                       int64_t b_step, int64_t n) {
+    double sum = 0;
+    for (int64_t k = 0; k < n; k++)
+        sum += ir_eval_get_float(a, at_a + k * a_step) * ir_eval_get_float(b, at_b + k * b_step);
+    return sum;
+}
+
 void ir_eval_matmul(eval_state *s, const ir_node *node, eval_value *out, const eval_value *a, const eval_value *b) {
     int ta = node->attr[0] & 1, tb = node->attr[0] >> 1 & 1;
     int64_t first = out->rank - 2, batch = 1;
@@ -125,7 +128,9 @@ void ir_eval_matmul(eval_state *s, const ir_node *node, eval_value *out, const e
     for (int64_t row = 0; row < batch * m; row++) {
         int64_t from_a = row / m * m * k + row % m * a_row, from_b = row / m * k * n;
         for (int64_t j = 0; j < n; j++) {
-            if (out->dtype == SN_F64)
+            if (base_is_half((sn_dtype)out->dtype))
+                ir_eval_put_float(out, row * n + j, dot_half(a, from_a, a_step, b, from_b + j * b_col, b_step, k));
+            else if (out->dtype == SN_F64)
                 ((double *)out->data)[row * n + j] = dot_f64((const double *)a->data + from_a, a_step,
                                                              (const double *)b->data + from_b + j * b_col, b_step, k);
             else
@@ -141,7 +146,7 @@ void ir_eval_scatter_add(eval_state *s, const ir_node *node, eval_value *out, co
     for (int a = 1; a < out->rank; a++) width *= out->size[a];
     ir_eval_want_size(s, node, values->n, ids->n * width);
     if (!out->n || !values->n) return;
-    int is_float = ir_eval_is_float((sn_dtype)out->dtype);
+    int is_float = base_is_float((sn_dtype)out->dtype);
     long double *acc = ARENA_ARRAY(s->arena, long double, is_float ? (size_t)out->n : 0);
     for (int64_t i = 0; i < ids->n; i++) {
         int64_t row = ir_eval_get_int(ids, i);
@@ -154,12 +159,7 @@ void ir_eval_scatter_add(eval_state *s, const ir_node *node, eval_value *out, co
                 ir_eval_put_int(out, to, ir_eval_wrap_add(ir_eval_get_int(out, to), ir_eval_get_int(values, from)));
         }
     }
-    for (int64_t i = 0; is_float && i < out->n; i++) {
-        if (out->dtype == SN_F64)
-            ((double *)out->data)[i] = (double)acc[i];
-        else
-            ((float *)out->data)[i] = (float)acc[i];
-    }
+    for (int64_t i = 0; is_float && i < out->n; i++) ir_eval_put_float(out, i, acc[i]);
 }
 
 void ir_eval_recurrence(eval_state *s, const ir_node *node, eval_value *out, const eval_value *const *in) {
@@ -171,12 +171,9 @@ void ir_eval_recurrence(eval_state *s, const ir_node *node, eval_value *out, con
         if (node->attr[1]) at += (n - 1) * inner, step = -inner;
         long double y = 0; /* carried wider than it is stored */
         for (int64_t k = 0; k < n; k++, at += step) {
-            if (ir_eval_is_float((sn_dtype)out->dtype)) {
+            if (base_is_float((sn_dtype)out->dtype)) {
                 y = (long double)ir_eval_get_float(in[0], at) * y + (long double)ir_eval_get_float(in[1], at);
-                if (out->dtype == SN_F64)
-                    ((double *)out->data)[at] = (double)y;
-                else
-                    ((float *)out->data)[at] = (float)y;
+                ir_eval_put_float(out, at, y);
             } else {
                 whole =
                     ir_eval_wrap_add(ir_eval_wrap_mul(ir_eval_get_int(in[0], at), whole), ir_eval_get_int(in[1], at));

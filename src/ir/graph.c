@@ -156,14 +156,14 @@ static uint64_t bits_of(ir_graph *g, sn_dtype dtype, double value) {
     uint64_t bits = 0;
     int64_t least = 0, greatest = 1;
     switch (dtype) {
-        case SN_F64: memcpy(&bits, &value, sizeof value); return bits;
-        case SN_F32: {
-            if (isfinite(value) && fabs(value) >= 0x1.ffffffp127)
-                base_fail(&g->trap, SN_ERR_ARGUMENT, "const: %.17g is out of range of f32", value);
-            float single = (float)value;
-            memcpy(&bits, &single, sizeof single);
+        case SN_F64:
+        case SN_F32:
+        case SN_F16:
+        case SN_BF16:
+            bits = base_float_bits(dtype, value);
+            if (isfinite(value) && !isfinite(base_float_value(dtype, bits)))
+                base_fail(&g->trap, SN_ERR_ARGUMENT, "const: %.17g is out of range of %s", value, sn_dtype_name(dtype));
             return bits;
-        }
         case SN_I64: least = INT64_MIN; break;
         case SN_I32: least = INT32_MIN, greatest = INT32_MAX; break;
         case SN_U8: greatest = UINT8_MAX; break;

@@ -8,6 +8,7 @@
 #define IR_GRAPH_H
 
 #include "base/arena.h"
+#include "base/floats.h"
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "sinter/sinter.h"

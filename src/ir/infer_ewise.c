@@ -58,8 +58,6 @@ ir_text ir_dims_text(const ir_graph *g, uint32_t rank, const ir_dim *dims) {
 /* ---- what every node needs --------------------------------------------------------------------------------------- */
 
 void ir_check_dtype(ir_graph *g, const char *what, sn_dtype dtype) {
-    if (dtype == SN_F16 || dtype == SN_BF16)
-        base_fail(&g->trap, SN_ERR_UNSUPPORTED, "%s: %s has no operators yet; use f32", what, sn_dtype_name(dtype));
     if (!ir_type_in(IR_T_F | IR_T_I | IR_T_B, dtype))
         base_fail(&g->trap, SN_ERR_DTYPE, "%s: %d is not an element type", what, (int)dtype);
 }

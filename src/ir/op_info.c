@@ -62,7 +62,9 @@ const ir_op_info ir_ops[IR_OP_COUNT] = {
 int ir_type_in(uint8_t types, sn_dtype dtype) {
     switch (dtype) {
         case SN_F64:
-        case SN_F32: return (types & IR_T_F) != 0;
+        case SN_F32:
+        case SN_F16:
+        case SN_BF16: return (types & IR_T_F) != 0;
         case SN_I64:
         case SN_I32:
         case SN_U8: return (types & IR_T_I) != 0;

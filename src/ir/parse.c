@@ -46,12 +46,12 @@ static ir_dim parse_dim(ir_parser *p) {
 
 /* f32[N,2] into dtype, rank and dims of the node. */
 static void parse_type(ir_parser *p, ir_node *node) {
-    static const sn_dtype dtypes[] = {SN_F64, SN_F32, SN_I64, SN_I32, SN_U8, SN_BOOL};
+    static const sn_dtype dtypes[] = {SN_F64, SN_F32, SN_F16, SN_BF16, SN_I64, SN_I32, SN_U8, SN_BOOL};
     ir_skip(p);
     size_t at = p->at;
     for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes && !node->dtype; i++)
         if (ir_accept_word(p, sn_dtype_name(dtypes[i]))) node->dtype = (uint8_t)dtypes[i];
-    if (!node->dtype) ir_parse_fail(p, at, "expected an element type: f64, f32, i64, i32, u8 or bool");
+    if (!node->dtype) ir_parse_fail(p, at, "expected an element type: f64, f32, f16, bf16, i64, i32, u8 or bool");
     ir_expect(p, "[");
     while (!ir_accept(p, "]")) {
         if (node->rank) ir_expect(p, ",");

@@ -241,7 +241,7 @@ ir_id ir_expect_ref(ir_parser *p) {
 
 /* Decimal digits with a point and an exponent. The point is taken out before strtod, which would look for the locale's.
  */
-static double parse_decimal(ir_parser *p, size_t at, const char *word, int single) {
+static double parse_decimal(ir_parser *p, size_t at, const char *word, sn_dtype dtype) {
     char digits[2 * IR_MAX_NUMBER];
     size_t n = 0;
     long shift = 0, exponent = 0;
@@ -265,37 +265,29 @@ static double parse_decimal(ir_parser *p, size_t at, const char *word, int singl
     }
     if (!any || *c) ir_parse_fail(p, at, "%.60s is no number", word);
     snprintf(digits + n, sizeof digits - n, "e%ld", exponent + shift);
-    double value = single ? (double)strtof(digits, NULL) : strtod(digits, NULL);
+    double value = dtype == SN_F32 ? (double)strtof(digits, NULL) : strtod(digits, NULL);
+    value = base_float_value(dtype, base_float_bits(dtype, value));
     if (value > 0x1.fffffffffffffp1023)
         ir_parse_fail(p, at, "%.60s is above the greatest finite number; infinity is inf", word);
     return value;
 }
 
 static uint64_t float_bits(ir_parser *p, size_t at, const char *word, sn_dtype dtype) {
-    uint64_t bits = 0;
-    int single = dtype == SN_F32;
+    uint64_t bits, sign = base_float_sign(dtype);
     if (!strncmp(word, "nan(0x", 6)) {
         char *end;
         bits = strtoull(word + 6, &end, 16);
-        uint64_t infinity = single ? 0x7f800000u : 0x7ff0000000000000u, sign = single ? 0x80000000u : (uint64_t)1 << 63;
-        int is_nan = (bits & ~sign) > infinity && !(single && bits >> 32);
+        int is_nan = (bits & ~sign) > base_float_infinity(dtype) && bits <= (sign | (sign - 1));
         if (strcmp(end, ")") || !is_nan) ir_parse_fail(p, at, "%.60s are not the bits of a NaN", word);
         return bits;
     }
     int negative = *word == '-';
-    double value = 0;
-    if (!strcmp(word, "nan")) return single ? 0x7fc00000u : 0x7ff8000000000000u;
+    if (!strcmp(word, "nan")) return base_float_nan(dtype);
     if (!strcmp(word + negative, "inf"))
-        bits = single ? 0x7f800000u : 0x7ff0000000000000u;
+        bits = base_float_infinity(dtype);
     else
-        value = parse_decimal(p, at, word + negative, single);
-    float narrow = (float)value;
-    if (!bits && single)
-        memcpy(&bits, &narrow, sizeof narrow);
-    else if (!bits)
-        memcpy(&bits, &value, sizeof value);
-    if (negative) bits |= single ? 0x80000000u : (uint64_t)1 << 63;
-    return bits;
+        bits = base_float_bits(dtype, parse_decimal(p, at, word + negative, dtype));
+    return negative ? bits | sign : bits;
 }
 
 void ir_expect_constant(ir_parser *p, char word[IR_MAX_NUMBER]) {
@@ -312,7 +304,7 @@ void ir_expect_constant(ir_parser *p, char word[IR_MAX_NUMBER]) {
 }
 
 uint64_t ir_constant_bits(ir_parser *p, size_t at, const char *word, sn_dtype dtype) {
-    if (dtype == SN_F32 || dtype == SN_F64) return float_bits(p, at, word, dtype);
+    if (base_is_float(dtype)) return float_bits(p, at, word, dtype);
     if (dtype == SN_BOOL) {
         if (strcmp(word, "true") && strcmp(word, "false"))
             ir_parse_fail(p, at, "a bool is true or false, not %.60s", word);

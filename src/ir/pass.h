@@ -41,7 +41,7 @@ uint32_t ir_run_pass(ir_graph *to, const ir_graph *from, const ir_roots *roots, 
 static inline const ir_node *ir_in(const ir_rewrite *rw, const ir_node *n, uint32_t i) {
     return ir_at(rw->g, n->in[i]);
 }
-static inline int ir_is_float(const ir_node *n) { return n->dtype == SN_F32 || n->dtype == SN_F64; }
+static inline int ir_is_float(const ir_node *n) { return base_is_float((sn_dtype)n->dtype); }
 
 /* Is the operand needed by this node alone? 0 also where the operand became what it is in this pass: the next will
  * know. */

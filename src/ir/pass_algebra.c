@@ -79,7 +79,7 @@ static ir_id mul_neg_const(const ir_rewrite *rw, const ir_node *n) {
     for (uint32_t i = 0; i < 2; i++) {
         ir_id x = under(rw, n, i, IR_NEG);
         if (!x || !ir_splat(rw->g, n->in[1 - i], &bits)) continue;
-        bits ^= n->dtype == SN_F32 ? 0x80000000u : (uint64_t)1 << 63;
+        bits ^= base_float_sign((sn_dtype)n->dtype);
         return ir_make_binary(rw->g, n, IR_MUL, x, ir_make_splat(rw->g, n, bits));
     }
     return 0;
@@ -102,14 +102,13 @@ static ir_id one_div(const ir_rewrite *rw, const ir_node *n) {
 static ir_id div_power_of_two(const ir_rewrite *rw, const ir_node *n) {
     uint64_t bits;
     if (n->op != IR_DIV || !ir_splat(rw->g, n->in[1], &bits)) return 0;
-    int wide = n->dtype == SN_F64;
-    uint64_t mantissa = wide ? bits << 12 : bits << 41;
-    int exponent = wide ? (int)(bits >> 52 & 0x7ff) - 1023 : (int)(bits >> 23 & 0xff) - 127;
-    int most = wide ? 1022 : 126;
-    if (mantissa || exponent < -most || exponent > most) return 0;
-    double reciprocal = ldexp(bits >> (wide ? 63 : 31) ? -1.0 : 1.0, -exponent);
-    return ir_make_binary(rw->g, n, IR_MUL, n->in[0],
-                          ir_make_splat(rw->g, n, ir_bits_of((sn_dtype)n->dtype, reciprocal)));
+    sn_dtype dtype = (sn_dtype)n->dtype;
+    double divisor = base_float_value(dtype, bits), normal = base_float_least(dtype) / base_float_epsilon(dtype);
+    int exponent;
+    if (!isfinite(divisor) || fabs(frexp(divisor, &exponent)) != 0.5) return 0;
+    double reciprocal = 1 / divisor;
+    if (fabs(divisor) < normal || fabs(reciprocal) < normal || fabs(reciprocal) > base_float_greatest(dtype)) return 0;
+    return ir_make_binary(rw->g, n, IR_MUL, n->in[0], ir_make_splat(rw->g, n, ir_bits_of(dtype, reciprocal)));
 }
 
 /* C's pow gives 1 for an exponent of 0, whatever the base. */
@@ -195,7 +194,9 @@ static ir_id cast_nothing(const ir_rewrite *rw, const ir_node *n) {
 static int holds(sn_dtype b, sn_dtype a) {
     switch (a) {
         case SN_BOOL: return 1;
-        case SN_U8: return b != SN_BOOL;
+        case SN_U8: return b != SN_BOOL && b != SN_BF16;
+        case SN_F16:
+        case SN_BF16: return a == b || b == SN_F32 || b == SN_F64;
         case SN_I32: return b == SN_I32 || b == SN_I64 || b == SN_F64;
         case SN_F32: return b == SN_F32 || b == SN_F64;
         default: return a == b;

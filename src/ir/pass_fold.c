@@ -15,14 +15,8 @@ static eval_value scalar_at(uint64_t *bits, uint8_t dtype) {
 }
 
 static uint64_t usual_nan(const ir_node *n, uint64_t bits) {
-    double value;
-    float single;
-    uint32_t low = (uint32_t)bits;
-    memcpy(&value, &bits, sizeof value);
-    memcpy(&single, &low, sizeof single);
-    if (n->dtype == SN_F64 && isnan(value)) return 0x7ff8000000000000u;
-    if (n->dtype == SN_F32 && isnan(single)) return 0x7fc00000u;
-    return bits;
+    sn_dtype dtype = (sn_dtype)n->dtype;
+    return base_is_float(dtype) && isnan(base_float_value(dtype, bits)) ? base_float_nan(dtype) : bits;
 }
 
 static ir_id constant_operands(const ir_rewrite *rw, const ir_node *n) {

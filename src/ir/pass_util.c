@@ -18,11 +18,8 @@ int ir_same_dims(const ir_node *a, const ir_node *b) {
 }
 
 uint64_t ir_bits_of(sn_dtype dtype, double value) {
-    uint64_t bits = 0;
-    float single = (float)value;
+    if (base_is_float(dtype)) return base_float_bits(dtype, value);
     switch (dtype) {
-        case SN_F64: memcpy(&bits, &value, sizeof value); return bits;
-        case SN_F32: memcpy(&bits, &single, sizeof single); return bits;
         case SN_I64: return (uint64_t)(int64_t)value;
         case SN_I32: return (uint32_t)(int32_t)value;
         default: return (uint8_t)value;

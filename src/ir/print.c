@@ -103,7 +103,7 @@ void ir_print_type(const ir_graph *g, ir_id id, base_strbuf *out) {
 
 /* Shortest decimal digits that read back as the same value. Digits and exponent are taken apart and put together here,
  * because printf and strtod follow the host's locale in what a decimal point is; an integer mantissa has none. */
-static void print_float(double v, int single, base_strbuf *out) {
+static void print_float(double v, sn_dtype dtype, base_strbuf *out) {
     char digits[32];
     long exponent = 0;
     size_t n = 0;
@@ -116,7 +116,9 @@ static void print_float(double v, int single, base_strbuf *out) {
             if (*c >= '0' && *c <= '9') digits[n++] = *c;
         exponent = *c ? strtol(c + 1, NULL, 10) : 0;
         snprintf(again, sizeof again, "%.*se%ld", (int)n, digits, exponent - (long)n + 1);
-        if (single ? strtof(again, NULL) == (float)v : strtod(again, NULL) == v) break;
+        if (dtype == SN_F32 ? strtof(again, NULL) == (float)v
+                            : base_float_bits(dtype, strtod(again, NULL)) == base_float_bits(dtype, v))
+            break;
     }
     if (exponent < -4 || exponent > 9) {
         base_strbuf_printf(out, "%c%s%.*se%ld", digits[0], n > 1 ? "." : "", (int)n - 1, digits + 1, exponent);
@@ -138,23 +140,17 @@ static void print_const(sn_dtype dtype, uint64_t bits, base_strbuf *out) {
         case SN_I64: base_strbuf_printf(out, "%lld", (long long)(int64_t)bits); return;
         default: break;
     }
-    double v;
-    float single;
-    uint32_t low = (uint32_t)bits;
-    memcpy(&v, &bits, sizeof v);
-    memcpy(&single, &low, sizeof single);
-    if (dtype == SN_F32) v = (double)single;
+    double v = base_float_value(dtype, bits);
     if (isnan(v)) {
-        int usual = dtype == SN_F32 ? low == 0x7fc00000u : bits == 0x7ff8000000000000u;
         base_strbuf_puts(out, "nan");
-        if (!usual) base_strbuf_printf(out, "(0x%llx)", (unsigned long long)bits);
+        if (bits != base_float_nan(dtype)) base_strbuf_printf(out, "(0x%llx)", (unsigned long long)bits);
         return;
     }
     if (signbit(v)) base_strbuf_puts(out, "-");
     if (isinf(v))
         base_strbuf_puts(out, "inf");
     else
-        print_float(fabs(v), dtype == SN_F32, out);
+        print_float(fabs(v), dtype, out);
 }
 
 /* ---- nodes ------------------------------------------------------------------------------------------------------- */

@@ -414,9 +414,18 @@ typedef struct {
     base_strbuf *fuse_text;
 } compile_arg;
 
+static void refuse_halves(const ir_graph *g) {
+    for (ir_id v = 1; v < g->node.n; v++)
+        if (base_is_half((sn_dtype)ir_at(g, v)->dtype))
+            base_fail((base_trap *)(uintptr_t)&g->trap, SN_ERR_UNSUPPORTED,
+                      "no code is generated for %s yet: compute in f32, or evaluate the graph",
+                      sn_dtype_name((sn_dtype)ir_at(g, v)->dtype));
+}
+
 static void compile(void *arg) {
     compile_arg *a = arg;
     fu_state *s = a->s;
+    refuse_halves(s->g);
     builder *b = ARENA_NEW(s->arena, builder);
     *b = (builder){.s = s};
     fu_axes(s);

@@ -6,7 +6,7 @@
 
 #include "ir/graph.h"
 
-static int known_dtype(sn_dtype dtype) { return dtype >= SN_F64 && dtype <= SN_BOOL; }
+static int known_dtype(sn_dtype dtype) { return dtype >= SN_F64 && dtype <= SN_BF16; }
 
 /* The whole value from `from`, into `to`, or set to zeros. Waits, on a device with memory of its own, for all work. */
 static sn_status transfer(sn_var *var, const void *from, void *to, size_t bytes) {
