@@ -3,7 +3,9 @@
 same first weights; files, JSON, pictures, table; no compilation once training has begun; the same bits with any number
 of threads; a sentence for bad options and bad data.
 
-usage: check_mnist.py PATH/TO/mnist
+usage: check_mnist.py PATH/TO/mnist [gpu]
+
+gpu: training alone, on the GPU backend.
 """
 import gzip
 import json
@@ -31,6 +33,7 @@ CASES = [
     dict(batch=1, loss="xent", activation="relu", optimizer="adam", bias=True, hidden=7),
 ]
 RATE = {"sgd": 0.1, "momentum": 0.01, "adam": 0.002}
+GPU_CASES = [dict(batch=1, hidden=40, device="gpu"), dict(CASES[3], device="gpu", hidden=40)]
 EXAMPLES, TEST, LIMIT, EPOCHS = 600, 2300, 503, 2
 # With f32 a gradient that is nearly 0 may have another sign here and there, and Adam makes a whole step of it: first
 # weights are wanted where none is.
@@ -199,7 +202,8 @@ def check_bad_data(mnist, data, folder):
 
 
 def main():
-    if len(sys.argv) != 2:
+    on_gpu = sys.argv[2:] == ["gpu"]
+    if len(sys.argv) != 2 + on_gpu:
         sys.exit(__doc__)
     mnist = str(pathlib.Path(sys.argv[1]).resolve())
     with tempfile.TemporaryDirectory() as name:
@@ -209,6 +213,10 @@ def main():
         # Many runs of few kernels: a cache of the test's own.
         os.environ.update(SINTER_CACHE="rw", SINTER_CACHE_DIR=str(folder / "cache"))
         make_data(data)
+        for case in GPU_CASES if on_gpu else []:
+            check_training(mnist, data, folder, case, "f32", 1e-4, 1e-5)
+        if on_gpu:
+            sys.exit("\n".join(faults) if faults else print("mnist on the GPU: ok"))
         check_bad_options(mnist, data)
         for case in CASES:
             check_training(mnist, data, folder, case, "f64", 1e-10, 1e-12)

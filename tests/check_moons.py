@@ -3,7 +3,9 @@
 wrote, and compares: the loss every 1000 passes, the final weights, the accuracy. Nothing of Sinter is used here: forward
 and backward are written out by hand.
 
-usage: check_moons.py PATH/TO/moons
+usage: check_moons.py PATH/TO/moons [gpu]
+
+gpu: fewer and shorter trainings, on the GPU backend.
 """
 import pathlib
 import re
@@ -28,6 +30,12 @@ CASES = [
     (333, 130, 200, "f64", 2, 1e-11, 1e-12),
     (5000, 1000, 4, "f64", 0, 1e-11, 1e-12),
     (5000, 1000, 4, "f32", 0, 2e-4, 1e-5),
+]
+GPU_CASES = [
+    (57, 5, 301, "f64", 11, 1e-11, 1e-12),
+    (57, 5, 301, "f32", 11, 2e-4, 1e-5),
+    (1, 1, 10, "f64", 3, 1e-11, 1e-12),
+    (333, 130, 20, "f32", 2, 2e-4, 1e-5),
 ]
 
 
@@ -57,10 +65,10 @@ def step(X, y, p):
     return [value - LEARNING_RATE * g for value, g in zip(p, gradient)]
 
 
-def run(moons, folder, points, hidden, passes, dtype, seed):
+def run(moons, folder, points, hidden, passes, dtype, seed, *more):
     """The program's lines, and what it wrote."""
     command = [moons, "--points", points, "--hidden", hidden, "--passes", passes, "--dtype", dtype, "--seed", seed,
-               "--lr", LEARNING_RATE, "--reg", LAMBDA, "--plot", folder / "moons.png", "--dump", folder]
+               "--lr", LEARNING_RATE, "--reg", LAMBDA, "--plot", folder / "moons.png", "--dump", folder, *more]
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(done.args)}\nleft with status {done.returncode}:\n{done.stderr}")
@@ -69,9 +77,9 @@ def run(moons, folder, points, hidden, passes, dtype, seed):
     return done.stdout, {path.stem: np.load(path) for path in folder.glob("*.npy")}
 
 
-def check_case(moons, points, hidden, passes, dtype, seed, weight_bound, loss_bound):
+def check_case(moons, points, hidden, passes, dtype, seed, weight_bound, loss_bound, *more):
     with tempfile.TemporaryDirectory() as folder:
-        text, array = run(moons, pathlib.Path(folder), points, hidden, passes, dtype, seed)
+        text, array = run(moons, pathlib.Path(folder), points, hidden, passes, dtype, seed, *more)
     faults = []
     real = np.dtype({"f64": np.float64, "f32": np.float32}[dtype])
     shapes = {"X": (points, 2), "W1": (2, hidden), "b1": (hidden,), "W2": (hidden, 2), "b2": (2,)}
@@ -138,12 +146,13 @@ def check_bad_options(moons):
 
 
 def main():
-    if len(sys.argv) != 2:
+    on_gpu = sys.argv[2:] == ["gpu"]
+    if len(sys.argv) != 2 + on_gpu:
         sys.exit(__doc__)
     moons = str(pathlib.Path(sys.argv[1]).resolve())
-    faults = check_bad_options(moons)
-    for case in CASES:
-        faults += check_case(moons, *case)
+    faults = [] if on_gpu else check_bad_options(moons)
+    for case in GPU_CASES if on_gpu else CASES:
+        faults += check_case(moons, *case, *(("--device", "gpu") if on_gpu else ()))
     for fault in faults:
         print(fault, file=sys.stderr)
     sys.exit(bool(faults))

@@ -15,6 +15,7 @@
 #include "support/golden.h"
 #include "support/nets.h"
 #include "support/random_kernel.h"
+#include "support/support_run.h"
 
 /* ---- sources ------------------------------------------------------------------------------------------------------
  */
@@ -231,10 +232,16 @@ static void compile(const char *source, int arch, int clean, const char *what) {
     real.destroy(&p);
 }
 
+/* All, or the first of each generation; with sanitizers, which NVRTC knows nothing of and is slow under, the last. */
+static int wanted(int i) {
+    if (support_slow()) return 1;
+    return SUPPORT_SANITIZED ? i == n_archs - 1 : !i || archs[i] / 10 != archs[i - 1] / 10;
+}
+
 static void compile_everywhere(kernels_room *room, const pg_step *step, void *arg) {
     base_strbuf source = source_of(room, step->kernel, 0);
     for (int i = 0; i < n_archs; i++)
-        if (!i || archs[i] / 10 != archs[i - 1] / 10 || getenv("SN_SLOW")) compile(source.at, archs[i], 1, step->name);
+        if (wanted(i)) compile(source.at, archs[i], 1, step->name);
     base_strbuf_free(&source);
     (void)arg;
 }
@@ -296,7 +303,7 @@ END_TEST
 static void compile_one(kernels_room *room, const kn_kernel *k, const char *what) {
     base_strbuf source = source_of(room, k, 0);
     for (int i = 0; i < n_archs; i++)
-        if (archs[i] == 90 || getenv("SN_SLOW")) compile(source.at, archs[i], 0, what);
+        if (archs[i] == 90 || support_slow()) compile(source.at, archs[i], 0, what);
     base_strbuf_free(&source);
 }
 
@@ -332,7 +339,7 @@ END_TEST
 
 START_TEST(random_kernels_compile) {
     if (!open_real()) return;
-    for (uint64_t seed = 1, n = getenv("SN_SLOW") ? 500 : 12; seed <= n; seed++) {
+    for (uint64_t seed = 1, n = support_slow() ? 500 : SUPPORT_SANITIZED ? 3 : 12; seed <= n; seed++) {
         char what[32];
         kernels_room room;
         kernels_room_init(&room);

@@ -1,19 +1,16 @@
-/* Random kernels, with tiles, vectors and teams as wide as GPUs want them: the GPU's code on the stand-in against the
- * interpreter, bit for bit, with the threads of a block in forward, reversed and random order. SN_SLOW=1 runs 2000;
- * SN_RANDOM=seed one, with SN_NARROW=1 as the CPU has them. */
-#define _GNU_SOURCE
+/* Random kernels, with tiles, vectors and teams as wide as GPUs want them: the GPU's code against the
+ * interpreter, bit for bit; on the stand-in with the threads of a block in forward, reversed and random order.
+ * SN_SLOW=1 runs 2000; SN_RANDOM=seed one, with SN_NARROW=1 as the CPU has them. */
 #include <check.h>
-#include <dlfcn.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "standin/standin.h"
 #include "support/random_kernel.h"
 #include "support/support_bridge.h"
+#include "support/support_standin.h"
 
-static void (*order)(unsigned order);
+static support_standin gpu;
 static base_alloc alloc;
 static base_log quiet;
 static be_device *device;
@@ -21,12 +18,8 @@ static be_device *device;
 static void ignore(void *user, sn_log_level level, const char *message) { (void)user, (void)level, (void)message; }
 
 static void open_device(void) {
-    char path[PATH_MAX];
     base_trap err = {.armed = 0};
-    snprintf(path, sizeof path, "%s/libcuda.so.1", getenv("SINTER_CUDA_PATH"));
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL), *at = library ? dlsym(library, "standin_order") : NULL;
-    ck_assert_msg(at != NULL, "%s", dlerror());
-    memcpy(&order, &at, sizeof at);
+    support_standin_open(&gpu);
     base_alloc_init(&alloc, NULL);
     base_log_init(&quiet, ignore, NULL, SN_LOG_ERROR);
     const be_options options = {.alloc = &alloc, .log = &quiet};
@@ -34,7 +27,7 @@ static void open_device(void) {
 }
 
 static void close_device(void) {
-    order(0);
+    gpu.order(0);
     support_bridge.close(device);
     ck_assert_uint_eq(alloc.live_bytes, 0);
 }
@@ -90,7 +83,7 @@ static void check_launch(const kn_kernel *expanded, code *c, kernels_launch *sta
     flip_partials(&flipped);
     kernels_interpret(&want, expanded);
     kernels_interpret(&flipped, expanded);
-    order(in_order);
+    gpu.order(in_order);
     support_bridge.launch(device, c->exec, &got.launch, got.n_chunks, 0, 0);
     forget_uncovered(&want, &flipped, &got);
     ck_assert_msg(kernels_launch_same(&want, &got, text), "%s, threads in order %u: %s", what, in_order, text);

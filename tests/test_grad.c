@@ -1,5 +1,6 @@
 /* Gradients against central differences in f64 through the graph evaluator: every differentiable operator of the table,
- * alone and differentiated twice; then shapes, ties, composites. What has no gradient: test_grad_paths.c. */
+ * alone and differentiated twice; then shapes, ties, composites. What has no gradient: test_grad_paths.c. With SN_TWIN
+ * the graphs of gradients are compiled and run, too. */
 #include <check.h>
 #include <float.h>
 #include <math.h>
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 
 #include "ir/infer.h"
-#include "support/support_graph.h"
+#include "support/support_compiled.h"
 
 /* ---- central differences -------------------------------------------------------------------------------------- */
 
@@ -75,19 +76,22 @@ static ir_id weigh(support_graph *t, ir_id e) {
 
 /* First and second derivatives of the scalar y by inputs x[]. */
 static void check_scalar(support_graph *t, const char *what, ir_id y, const ir_id *x, uint32_t n, ir_domain domain) {
-    ir_id d[4], dd[4];
+    ir_id d[4], dd[4], all[20];
+    uint32_t n_all = n;
     char second[96];
     ck_assert_uint_le(n, 4);
     ir_grad(&t->g, y, x, n, d);
     verify(t, d, n);
+    memcpy(all, d, n * sizeof *d);
     for (uint32_t i = 0; i < n; i++) check_against_differences(t, what, y, x[i], d[i], domain);
     for (uint32_t i = 0; i < n; i++) {
         ir_id s = weigh(t, d[i]);
         snprintf(second, sizeof second, "%s, second by operand %u", what, i);
         ir_grad(&t->g, s, x, n, dd);
         verify(t, dd, n);
-        for (uint32_t k = 0; k < n; k++) check_against_differences(t, second, s, x[k], dd[k], domain);
+        for (uint32_t k = 0; k < n; k++) check_against_differences(t, second, s, x[k], all[n_all++] = dd[k], domain);
     }
+    support_check_compiled(t, what, all, n_all);
 }
 
 static void check_expr(support_graph *t, const char *what, ir_id e, const ir_id *x, uint32_t n) {
@@ -139,6 +143,7 @@ static void one_operator(support_graph *t) {
     uint32_t axes = (1u << ir_at(&t->g, e)->rank) - 1;
     ir_grad(&t->g, ir_reduce(&t->g, IR_SUM, e, axes, 0), x, info->n_operands, d);
     ir_grad(&t->g, ir_reduce(&t->g, IR_SUM, e32, axes, 0), x32, info->n_operands, d32);
+    support_check_compiled(t, info->name, d32, info->n_operands);
     for (int k = 0; k < info->n_operands; k++) {
         ck_assert_uint_eq(ir_at(&t->g, d32[k])->dtype, SN_F32);
         const double *wide = support_eval(t, d[k]);
@@ -229,6 +234,7 @@ IR_TEST(corners) {
     ir_grad(g, support_sum_all(t, ir_binary(g, IR_POW, x[0], x[1])), x, 1, d);
     CHECK_FLOATS(t, d[0], 0, 0, 0, 12, 1);
     ir_grad(g, support_sum_all(t, ir_binary(g, IR_POW, x[0], x[1])), x, 2, d);
+    support_check_compiled(t, "corners of pow", d, 2);
     const double *db = support_eval(t, d[1]);
     ck_assert_double_eq(db[0], 0);
     ck_assert_double_eq(db[1], 0);

@@ -137,7 +137,7 @@ static void grad_without_memory(support_graph *t) {
         base_clear_error(&g->trap);
     }
     if (failing_allocation)
-        support_check_node_floats(t, "after a failure", d.id, slope, 3);
+        support_check_floats("after a failure", support_eval(t, d.id), SN_F64, slope, 3);
     else
         memcpy(slope, support_eval(t, d.id), sizeof slope);
 }

@@ -206,7 +206,7 @@ int nvrtcCompileProgram(program *p, int n, const char *const *options) {
     return p->object ? 0 : compile(p, object);
 }
 
-static const char ptx[] = "// of the stand-in: there is no PTX\n";
+static const char ptx[] = ".version 0.0 // of the stand-in: there is no PTX\n";
 int nvrtcGetPTXSize(program *p, size_t *bytes) {
     (void)p;
     *bytes = sizeof ptx;

@@ -1,6 +1,8 @@
 /* Fresh graphs, values and evaluation for the tests of the graph IR. */
 #include "support_graph.h"
 
+#include "support_compiled.h"
+
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -150,6 +152,7 @@ void support_check_floats(const char *what, const void *have, sn_dtype dtype, co
 void support_check_node_floats(support_graph *t, const char *what, ir_id id, const double *want, int64_t n) {
     ck_assert_int_eq(support_count(t, id), n);
     support_check_floats(what, support_eval(t, id), (sn_dtype)ir_at(&t->g, id)->dtype, want, n);
+    support_check_compiled(t, what, &id, 1);
 }
 
 static int64_t int_at(const void *data, sn_dtype dtype, int64_t i) {

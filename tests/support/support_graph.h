@@ -61,7 +61,8 @@ ir_id support_sum_all(support_graph *t, ir_id e);
 
 /* Compare with f64 or f32 values: bit by bit, but any NaN is as good as another. */
 void support_check_floats(const char *what, const void *have, sn_dtype dtype, const double *want, int64_t n);
-/* Evaluate a node and compare all its elements. */
+/* Evaluate a node and compare all its elements; of floats, those of compiled code, too, where SN_TWIN asks for it
+ * (support_compiled.h). */
 void support_check_node_floats(support_graph *t, const char *what, ir_id id, const double *want, int64_t n);
 void support_check_node_ints(support_graph *t, const char *what, ir_id id, const int64_t *want, int64_t n);
 #define COUNT(a) (int64_t)(sizeof(a) / sizeof *(a))

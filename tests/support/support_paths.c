@@ -381,11 +381,16 @@ static void run_compiled(paths *p, const char *path, sn_function *f, const resul
         compare_evaluated(p, name, &first);
     else
         compare_results(p, name, interpreted, &first);
-    for (int d = 0; d < SUPPORT_TWIN_DEVICES && (p->flags & SUPPORT_THREADS) && !p->wrong; d++) {
+    /* On the GPU the first device is the one that has run. */
+    int gpu = support_twin_on_gpu(), again_on = gpu || p->flags & SUPPORT_THREADS ? support_twin_devices() : 0;
+    for (int d = gpu; d < again_on && !p->wrong; d++) {
         results again;
         support_twin.split = 1;
         support_twin.device = d;
-        snprintf(name, sizeof name, "%s, compiled, %d threads", path, support_twin_threads[d]);
+        if (gpu)
+            snprintf(name, sizeof name, "%s, on the GPU, %s order of threads", path, d == 1 ? "reversed" : "random");
+        else
+            snprintf(name, sizeof name, "%s, compiled, %d threads", path, support_twin_threads[d]);
         run_once(p, name, f, &again);
         compare_results(p, name, &first, &again);
     }

@@ -19,6 +19,11 @@ int support_main(Suite *suite) {
 
 int support_slow(void) { return getenv("SN_SLOW") != NULL; }
 
+const char *support_build_dir(void) {
+    const char *moved = getenv("SN_BUILD_DIR");
+    return moved ? moved : SN_BUILD_DIR;
+}
+
 int support_shell(const char *command, char *out, size_t size) {
     FILE *f = popen(command, "r");
     ck_assert_ptr_nonnull(f);

@@ -8,6 +8,8 @@
 
 int support_main(Suite *suite); /* the program's exit status */
 int support_slow(void);         /* is this the long run, with "SN_SLOW" set? */
+/* Where the built programs are: SN_BUILD_DIR of the environment, else where they were built. */
+const char *support_build_dir(void);
 /* Runs a shell command; what it prints, cut to size - 1, is in out. Its exit status. */
 int support_shell(const char *command, char *out, size_t size);
 /* Waits for a child process, which must have ended with status 0. */

@@ -10,11 +10,16 @@
 #include "base/strbuf.h"
 #include "runtime/context.h"
 #include "support_bridge.h"
+#include "support_standin.h"
 
 /* What the compiled code is for: SN_TWIN=gpu takes the GPU's. */
 static const be_backend *real = &be_cpu;
 
 const int support_twin_threads[SUPPORT_TWIN_DEVICES] = {1, 2, 3, 7};
+static const unsigned order[SUPPORT_TWIN_DEVICES] = {0, 1, 17};
+static support_standin standin;
+int support_twin_on_gpu(void) { return real == &support_bridge; }
+int support_twin_devices(void) { return support_twin_on_gpu() ? 3 : SUPPORT_TWIN_DEVICES; }
 support_twin_state support_twin;
 
 /* Both structs are opaque to everybody else, so the real ones are held as pointers. */
@@ -38,7 +43,7 @@ static void keep_error(const char *text) {
 static void twin_close(be_device *dev) {
     if (!dev) return;
     be_interp.close(dev->interp);
-    for (int i = 0; i < SUPPORT_TWIN_DEVICES; i++) real->close(dev->cpu[i]);
+    for (int i = 0; i < support_twin_devices(); i++) real->close(dev->cpu[i]);
     base_free(dev->alloc, dev, sizeof *dev);
 }
 
@@ -47,7 +52,7 @@ static sn_status twin_open(const be_options *options, be_device **out, base_trap
     if (!dev) return base_set_error(err, SN_ERR_NOMEM, "out of memory: a twin device");
     dev->alloc = options->alloc;
     sn_status status = be_interp.open(options, &dev->interp, err);
-    for (int i = 0; i < SUPPORT_TWIN_DEVICES && !status; i++) {
+    for (int i = 0; i < support_twin_devices() && !status; i++) {
         be_options own = *options;
         own.threads = support_twin_threads[i];
         status = real->open(&own, &dev->cpu[i], err);
@@ -76,7 +81,7 @@ static sn_status twin_text(be_device *dev, const void *kernel, size_t n, const c
 static void twin_unload(be_device *dev, be_exec *exec) {
     if (!exec) return;
     be_interp.unload(dev->interp, exec->interp);
-    for (int i = 0; i < SUPPORT_TWIN_DEVICES; i++) real->unload(dev->cpu[i], exec->cpu[i]);
+    for (int i = 0; i < support_twin_devices(); i++) real->unload(dev->cpu[i], exec->cpu[i]);
     base_free(dev->alloc, exec->blob.at, exec->blob.n);
     base_free(dev->alloc, exec, sizeof *exec);
 }
@@ -117,13 +122,13 @@ static be_exec *compiled(be_device *dev, be_exec *exec) {
 
 static sn_status twin_reserve(be_device *dev, size_t bytes, base_trap *err) {
     sn_status status = be_interp.reserve(dev->interp, bytes, err);
-    for (int i = 0; i < SUPPORT_TWIN_DEVICES && !status; i++) status = real->reserve(dev->cpu[i], bytes, err);
+    for (int i = 0; i < support_twin_devices() && !status; i++) status = real->reserve(dev->cpu[i], bytes, err);
     return status;
 }
 
 static sn_status twin_reserve_gemm(be_device *dev, base_trap *err) {
     sn_status status = SN_OK;
-    for (int i = 0; i < SUPPORT_TWIN_DEVICES && !status; i++) status = real->reserve_gemm(dev->cpu[i], err);
+    for (int i = 0; i < support_twin_devices() && !status; i++) status = real->reserve_gemm(dev->cpu[i], err);
     return status;
 }
 
@@ -134,6 +139,7 @@ static void twin_launch(be_device *dev, be_exec *exec, const kn_launch *launch, 
         return;
     }
     be_exec *cpu = compiled(dev, exec);
+    if (support_twin_on_gpu()) standin.order(order[support_twin.device]);
     if (cpu) real->launch(dev->cpu[support_twin.device], cpu, launch, n_chunks, scratch, support_twin.split ? 1e12 : 0);
 }
 
@@ -187,6 +193,7 @@ sn_context *support_twin_context(void) {
     const char *which = getenv("SN_TWIN");
     real = which && !strcmp(which, "gpu") ? &support_bridge : &be_cpu;
     twin.machine = real == &be_cpu ? KN_FOR_CPU : KN_FOR_GPU;
+    support_standin_open(&standin);
     ck_assert_int_eq(rt_context_open(&options, &twin, &ctx), SN_OK);
     return ctx;
 }

@@ -1,5 +1,7 @@
 /* support_twin.h: a context whose backend has every kernel twice, interpreted and compiled, and runs the one that the
- * test asks for. So one graph, one function and one set of variables serve all paths. Temporaries start as NaN. */
+ * test asks for. So one graph, one function and one set of variables serve all paths. Temporaries start as NaN.
+ * Compiled is for the CPU, or with SN_TWIN=gpu for the GPU; what differs between its devices are the numbers of threads
+ * there, and the order of threads on the stand-in here: forward, reversed, random by a seed. */
 #ifndef SUPPORT_TWIN_H
 #define SUPPORT_TWIN_H
 
@@ -8,6 +10,8 @@
 
 enum { SUPPORT_TWIN_DEVICES = 4 };
 extern const int support_twin_threads[SUPPORT_TWIN_DEVICES]; /* 1, 2, 3, 7 */
+int support_twin_on_gpu(void);
+int support_twin_devices(void); /* all, or on the GPU three, one for each order */
 
 typedef struct {
     int compiled;     /* 0: the interpreter */
