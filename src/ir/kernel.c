@@ -57,7 +57,7 @@ int64_t kn_chunks(const kn_kernel *k, uint32_t part, const int64_t *dims) {
     int64_t chunks = ceil_div(kn_tiles(k, part, dims), p->grain);
     if (chunks > p->max_chunks) chunks = p->max_chunks;
     if (chunks < 1) return 1;
-    while (chunks & (chunks - 1)) chunks &= chunks - 1;
+    while (p->team == 1 && chunks & (chunks - 1)) chunks &= chunks - 1;
     return chunks;
 }
 

@@ -167,11 +167,12 @@ typedef struct {
     uint8_t n_point;
     kn_id point[KN_MAX_NEST];
     uint16_t tile;  /* points of the last point axis done together: power of two, <= KN_MAX_WIDTH; 1 without points */
-    uint16_t team;  /* threads that share a tile, power of two, <= KN_MAX_WIDTH: for backends that have many. It
-                       decides no bit of any result. 1 on the CPU */
+    uint16_t team;  /* threads that share a tile, power of two, <= KN_MAX_WIDTH: for backends that have many. 1 on the
+                       CPU. It decides no bit of what a chunk computes */
     uint32_t grain; /* least tiles per chunk */
-    uint32_t max_chunks; /* C = the greatest power of two up to max(1, min(ceil(T / grain), max_chunks)): of extents
-                            alone, never of threads; then the same share of chunks is the same points in every launch */
+    uint32_t max_chunks; /* C = max(1, min(ceil(T / grain), max_chunks)), of extents alone, never of the machine; with a
+                            team of 1 the greatest power of two up to that: then the same share of chunks is the same
+                            points in every launch. Larger teams share no memory from launch to launch */
 } kn_part;
 
 typedef struct {

@@ -126,7 +126,7 @@ double lw_extent(const lw_part *p, kn_id axis) {
     return MAX_PARTIAL_CHUNKS; /* an axis over chunks */
 }
 
-static int has_fold(const lw_part *p, uint32_t phase) {
+int lw_has_fold(const lw_part *p, uint32_t phase) {
     for (ir_id v = 1; v < p->s->g->node.n; v++)
         if (p->item[v].wanted && p->item[v].scheduled && p->item[v].phase == phase && p->item[v].loop_fold) return 1;
     return 0;
@@ -273,7 +273,8 @@ void lw_schedule(lw_part *p) {
             phase->lanes = point;
             phase->width = p->tile;
         }
-        if (has_fold(p, i) && !chunks && !block) phase->ilp = accumulators(t[i].prims); /* a block has copies enough */
+        if (lw_has_fold(p, i) && !chunks && !block)
+            phase->ilp = accumulators(t[i].prims); /* a block has copies enough */
     }
     double per_tile = ns * p->tile;
     double partial = lw_partial_bytes(p), chunk = CHUNK_NS + partial * PARTIAL_NS_PER_BYTE;

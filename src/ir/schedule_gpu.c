@@ -1,68 +1,125 @@
 /* How a part runs on a GPU: the same decisions as schedule.c makes for the CPU, for many threads. Lanes are threads, so
  * vectors are as wide as a team and a few elements of each thread (16 bytes at a time); a tile of points is one wide
- * vector, or a few rows whose loads are shared; what has no lanes is computed by all threads of the team alike. The
- * thresholds are estimates from the machine's numbers and have not been tuned on one. */
+ * vector, or a few rows whose loads are shared; what has no lanes is computed by all threads of the team alike.
+ *
+ * The numbers come from what keeps a large GPU busy (132 processors of 2048 threads, 3.3 TB/s, 600 ns until a load from
+ * memory returns, some 300 ns from the second cache), not from trials:
+ *   600 ns x 3.3 TB/s = 2 MB must be on their way at any time, 15 KB for each processor; twice that, since requests do
+ *   not come evenly, is one access of 16 bytes for each of 2048 threads, or four for each of 512. */
 #include "ir/schedule.h"
 
 enum {
     WARP = 32,
-    BLOCK = 256,
-    PER_THREAD = 4,  /* neighbours of one thread: one access of 16 bytes of f32 */
-    LONG_ROW = 4096, /* from here a block shares a row; below, a warp has one .. */
-    FEW_ROWS = 512,  /* .. unless there are so few rows that warps would leave processors idle */
-    SUM_TILE = 4,    /* rows done together where each adds to sums kept per element of the row */
-    LIGHT_BODY = 30, /* primitives: below, a thread does PER_THREAD points */
-    MAX_WARP_CHUNKS = 8192,
-    MAX_BLOCK_CHUNKS = 1024,
-    MAX_PARTIAL_CHUNKS = 256 /* where each leaves partials that somebody combines in order */
+    BLOCK = 256,      /* eight of these fill a processor; no barrier among more warps than needed for a row */
+    PER_THREAD = 4,   /* neighbours of one thread: one access of 16 bytes of f32 */
+    WARP_ROW = 1024,  /* up to here a warp has a row to itself: 32 elements a thread fit its registers .. */
+    FEW_ROWS = 512,   /* .. unless there are so few rows that warps (4 a processor) would leave it waiting for memory */
+    SUM_TILE = 4,     /* rows done together where each adds to sums kept per element of the row: as many loads on their
+                         way, and a fourth of the accesses to the sums */
+    ROWS_A_CHUNK = 8, /* rows are done together where chunks are as few as below and have that many of them each */
+    LIGHT_BODY = 30,  /* primitives: below, a thread does PER_THREAD points */
+    ILP = 4,          /* accumulators of a fold of each point: the loads of all of them are on their way together, .. */
+    CHUNK_ILP = 8,    /* .. over chunks, where there are few points, as many as there may be */
+    MAX_WARP_CHUNKS = 1 << 16,  /* ten waves of warps at 48 warps a processor: the last one costs no more than a tenth
+                                   of its idle time, and a warp still has work for longer than it takes to start .. */
+    MAX_BLOCK_CHUNKS = 1 << 14, /* .. and of blocks at six a processor: twenty */
+    MAX_ENTRY_CHUNKS = 512,   /* where each chunk begins with folds over what all of them read: four blocks a processor,
+                                 a wave; more would read more than they share out */
+    MAX_PARTIAL_CHUNKS = 256, /* where each leaves partials that somebody combines: two blocks a processor .. */
+    MAX_SCALAR_CHUNKS = 1024, /* .. or as many as fit, where these are a few bytes .. */
+    SCALAR_BYTES = 16
 };
 
-/* Elements along an axis that one thread takes. */
+/* Elements along an axis that one thread takes: more than one where at least half of the threads have them. */
 static uint32_t per_thread(double extent, uint32_t team) {
-    return extent >= (double)team * PER_THREAD ? PER_THREAD : 1;
+    return extent >= (double)team * PER_THREAD / 2 ? PER_THREAD : 1;
+}
+
+/* Accumulators of a fold over chunks by lanes: all that a launch may leave, in one round. */
+static uint32_t chunks_at_once(uint32_t width) {
+    uint32_t ilp = MAX_PARTIAL_CHUNKS / width;
+    return ilp < 1 ? 1 : ilp > CHUNK_ILP ? CHUNK_ILP : ilp;
+}
+
+/* Nominal extent of the innermost loop of the phase, 0 for none. Chunks are at most as many as the last launch left. */
+static double inner_extent(const lw_part *p, const lw_phase *phase) {
+    if (!phase->n_loop) return 0;
+    return lw_over_chunks(p, phase) ? MAX_PARTIAL_CHUNKS : lw_extent(p, phase->loop[phase->n_loop - 1]);
+}
+
+static kn_id inner_loop(const lw_part *p, const lw_phase *phase) {
+    return inner_extent(p, phase) >= WARP ? phase->loop[phase->n_loop - 1] : (kn_id)KN_NONE;
+}
+
+typedef struct {
+    int rows;   /* lanes along loops */
+    int entry;  /* folds at entry: by each chunk anew */
+    int chunks; /* points at which chunks are combined */
+    int phases; /* that are not at entry */
+    double longest, prims, points;
+} kind;
+
+/* Lanes along loops where more is contiguous along them than along the points; chunks are combined by lanes along the
+ * points where there are such, since these are neighbours in memory. */
+static kind find_lanes(lw_part *p, const lw_traffic *t, kn_id point) {
+    kind k = {.points = point == KN_NONE ? 1 : lw_extent(p, point)};
+    for (uint32_t i = 0; i < p->phase.n; i++) {
+        lw_phase *phase = &p->phase.at[i];
+        kn_id inner = inner_loop(p, phase);
+        int chunks = lw_over_chunks(p, phase);
+        int along = inner != KN_NONE &&
+                    (phase->entry || point == KN_NONE || (!chunks && t[i].bytes[inner] >= t[i].bytes[point]));
+        phase->lanes = along ? inner : KN_NONE;
+        if (phase->entry) {
+            k.entry |= phase->n_loop > 0;
+            continue;
+        }
+        k.phases++;
+        k.prims += t[i].prims;
+        k.chunks |= chunks && point != KN_NONE;
+        if (!along) continue;
+        k.rows = 1;
+        if (inner_extent(p, phase) > k.longest) k.longest = inner_extent(p, phase);
+    }
+    return k;
+}
+
+static void choose_team(lw_part *p, const kind *k, kn_id point, int exits) {
+    p->tile = 1;
+    p->team = WARP;
+    if (k->rows) {
+        int sums = lw_sums_rows(p), few = exits || k->entry;
+        if (k->longest > WARP_ROW || k->points <= FEW_ROWS || few || point == KN_NONE) p->team = BLOCK;
+        if (sums ? k->points >= BLOCK : few && k->points >= SUM_TILE * MAX_PARTIAL_CHUNKS) p->tile = SUM_TILE;
+    } else if (point != KN_NONE && k->phases) {
+        int light = k->prims <= LIGHT_BODY && k->points > FEW_ROWS && !k->chunks;
+        if (exits || k->entry) p->team = BLOCK;
+        p->tile = p->team * (light ? PER_THREAD : 1);
+    }
 }
 
 void lw_schedule_gpu(lw_part *p, const lw_traffic *t, kn_id point) {
-    int rows = 0, tile_phases = 0, exits = lw_partial_bytes(p) > 0;
-    double longest = 0, prims = 0;
+    int exits = lw_partial_bytes(p) > 0;
+    kind k = find_lanes(p, t, point);
+    choose_team(p, &k, point, exits);
     for (uint32_t i = 0; i < p->phase.n; i++) {
         lw_phase *phase = &p->phase.at[i];
-        kn_id inner = phase->n_loop ? phase->loop[phase->n_loop - 1] : KN_NONE;
-        if (inner == KN_NONE || lw_over_chunks(p, phase) || lw_extent(p, inner) < WARP) inner = KN_NONE;
-        int along = inner != KN_NONE && (phase->entry || point == KN_NONE || t[i].bytes[inner] >= t[i].bytes[point]);
-        phase->lanes = along ? inner : KN_NONE;
-        tile_phases += !phase->entry;
-        if (!phase->entry) prims += t[i].prims;
-        if (!along || phase->entry) continue;
-        rows = 1;
-        if (lw_extent(p, inner) > longest) longest = lw_extent(p, inner);
-    }
-    double points = point == KN_NONE ? 1 : lw_extent(p, point);
-    p->tile = 1;
-    p->team = WARP;
-    if (rows) {
-        int sums = lw_sums_rows(p);
-        if (longest >= LONG_ROW || points <= FEW_ROWS || sums || point == KN_NONE) p->team = BLOCK;
-        if (sums && points >= BLOCK) p->tile = SUM_TILE;
-    } else if (point != KN_NONE && tile_phases) {
-        uint32_t own = prims <= LIGHT_BODY && points > FEW_ROWS ? PER_THREAD : 1;
-        if (exits) p->team = BLOCK;
-        p->tile = p->team * own;
-    }
-    for (uint32_t i = 0; i < p->phase.n; i++) {
-        lw_phase *phase = &p->phase.at[i];
-        kn_id inner = phase->n_loop ? phase->loop[phase->n_loop - 1] : KN_NONE;
-        if (phase->lanes == KN_NONE && !phase->entry && rows && inner != KN_NONE && !lw_over_chunks(p, phase) &&
-            lw_extent(p, inner) >= WARP)
-            phase->lanes = inner; /* one mapping for the whole part: rows stay with their threads */
+        if (phase->lanes == KN_NONE && !phase->entry && k.rows)
+            phase->lanes = inner_loop(p, phase); /* one mapping for the whole part: rows stay with their threads */
         if (phase->lanes != KN_NONE) {
-            phase->width = p->team * per_thread(lw_extent(p, phase->lanes), p->team);
-        } else if (!phase->entry && !rows && p->tile > 1) {
+            int chunks = lw_over_chunks(p, phase);
+            phase->width = p->team * (chunks ? 1 : per_thread(inner_extent(p, phase), p->team));
+            if (chunks && lw_has_fold(p, i)) phase->ilp = chunks_at_once(phase->width);
+        } else if (!phase->entry && !k.rows && p->tile > 1) {
             phase->lanes = point;
             phase->width = p->tile;
+            if (lw_has_fold(p, i))
+                phase->ilp = lw_over_chunks(p, phase) ? CHUNK_ILP : t[i].prims <= LIGHT_BODY ? ILP : 1;
         }
     }
     p->grain = 1;
-    p->max_chunks = exits ? MAX_PARTIAL_CHUNKS : p->team > WARP ? MAX_BLOCK_CHUNKS : MAX_WARP_CHUNKS;
+    p->max_chunks = p->team > WARP ? MAX_BLOCK_CHUNKS : MAX_WARP_CHUNKS;
+    if (k.entry) p->max_chunks = MAX_ENTRY_CHUNKS;
+    if (exits) p->max_chunks = lw_partial_bytes(p) <= SCALAR_BYTES ? MAX_SCALAR_CHUNKS : MAX_PARTIAL_CHUNKS;
     if (!p->point_axes) p->max_chunks = 1;
 }

@@ -134,13 +134,13 @@ static void tile_points(ce *e) {
     }
 }
 
-/* kn_chunk_tile: the division in 32 bits, where the number of chunks allows it; in 64 it is a call to a routine. */
+/* kn_chunk_tile. A division of 64 bits would be a call to a routine of a hundred instructions; a product with
+ * floor(2^64 / chunks) + 1 has the same upper half as long as chunk * over * chunks does not reach 2^64. */
 static const char *first_tile(ce *e, const char *chunk) {
     uint32_t p = e->part_id;
-    if (e->part->max_chunks > UINT16_MAX)
+    if (e->part->max_chunks > CE_MAX_INVERSE)
         return ce_text(e, "%s * g.each[%u] + %s * g.over[%u] / g.chunks[%u]", chunk, p, chunk, p, p);
-    return ce_text(e, "%s * g.each[%u] + (unsigned)%s * (unsigned)g.over[%u] / (unsigned)g.chunks[%u]", chunk, p, chunk,
-                   p, p);
+    return ce_text(e, "%s * g.each[%u] + (i64)__umul64hi(%s * g.over[%u], g.inverse[%u])", chunk, p, chunk, p, p);
 }
 
 static void emit_tiles(ce *e) {
@@ -286,6 +286,7 @@ static void parameters(ce *e, const char *symbol, uint32_t block) {
     ce_line(e, "u64 scratch;");
     ce_line(e, "unsigned scratch_bytes, in_shared;");
     ce_line(e, "i64 chunks[%u], each[%u], over[%u];", k->n_part, k->n_part, k->n_part);
+    ce_line(e, "u64 inverse[%u];", k->n_part);
     ce_line(e, "unsigned first[%u];", k->n_part);
     ce_line(e, "int at[%u];", k->n_mem);
     e->depth--;

@@ -23,6 +23,7 @@
 #include "ir/kernel.h"
 
 enum { CE_WARP = 32, CE_BLOCK = 128 /* threads of a block of warps */, CE_MAX_BATCH_BYTES = 8192 };
+enum { CE_MAX_INVERSE = 1 << 21 /* chunks: their cube is below 2^64 */ };
 
 /* ---- for the launch ------------------------------------------------------------------------------------------------
  */
@@ -35,14 +36,18 @@ ce_shape ce_shape_of(const kn_kernel *k);
 uint32_t ce_team(const kn_kernel *k, uint32_t part); /* threads of a team */
 
 /* The last parameter of every kernel; followed in memory by the arrays
- *     int64_t chunks[n_part], each[n_part], over[n_part]; uint32_t first[n_part]; int32_t at[n_mem]
- * each, over: tiles / chunks and what is left, divided here once and not by every thread; first: first block of each
- * part; at: place of a ROW or PART memory in the team's scratch, -1: none. */
+ *     int64_t chunks[n_part], each[n_part], over[n_part]; uint64_t inverse[n_part]; uint32_t first[n_part];
+ *     int32_t at[n_mem]
+ * each, over: tiles / chunks and what is left, divided here once and not by every thread; inverse: ce_inverse(chunks);
+ * first: first block of each part; at: place of a ROW or PART memory in the team's scratch, -1: none. */
 typedef struct {
     uint64_t scratch;       /* device address where scratch is not shared memory */
     uint32_t scratch_bytes; /* of a team */
     uint32_t in_shared;     /* scratch is shared memory */
 } ce_grid;
+
+/* floor(2^64 / chunks) + 1; for 1 chunk, whose rest is always 0, anything. */
+static inline uint64_t ce_inverse(int64_t chunks) { return UINT64_MAX / (uint64_t)chunks + 1; }
 
 /* ---- the text ------------------------------------------------------------------------------------------------------
  */

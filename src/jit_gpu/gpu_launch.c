@@ -93,7 +93,7 @@ sn_status gpu_prepare(be_device *dev, const be_exec *exec, const kn_launch *laun
 sn_status gpu_exec_room(be_device *dev, be_exec *exec, base_trap *err) {
     const kn_kernel *k = exec->kernel;
     size_t n_args = (size_t)k->n_mem + k->n_dim + k->n_scalar + 1;
-    exec->grid_bytes = sizeof(ce_grid) + k->n_part * (3 * sizeof(int64_t) + sizeof(uint32_t)) +
+    exec->grid_bytes = sizeof(ce_grid) + k->n_part * (4 * sizeof(int64_t) + sizeof(uint32_t)) +
                        k->n_mem * sizeof(int32_t) + sizeof(int64_t);
     exec->bytes = n_args * sizeof *exec->args + exec->grid_bytes;
     exec->args = base_calloc(dev->alloc, exec->bytes);
@@ -109,7 +109,8 @@ void gpu_launch(be_device *dev, be_exec *exec, const kn_launch *launch, const in
     ce_grid *grid = (ce_grid *)(void *)exec->grid;
     int64_t *chunks = (int64_t *)(void *)(exec->grid + sizeof *grid), *each = chunks + k->n_part,
             *over = each + k->n_part;
-    uint32_t *first = (uint32_t *)(over + k->n_part);
+    uint64_t *inverse = (uint64_t *)(over + k->n_part);
+    uint32_t *first = (uint32_t *)(inverse + k->n_part);
     int32_t *at = (int32_t *)(first + k->n_part);
     geometry g = plan(dev, k, launch->dim, n_chunks, first, at);
     for (uint32_t p = 0; p < k->n_part; p++) {
@@ -117,6 +118,7 @@ void gpu_launch(be_device *dev, be_exec *exec, const kn_launch *launch, const in
         int64_t tiles = kn_tiles(k, p, launch->dim);
         each[p] = tiles / n_chunks[p];
         over[p] = tiles % n_chunks[p];
+        inverse[p] = ce_inverse(n_chunks[p]);
     }
     *grid = (ce_grid){dev->scratch, (uint32_t)g.scratch, (uint32_t)g.in_shared};
     uint32_t n = 0;

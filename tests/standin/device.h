@@ -90,6 +90,9 @@ static inline long long __double_as_longlong(double f) {
     u.f = f;
     return u.i;
 }
+static inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {
+    return (unsigned long long)((unsigned __int128)a * b >> 64);
+}
 #define scalbnf __builtin_scalbnf
 #define scalbn  __builtin_scalbn
 #define sqrtf   __builtin_sqrtf

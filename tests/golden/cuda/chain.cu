@@ -3,6 +3,7 @@ struct sn_grid {
     u64 scratch;
     unsigned scratch_bytes, in_shared;
     i64 chunks[1], each[1], over[1];
+    u64 inverse[1];
     unsigned first[1];
     int at[3];
 };
@@ -21,7 +22,7 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
         const i64 chunk = team - (i64)g.first[0] * 4;
         if (chunk >= g.chunks[0]) return;
         const float v3 = 0.0f;
-        const i64 first = chunk * g.each[0] + (unsigned)chunk * (unsigned)g.over[0] / (unsigned)g.chunks[0], end = (chunk + 1) * g.each[0] + (unsigned)(chunk + 1) * (unsigned)g.over[0] / (unsigned)g.chunks[0];
+        const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
         i64 n0 = first * 128;
         for (i64 tile = first; tile < end; tile++) {
             const int present = (int)sn_least(128, D0 - n0);

@@ -3,6 +3,7 @@ struct sn_grid {
     u64 scratch;
     unsigned scratch_bytes, in_shared;
     i64 chunks[1], each[1], over[1];
+    u64 inverse[1];
     unsigned first[1];
     int at[5];
 };
@@ -31,20 +32,26 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
         float *const m4 = g.at[4] < 0 ? m4g + chunk * 10 : (float *)(scratch + g.at[4]);
         float a6[10];
         FOR(i, 10) a6[i] = 0.0f;
-        const i64 first = chunk * g.each[0] + (unsigned)chunk * (unsigned)g.over[0] / (unsigned)g.chunks[0], end = (chunk + 1) * g.each[0] + (unsigned)(chunk + 1) * (unsigned)g.over[0] / (unsigned)g.chunks[0];
+        const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
         i64 n0 = first;
         for (i64 tile = first; tile < end; tile++) {
             /* phase 0 */
-            float a2 = 0.0f;
-            for (i64 j2 = 0; j2 < D1; j2 += 256) {
-                const i64 j2x = sn_least(j2 + t, D1 - 1);
-                const float v0 = m0[n0 * D1 + j2x];
-                const float v1 = m1[j2x];
-                if (j2 + t < D1) a2 = fmaf(v0, v1, a2);
+            float a2[4];
+            FOR(v, 4) a2[v] = 0.0f;
+            for (i64 j2 = 0; j2 < D1; j2 += 1024) {
+                i64 j2x[4];
+                FOR(v, 4) j2x[v] = sn_least(j2 + t * 4 + v, D1 - 1);
+                float v0[4];
+                if (j2 + t * 4 + 3 < D1 && sn_fits<4>(&m0[n0 * D1 + j2x[0]])) sn_read<4>(&v0[0], &m0[n0 * D1 + j2x[0]]);
+                else FOR(v, 4) v0[v] = m0[n0 * D1 + j2x[v]];
+                float v1[4];
+                if (j2 + t * 4 + 3 < D1 && sn_fits<4>(&m1[j2x[0]])) sn_read<4>(&v1[0], &m1[j2x[0]]);
+                else FOR(v, 4) v1[v] = m1[j2x[v]];
+                FOR(v, 4) if (j2 + t * 4 + v < D1) a2[v] = fmaf(v0[v], v1[v], a2[v]);
             }
             float v2;
-            sn_fold<op_add, 256, 256, 1, 1>(&a2, t, meet, turn);
-            v2 = a2;
+            sn_fold<op_add, 256, 256, 4, 4>(&a2[0], t, meet, turn);
+            v2 = sn_fold_own<op_add, 4>(a2);
             /* phase 1 */
             const float v3 = sn_sigmoid_f32(v2);
             if (t == 0) m2[n0] = v3;
@@ -64,6 +71,7 @@ struct sn_grid {
     u64 scratch;
     unsigned scratch_bytes, in_shared;
     i64 chunks[1], each[1], over[1];
+    u64 inverse[1];
     unsigned first[1];
     int at[6];
 };
@@ -90,18 +98,22 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
         const i64 team = (i64)blockIdx.x;
         const i64 chunk = team - (i64)g.first[0];
         if (chunk >= g.chunks[0]) return;
+        __shared__ __align__(16) u8 meet[2 * SN_MEET];
+        int turn = 0;
         /* phase 0 */
         const float v0 = 1.0f;
         const float v1 = __int_as_float((int)S0);
         /* phase 1 */
         float a3[10];
         FOR(i, 10) a3[i] = 0.0f;
-        for (i64 j3 = 0; j3 < D2; j3 += 1) {
+        for (i64 j3 = 0; j3 < D2; j3 += 256) {
+            const i64 j3x = sn_least(j3 + t, D2 - 1);
             float v2[10];
-            FOR(k1, 10) v2[k1] = m0[j3 * 10 + k1];
-            FOR(k1, 10) a3[k1] = (a3[k1] + v2[k1]);
+            FOR(k1, 10) v2[k1] = m0[j3x * 10 + k1];
+            FOR(k1, 10) if (j3 + t < D2) a3[k1] = (a3[k1] + v2[k1]);
         }
         float v3[10];
+        sn_fold<op_add, 256, 256, 10, 8>(&a3[0], t, meet, turn);
         FOR(k1, 10) v3[k1] = a3[k1];
         /* phase 2 */
         float v4[10];
@@ -118,7 +130,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
         FOR(k1, 10) v9[k1] = (v5[k1] * v8[k1]);
         float v10[10];
         FOR(k1, 10) v10[k1] = (v7[k1] * v9[k1]);
-        const i64 first = chunk * g.each[0] + (unsigned)chunk * (unsigned)g.over[0] / (unsigned)g.chunks[0], end = (chunk + 1) * g.each[0] + (unsigned)(chunk + 1) * (unsigned)g.over[0] / (unsigned)g.chunks[0];
+        const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
         i64 n0 = first;
         for (i64 tile = first; tile < end; tile++) {
             /* phase 3 */
@@ -144,14 +156,23 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             FOR(k1, 10) if (t == 0) m3[k1 * D0 + n0] = v19[k1];
             SYNC0;
             /* phase 4 */
-            for (i64 j2 = 0; j2 < D1; j2 += 256) {
-                const i64 j2x = sn_least(j2 + t, D1 - 1);
-                const float v21 = m4[j2x];
-                const float v22 = (v17 * v21);
-                const float v23 = m5[n0 * D1 + j2x];
-                const float v24 = (-v22);
-                const float v25 = fmaf(v24, v1, v23);
-                if (j2 + t < D1) m5[n0 * D1 + j2x] = v25;
+            for (i64 j2 = 0; j2 < D1; j2 += 1024) {
+                i64 j2x[4];
+                FOR(v, 4) j2x[v] = sn_least(j2 + t * 4 + v, D1 - 1);
+                float v21[4];
+                if (j2 + t * 4 + 3 < D1 && sn_fits<4>(&m4[j2x[0]])) sn_read<4>(&v21[0], &m4[j2x[0]]);
+                else FOR(v, 4) v21[v] = m4[j2x[v]];
+                float v22[4];
+                FOR(v, 4) v22[v] = (v17 * v21[v]);
+                float v23[4];
+                if (j2 + t * 4 + 3 < D1 && sn_fits<4>(&m5[n0 * D1 + j2x[0]])) sn_read<4>(&v23[0], &m5[n0 * D1 + j2x[0]]);
+                else FOR(v, 4) v23[v] = m5[n0 * D1 + j2x[v]];
+                float v24[4];
+                FOR(v, 4) v24[v] = (-v22[v]);
+                float v25[4];
+                FOR(v, 4) v25[v] = fmaf(v24[v], v1, v23[v]);
+                if (j2 + t * 4 + 3 < D1 && sn_fits<4>(&m5[n0 * D1 + j2x[0]])) sn_write<4>(&m5[n0 * D1 + j2x[0]], &v25[0]);
+                else FOR(v, 4) if (j2 + t * 4 + v < D1) m5[n0 * D1 + j2x[v]] = v25[v];
             }
             SYNC0;
             n0 += 1;

@@ -3,6 +3,7 @@ struct sn_grid {
     u64 scratch;
     unsigned scratch_bytes, in_shared;
     i64 chunks[1], each[1], over[1];
+    u64 inverse[1];
     unsigned first[1];
     int at[11];
 };
@@ -58,7 +59,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
         const float v7 = 1.0f;
         const float v8 = (v7 / v2);
         const float v9 = 1.0f;
-        const i64 first = chunk * g.each[0] + (unsigned)chunk * (unsigned)g.over[0] / (unsigned)g.chunks[0], end = (chunk + 1) * g.each[0] + (unsigned)(chunk + 1) * (unsigned)g.over[0] / (unsigned)g.chunks[0];
+        const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
         i64 n0 = first * 4;
         for (i64 tile = first; tile < end; tile++) {
             const int present = (int)sn_least(4, D0 - n0);
@@ -67,31 +68,36 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             /* phase 1 */
             float v10c[4][2];
             FOR(r, 4) FOR(k1, 2) v10c[r][k1] = m1[n0c[r] * 2 + k1];
-            float a18[8];
-            FOR(i, 8) a18[i] = 0.0f;
-            for (i64 j3 = 0; j3 < D1; j3 += 256) {
-                const i64 j3x = sn_least(j3 + t, D1 - 1);
-                float v11[2];
-                FOR(k1, 2) v11[k1] = m2[k1 * D1 + j3x];
-                float v12c[4];
-                FOR(r, 4) {
+            float a18[8][4];
+            FOR(i, 8) FOR(v, 4) a18[i][v] = 0.0f;
+            for (i64 j3 = 0; j3 < D1; j3 += 1024) {
+                i64 j3x[4];
+                FOR(v, 4) j3x[v] = sn_least(j3 + t * 4 + v, D1 - 1);
+                float v11[2][4];
+                FOR(k1, 2) if (j3 + t * 4 + 3 < D1 && sn_fits<4>(&m2[k1 * D1 + j3x[0]])) sn_read<4>(&v11[k1][0], &m2[k1 * D1 + j3x[0]]);
+                else FOR(v, 4) v11[k1][v] = m2[k1 * D1 + j3x[v]];
+                float v12c[4][4];
+                FOR(r, 4) FOR(v, 4) {
                     float acc = (float)0;
-                    FOR(k1, 2) acc = k1 == 0 ? (v10c[r][k1] * v11[k1]) : fmaf(v10c[r][k1], v11[k1], acc);
-                    v12c[r] = acc;
+                    FOR(k1, 2) acc = k1 == 0 ? (v10c[r][k1] * v11[k1][v]) : fmaf(v10c[r][k1], v11[k1][v], acc);
+                    v12c[r][v] = acc;
                 }
-                const float v13 = m3[j3x];
-                float v14c[4];
-                FOR(r, 4) v14c[r] = (v12c[r] + v13);
-                float v15c[4];
-                FOR(r, 4) v15c[r] = sn_tanh_f32(v14c[r]);
-                FOR(r, 4) if (r < present && j3 + t < D1) m4[(n0c[r] - n0) * D1 + j3x] = v15c[r];
-                float v17[2];
-                FOR(k2, 2) v17[k2] = m5[j3x * 2 + k2];
-                FOR(r, 4) FOR(k2, 2) if (j3 + t < D1) a18[r * 2 + k2] = fmaf(v15c[r], v17[k2], a18[r * 2 + k2]);
+                float v13[4];
+                if (j3 + t * 4 + 3 < D1 && sn_fits<4>(&m3[j3x[0]])) sn_read<4>(&v13[0], &m3[j3x[0]]);
+                else FOR(v, 4) v13[v] = m3[j3x[v]];
+                float v14c[4][4];
+                FOR(r, 4) FOR(v, 4) v14c[r][v] = (v12c[r][v] + v13[v]);
+                float v15c[4][4];
+                FOR(r, 4) FOR(v, 4) v15c[r][v] = sn_tanh_f32(v14c[r][v]);
+                FOR(r, 4) if (r < present && j3 + t * 4 + 3 < D1 && sn_fits<4>(&m4[(n0c[r] - n0) * D1 + j3x[0]])) sn_write<4>(&m4[(n0c[r] - n0) * D1 + j3x[0]], &v15c[r][0]);
+                else FOR(v, 4) if (r < present && j3 + t * 4 + v < D1) m4[(n0c[r] - n0) * D1 + j3x[v]] = v15c[r][v];
+                float v17[2][4];
+                FOR(k2, 2) FOR(v, 4) v17[k2][v] = m5[j3x[v] * 2 + k2];
+                FOR(r, 4) FOR(k2, 2) FOR(v, 4) if (j3 + t * 4 + v < D1) a18[r * 2 + k2][v] = fmaf(v15c[r][v], v17[k2][v], a18[r * 2 + k2][v]);
             }
             float v18c[4][2];
-            sn_fold<op_add, 256, 256, 8, 8>(&a18[0], t, meet, turn);
-            FOR(r, 4) FOR(k2, 2) v18c[r][k2] = a18[r * 2 + k2];
+            sn_fold<op_add, 256, 256, 32, 8>(&a18[0][0], t, meet, turn);
+            FOR(r, 4) FOR(k2, 2) v18c[r][k2] = sn_fold_own<op_add, 4>(a18[r * 2 + k2]);
             /* phase 2 */
             float v19c[4][2];
             FOR(r, 4) FOR(k2, 2) v19c[r][k2] = (v18c[r][k2] + v0[k2]);
@@ -133,38 +139,40 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             FOR(r, 4) FOR(k2, 2) v33c[r][k2] = fmaf(v22c[r][k2], v32c[r], v31c[r][k2]);
             FOR(k2, 2) FOR(r, 4) if (r < present) a34[k2][r] = (a34[k2][r] + v33c[r][k2]);
             /* phase 3 */
-            for (i64 j3 = 0; j3 < D1; j3 += 256) {
-                const i64 j3x = sn_least(j3 + t, D1 - 1);
-                float v35[2];
-                FOR(k2, 2) v35[k2] = m5[j3x * 2 + k2];
-                float v36c[4];
-                FOR(r, 4) {
+            for (i64 j3 = 0; j3 < D1; j3 += 1024) {
+                i64 j3x[4];
+                FOR(v, 4) j3x[v] = sn_least(j3 + t * 4 + v, D1 - 1);
+                float v35[2][4];
+                FOR(k2, 2) FOR(v, 4) v35[k2][v] = m5[j3x[v] * 2 + k2];
+                float v36c[4][4];
+                FOR(r, 4) FOR(v, 4) {
                     float acc = (float)0;
-                    FOR(k2, 2) acc = k2 == 0 ? (v33c[r][k2] * v35[k2]) : fmaf(v33c[r][k2], v35[k2], acc);
-                    v36c[r] = acc;
+                    FOR(k2, 2) acc = k2 == 0 ? (v33c[r][k2] * v35[k2][v]) : fmaf(v33c[r][k2], v35[k2][v], acc);
+                    v36c[r][v] = acc;
                 }
-                float v37c[4];
-                FOR(r, 4) v37c[r] = m4[(n0c[r] - n0) * D1 + j3x];
-                FOR(k2, 2) if (j3 + t < D1) {
-                    float acc = m8[j3x * 2 + k2];
-                    FOR(r, 4) if (r < present) acc = fmaf(v37c[r], v33c[r][k2], acc);
-                    m8[j3x * 2 + k2] = acc;
+                float v37c[4][4];
+                FOR(r, 4) if (j3 + t * 4 + 3 < D1 && sn_fits<4>(&m4[(n0c[r] - n0) * D1 + j3x[0]])) sn_read<4>(&v37c[r][0], &m4[(n0c[r] - n0) * D1 + j3x[0]]);
+                else FOR(v, 4) v37c[r][v] = m4[(n0c[r] - n0) * D1 + j3x[v]];
+                FOR(k2, 2) FOR(v, 4) if (j3 + t * 4 + v < D1) {
+                    float acc = m8[j3x[v] * 2 + k2];
+                    FOR(r, 4) if (r < present) acc = fmaf(v37c[r][v], v33c[r][k2], acc);
+                    m8[j3x[v] * 2 + k2] = acc;
                 }
-                float v39c[4];
-                FOR(r, 4) v39c[r] = (-v37c[r]);
-                float v40c[4];
-                FOR(r, 4) v40c[r] = fmaf(v39c[r], v37c[r], v9);
-                float v41c[4];
-                FOR(r, 4) v41c[r] = (v36c[r] * v40c[r]);
-                if (j3 + t < D1) {
-                    float acc = m9[j3x];
-                    FOR(r, 4) if (r < present) acc = (acc + v41c[r]);
-                    m9[j3x] = acc;
+                float v39c[4][4];
+                FOR(r, 4) FOR(v, 4) v39c[r][v] = (-v37c[r][v]);
+                float v40c[4][4];
+                FOR(r, 4) FOR(v, 4) v40c[r][v] = fmaf(v39c[r][v], v37c[r][v], v9);
+                float v41c[4][4];
+                FOR(r, 4) FOR(v, 4) v41c[r][v] = (v36c[r][v] * v40c[r][v]);
+                FOR(v, 4) if (j3 + t * 4 + v < D1) {
+                    float acc = m9[j3x[v]];
+                    FOR(r, 4) if (r < present) acc = (acc + v41c[r][v]);
+                    m9[j3x[v]] = acc;
                 }
-                FOR(k1, 2) if (j3 + t < D1) {
-                    float acc = m10[k1 * D1 + j3x];
-                    FOR(r, 4) if (r < present) acc = fmaf(v10c[r][k1], v41c[r], acc);
-                    m10[k1 * D1 + j3x] = acc;
+                FOR(k1, 2) FOR(v, 4) if (j3 + t * 4 + v < D1) {
+                    float acc = m10[k1 * D1 + j3x[v]];
+                    FOR(r, 4) if (r < present) acc = fmaf(v10c[r][k1], v41c[r][v], acc);
+                    m10[k1 * D1 + j3x[v]] = acc;
                 }
             }
             n0 += 4;
@@ -183,6 +191,7 @@ struct sn_grid {
     u64 scratch;
     unsigned scratch_bytes, in_shared;
     i64 chunks[4], each[4], over[4];
+    u64 inverse[4];
     unsigned first[4];
     int at[8];
 };
@@ -221,38 +230,34 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
         const float v4 = (v3 / v1);
         const float v5 = (v2 * v4);
         const float v6 = __int_as_float((int)S1);
-        const i64 first = chunk * g.each[0] + (unsigned)chunk * (unsigned)g.over[0] / (unsigned)g.chunks[0], end = (chunk + 1) * g.each[0] + (unsigned)(chunk + 1) * (unsigned)g.over[0] / (unsigned)g.chunks[0];
-        i64 n0 = first * 128;
+        const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+        i64 n0 = first * 32;
         for (i64 tile = first; tile < end; tile++) {
-            const int present = (int)sn_least(128, D0 - n0);
-            i64 n0l[4];
-            FOR(v, 4) n0l[v] = n0 + sn_least(t * 4 + v, present - 1);
+            const int present = (int)sn_least(32, D0 - n0);
+            const i64 n0l = n0 + sn_least(t, present - 1);
             /* phase 1 */
-            float a8[4];
-            FOR(v, 4) a8[v] = 0.0f;
-            for (i64 j1 = 0; j1 < D1; j1 += 1) {
-                float v7l[4];
-                if (t * 4 + 3 < present && sn_fits<4>(&m0[j1 * D0 + n0l[0]])) sn_read<4>(&v7l[0], &m0[j1 * D0 + n0l[0]]);
-                else FOR(v, 4) v7l[v] = m0[j1 * D0 + n0l[v]];
-                FOR(v, 4) a8[v] = (a8[v] + v7l[v]);
+            float a8[8];
+            FOR(u, 8) a8[u] = 0.0f;
+            for (i64 j1 = 0; j1 < D1; j1 += 8) {
+                i64 j1x[8];
+                FOR(u, 8) j1x[u] = sn_least(j1 + u, D1 - 1);
+                float v7l[8];
+                FOR(u, 8) v7l[u] = m0[j1x[u] * D0 + n0l];
+                FOR(u, 8) if (j1 + u < D1) a8[u] = (a8[u] + v7l[u]);
             }
-            float v8l[4];
-            FOR(v, 4) v8l[v] = a8[v];
+            float v8l;
+            FOR(u, 4) a8[u] = op_add::of(a8[2 * u], a8[2 * u + 1]);
+            FOR(u, 2) a8[u] = op_add::of(a8[2 * u], a8[2 * u + 1]);
+            FOR(u, 1) a8[u] = op_add::of(a8[2 * u], a8[2 * u + 1]);
+            v8l = a8[0];
             /* phase 2 */
-            float v9l[4];
-            if (t * 4 + 3 < present && sn_fits<4>(&m1[n0l[0]])) sn_read<4>(&v9l[0], &m1[n0l[0]]);
-            else FOR(v, 4) v9l[v] = m1[n0l[v]];
-            float v10l[4];
-            FOR(v, 4) v10l[v] = (v9l[v] + v9l[v]);
-            float v11l[4];
-            FOR(v, 4) v11l[v] = fmaf(v5, v10l[v], v8l[v]);
-            float v12l[4];
-            FOR(v, 4) v12l[v] = (-v11l[v]);
-            float v13l[4];
-            FOR(v, 4) v13l[v] = fmaf(v12l[v], v6, v9l[v]);
-            if (t * 4 + 3 < present && sn_fits<4>(&m1[n0l[0]])) sn_write<4>(&m1[n0l[0]], &v13l[0]);
-            else FOR(v, 4) if (t * 4 + v < present) m1[n0l[v]] = v13l[v];
-            n0 += 128;
+            const float v9l = m1[n0l];
+            const float v10l = (v9l + v9l);
+            const float v11l = fmaf(v5, v10l, v8l);
+            const float v12l = (-v11l);
+            const float v13l = fmaf(v12l, v6, v9l);
+            if (t < present) m1[n0l] = v13l;
+            n0 += 32;
         }
         return;
     }
@@ -269,38 +274,34 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
         const float v19 = (v18 / v16);
         const float v20 = (v17 * v19);
         const float v21 = __int_as_float((int)S1);
-        const i64 first = chunk * g.each[1] + (unsigned)chunk * (unsigned)g.over[1] / (unsigned)g.chunks[1], end = (chunk + 1) * g.each[1] + (unsigned)(chunk + 1) * (unsigned)g.over[1] / (unsigned)g.chunks[1];
-        i64 n2 = first * 128;
+        const i64 first = chunk * g.each[1] + (i64)__umul64hi(chunk * g.over[1], g.inverse[1]), end = (chunk + 1) * g.each[1] + (i64)__umul64hi((chunk + 1) * g.over[1], g.inverse[1]);
+        i64 n2 = first * 32;
         for (i64 tile = first; tile < end; tile++) {
-            const int present = (int)sn_least(128, D0 - n2);
-            i64 n2l[4];
-            FOR(v, 4) n2l[v] = n2 + sn_least(t * 4 + v, present - 1);
+            const int present = (int)sn_least(32, D0 - n2);
+            const i64 n2l = n2 + sn_least(t, present - 1);
             /* phase 4 */
-            float a23[4];
-            FOR(v, 4) a23[v] = 0.0f;
-            for (i64 j3 = 0; j3 < D1; j3 += 1) {
-                float v22l[4];
-                if (t * 4 + 3 < present && sn_fits<4>(&m2[j3 * D0 + n2l[0]])) sn_read<4>(&v22l[0], &m2[j3 * D0 + n2l[0]]);
-                else FOR(v, 4) v22l[v] = m2[j3 * D0 + n2l[v]];
-                FOR(v, 4) a23[v] = (a23[v] + v22l[v]);
+            float a23[8];
+            FOR(u, 8) a23[u] = 0.0f;
+            for (i64 j3 = 0; j3 < D1; j3 += 8) {
+                i64 j3x[8];
+                FOR(u, 8) j3x[u] = sn_least(j3 + u, D1 - 1);
+                float v22l[8];
+                FOR(u, 8) v22l[u] = m2[j3x[u] * D0 + n2l];
+                FOR(u, 8) if (j3 + u < D1) a23[u] = (a23[u] + v22l[u]);
             }
-            float v23l[4];
-            FOR(v, 4) v23l[v] = a23[v];
+            float v23l;
+            FOR(u, 4) a23[u] = op_add::of(a23[2 * u], a23[2 * u + 1]);
+            FOR(u, 2) a23[u] = op_add::of(a23[2 * u], a23[2 * u + 1]);
+            FOR(u, 1) a23[u] = op_add::of(a23[2 * u], a23[2 * u + 1]);
+            v23l = a23[0];
             /* phase 5 */
-            float v24l[4];
-            if (t * 4 + 3 < present && sn_fits<4>(&m3[n2l[0]])) sn_read<4>(&v24l[0], &m3[n2l[0]]);
-            else FOR(v, 4) v24l[v] = m3[n2l[v]];
-            float v25l[4];
-            FOR(v, 4) v25l[v] = (v24l[v] + v24l[v]);
-            float v26l[4];
-            FOR(v, 4) v26l[v] = fmaf(v20, v25l[v], v23l[v]);
-            float v27l[4];
-            FOR(v, 4) v27l[v] = (-v26l[v]);
-            float v28l[4];
-            FOR(v, 4) v28l[v] = fmaf(v27l[v], v21, v24l[v]);
-            if (t * 4 + 3 < present && sn_fits<4>(&m3[n2l[0]])) sn_write<4>(&m3[n2l[0]], &v28l[0]);
-            else FOR(v, 4) if (t * 4 + v < present) m3[n2l[v]] = v28l[v];
-            n2 += 128;
+            const float v24l = m3[n2l];
+            const float v25l = (v24l + v24l);
+            const float v26l = fmaf(v20, v25l, v23l);
+            const float v27l = (-v26l);
+            const float v28l = fmaf(v27l, v21, v24l);
+            if (t < present) m3[n2l] = v28l;
+            n2 += 32;
         }
         return;
     }
@@ -311,34 +312,32 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
         if (chunk >= g.chunks[2]) return;
         /* phase 6 */
         const float v30 = __int_as_float((int)S1);
-        const i64 first = chunk * g.each[2] + (unsigned)chunk * (unsigned)g.over[2] / (unsigned)g.chunks[2], end = (chunk + 1) * g.each[2] + (unsigned)(chunk + 1) * (unsigned)g.over[2] / (unsigned)g.chunks[2];
-        i64 n4 = first * 128;
+        const i64 first = chunk * g.each[2] + (i64)__umul64hi(chunk * g.over[2], g.inverse[2]), end = (chunk + 1) * g.each[2] + (i64)__umul64hi((chunk + 1) * g.over[2], g.inverse[2]);
+        i64 n4 = first * 32;
         for (i64 tile = first; tile < end; tile++) {
-            const int present = (int)sn_least(128, D4 - n4);
-            i64 n4l[4];
-            FOR(v, 4) n4l[v] = n4 + sn_least(t * 4 + v, present - 1);
+            const int present = (int)sn_least(32, D4 - n4);
+            const i64 n4l = n4 + sn_least(t, present - 1);
             /* phase 7 */
-            float a32[4];
-            FOR(v, 4) a32[v] = 0.0f;
-            for (i64 j5 = 0; j5 < D1; j5 += 1) {
-                float v31l[4];
-                if (t * 4 + 3 < present && sn_fits<4>(&m4[j5 * D4 + n4l[0]])) sn_read<4>(&v31l[0], &m4[j5 * D4 + n4l[0]]);
-                else FOR(v, 4) v31l[v] = m4[j5 * D4 + n4l[v]];
-                FOR(v, 4) a32[v] = (a32[v] + v31l[v]);
+            float a32[8];
+            FOR(u, 8) a32[u] = 0.0f;
+            for (i64 j5 = 0; j5 < D1; j5 += 8) {
+                i64 j5x[8];
+                FOR(u, 8) j5x[u] = sn_least(j5 + u, D1 - 1);
+                float v31l[8];
+                FOR(u, 8) v31l[u] = m4[j5x[u] * D4 + n4l];
+                FOR(u, 8) if (j5 + u < D1) a32[u] = (a32[u] + v31l[u]);
             }
-            float v32l[4];
-            FOR(v, 4) v32l[v] = a32[v];
+            float v32l;
+            FOR(u, 4) a32[u] = op_add::of(a32[2 * u], a32[2 * u + 1]);
+            FOR(u, 2) a32[u] = op_add::of(a32[2 * u], a32[2 * u + 1]);
+            FOR(u, 1) a32[u] = op_add::of(a32[2 * u], a32[2 * u + 1]);
+            v32l = a32[0];
             /* phase 8 */
-            float v33l[4];
-            if (t * 4 + 3 < present && sn_fits<4>(&m5[n4l[0]])) sn_read<4>(&v33l[0], &m5[n4l[0]]);
-            else FOR(v, 4) v33l[v] = m5[n4l[v]];
-            float v34l[4];
-            FOR(v, 4) v34l[v] = (-v32l[v]);
-            float v35l[4];
-            FOR(v, 4) v35l[v] = fmaf(v34l[v], v30, v33l[v]);
-            if (t * 4 + 3 < present && sn_fits<4>(&m5[n4l[0]])) sn_write<4>(&m5[n4l[0]], &v35l[0]);
-            else FOR(v, 4) if (t * 4 + v < present) m5[n4l[v]] = v35l[v];
-            n4 += 128;
+            const float v33l = m5[n4l];
+            const float v34l = (-v32l);
+            const float v35l = fmaf(v34l, v30, v33l);
+            if (t < present) m5[n4l] = v35l;
+            n4 += 32;
         }
         return;
     }
@@ -347,16 +346,26 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
         const i64 team = (i64)blockIdx.x * 4 + threadIdx.x / 32;
         const i64 chunk = team - (i64)g.first[3] * 4;
         if (chunk >= g.chunks[3]) return;
+        u8 *const meet = 0;
+        int turn = 0;
         /* phase 9 */
-        float a38[2];
-        FOR(i, 2) a38[i] = 0.0f;
-        for (i64 j7 = 0; j7 < D1; j7 += 1) {
-            float v37[2];
-            FOR(k6, 2) v37[k6] = m6[j7 * 2 + k6];
-            FOR(k6, 2) a38[k6] = (a38[k6] + v37[k6]);
+        float a38[2][8];
+        FOR(i, 2) FOR(u, 8) a38[i][u] = 0.0f;
+        for (i64 j7 = 0; j7 < D1; j7 += 256) {
+            i64 j7x[8];
+            FOR(u, 8) j7x[u] = sn_least(j7 + u * 32 + t, D1 - 1);
+            float v37[8][2];
+            FOR(u, 8) FOR(k6, 2) v37[u][k6] = m6[j7x[u] * 2 + k6];
+            FOR(k6, 2) FOR(u, 8) if (j7 + u * 32 + t < D1) a38[k6][u] = (a38[k6][u] + v37[u][k6]);
         }
         float v38[2];
-        FOR(k6, 2) v38[k6] = a38[k6];
+        FOR(i, 2) FOR(u, 4) a38[i][u] = op_add::of(a38[i][2 * u], a38[i][2 * u + 1]);
+        FOR(i, 2) FOR(u, 2) a38[i][u] = op_add::of(a38[i][2 * u], a38[i][2 * u + 1]);
+        FOR(i, 2) FOR(u, 1) a38[i][u] = op_add::of(a38[i][2 * u], a38[i][2 * u + 1]);
+        float x38[2];
+        FOR(i, 2) x38[i] = a38[i][0];
+        sn_fold<op_add, 32, 32, 2, 2>(&x38[0], t, meet, turn);
+        FOR(k6, 2) v38[k6] = x38[k6];
         /* phase 10 */
         float v39[2];
         FOR(k6, 2) v39[k6] = m7[k6];

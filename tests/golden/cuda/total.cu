@@ -3,6 +3,7 @@ struct sn_grid {
     u64 scratch;
     unsigned scratch_bytes, in_shared;
     i64 chunks[1], each[1], over[1];
+    u64 inverse[1];
     unsigned first[1];
     int at[2];
 };
@@ -25,7 +26,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
         float *const m1 = g.at[1] < 0 ? m1g + chunk * 1 : (float *)(scratch + g.at[1]);
         float a1[4];
         FOR(v, 4) a1[v] = 0.0f;
-        const i64 first = chunk * g.each[0] + (unsigned)chunk * (unsigned)g.over[0] / (unsigned)g.chunks[0], end = (chunk + 1) * g.each[0] + (unsigned)(chunk + 1) * (unsigned)g.over[0] / (unsigned)g.chunks[0];
+        const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
         i64 n0 = first * 1024;
         for (i64 tile = first; tile < end; tile++) {
             const int present = (int)sn_least(1024, D0 - n0);
@@ -50,6 +51,7 @@ struct sn_grid {
     u64 scratch;
     unsigned scratch_bytes, in_shared;
     i64 chunks[1], each[1], over[1];
+    u64 inverse[1];
     unsigned first[1];
     int at[2];
 };
@@ -66,14 +68,26 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
         const i64 team = (i64)blockIdx.x * 4 + threadIdx.x / 32;
         const i64 chunk = team - (i64)g.first[0] * 4;
         if (chunk >= g.chunks[0]) return;
+        u8 *const meet = 0;
+        int turn = 0;
         /* phase 0 */
-        float a1 = 0.0f;
-        for (i64 j0 = 0; j0 < D0; j0 += 1) {
-            const float v0 = m0[j0];
-            a1 = (a1 + v0);
+        float a1[8];
+        FOR(u, 8) a1[u] = 0.0f;
+        for (i64 j0 = 0; j0 < D0; j0 += 256) {
+            i64 j0x[8];
+            FOR(u, 8) j0x[u] = sn_least(j0 + u * 32 + t, D0 - 1);
+            float v0[8];
+            FOR(u, 8) v0[u] = m0[j0x[u]];
+            FOR(u, 8) if (j0 + u * 32 + t < D0) a1[u] = (a1[u] + v0[u]);
         }
         float v1;
-        v1 = a1;
+        FOR(u, 4) a1[u] = op_add::of(a1[2 * u], a1[2 * u + 1]);
+        FOR(u, 2) a1[u] = op_add::of(a1[2 * u], a1[2 * u + 1]);
+        FOR(u, 1) a1[u] = op_add::of(a1[2 * u], a1[2 * u + 1]);
+        float x1;
+        x1 = a1[0];
+        sn_fold<op_add, 32, 32, 1, 1>(&x1, t, meet, turn);
+        v1 = x1;
         /* phase 1 */
         if (t == 0 && chunk == 0) m1[0] = v1;
     }
