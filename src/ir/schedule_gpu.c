@@ -10,16 +10,15 @@
 
 enum {
     WARP = 32,
-    BLOCK = 256,      /* eight of these fill a processor; no barrier among more warps than needed for a row */
-    PER_THREAD = 4,   /* neighbours of one thread: one access of 16 bytes of f32 */
-    WARP_ROW = 1024,  /* up to here a warp has a row to itself: 32 elements a thread fit its registers .. */
-    FEW_ROWS = 512,   /* .. unless there are so few rows that warps (4 a processor) would leave it waiting for memory */
-    SUM_TILE = 4,     /* rows done together where each adds to sums kept per element of the row: as many loads on their
-                         way, and a fourth of the accesses to the sums */
-    ROWS_A_CHUNK = 8, /* rows are done together where chunks are as few as below and have that many of them each */
-    LIGHT_BODY = 30,  /* primitives: below, a thread does PER_THREAD points */
-    ILP = 4,          /* accumulators of a fold of each point: the loads of all of them are on their way together, .. */
-    CHUNK_ILP = 8,    /* .. over chunks, where there are few points, as many as there may be */
+    BLOCK = 256,     /* eight of these fill a processor; no barrier among more warps than needed for a row */
+    PER_THREAD = 4,  /* neighbours of one thread: one access of 16 bytes of f32 */
+    WARP_ROW = 1024, /* up to here a warp has a row to itself: 32 elements a thread fit its registers .. */
+    FEW_ROWS = 512,  /* .. unless there are so few rows that warps (4 a processor) would leave it waiting for memory */
+    SUM_TILE = 4,    /* rows done together where each adds to sums kept per element of the row: as many loads on their
+                        way, and a fourth of the accesses to the sums */
+    LIGHT_BODY = 30, /* primitives: below, a thread does PER_THREAD points */
+    ILP = 4,         /* accumulators of a fold of each point: the loads of all of them are on their way together, .. */
+    CHUNK_ILP = 8,   /* .. over chunks, where there are few points, as many as there may be */
     MAX_WARP_CHUNKS = 1 << 16,  /* ten waves of warps at 48 warps a processor: the last one costs no more than a tenth
                                    of its idle time, and a warp still has work for longer than it takes to start .. */
     MAX_BLOCK_CHUNKS = 1 << 14, /* .. and of blocks at six a processor: twenty */
