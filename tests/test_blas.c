@@ -71,7 +71,16 @@ static void compare(library l, sn_dtype dtype, int64_t m, int64_t n, int64_t k, 
             ((double *)c)[i] = NAN;
     }
     double mark = get(dtype, c, m * n);
-    cpu_blas_gemm(l.blas, &(be_gemm){dtype, m, n, k, trans_a, trans_b, a, b, c, 1});
+    cpu_blas_gemm(l.blas, &(be_gemm){.dtype = dtype,
+                                     .m = m,
+                                     .n = n,
+                                     .k = k,
+                                     .trans_a = trans_a,
+                                     .trans_b = trans_b,
+                                     .a = a,
+                                     .b = b,
+                                     .c = c,
+                                     .batch = 1});
     double epsilon = dtype == SN_F32 ? 0x1p-24 : 0x1p-53;
     int64_t step = m * n > 20000 ? 13 : 1; /* of large results every 13th element: they lie in all panels and columns */
     for (int64_t at = 0; at < m * n; at += step) {
@@ -141,11 +150,29 @@ START_TEST(batches) {
         double mark = get(dtype, c, batch * m * n);
         library l = library_of(3);
         open_blas(l);
-        cpu_blas_gemm(l.blas, &(be_gemm){dtype, m, n, k, (int)s >> 1 & 1, (int)s & 1, a, b, c, batch});
+        cpu_blas_gemm(l.blas, &(be_gemm){.dtype = dtype,
+                                         .m = m,
+                                         .n = n,
+                                         .k = k,
+                                         .trans_a = (int)s >> 1 & 1,
+                                         .trans_b = (int)s & 1,
+                                         .a = a,
+                                         .b = b,
+                                         .c = c,
+                                         .batch = batch});
         for (int64_t i = 0; i < batch; i++) {
             const char *from_a = (const char *)a + (size_t)(i * m * k) * size;
             const char *from_b = (const char *)b + (size_t)(i * k * n) * size;
-            cpu_blas_gemm(l.blas, &(be_gemm){dtype, m, n, k, (int)s >> 1 & 1, (int)s & 1, from_a, from_b, one, 1});
+            cpu_blas_gemm(l.blas, &(be_gemm){.dtype = dtype,
+                                             .m = m,
+                                             .n = n,
+                                             .k = k,
+                                             .trans_a = (int)s >> 1 & 1,
+                                             .trans_b = (int)s & 1,
+                                             .a = from_a,
+                                             .b = from_b,
+                                             .c = one,
+                                             .batch = 1});
             ck_assert_msg(!memcmp(c + (size_t)(i * m * n) * size, one, (size_t)(m * n) * size),
                           "product %d of shape %d", (int)i, (int)s);
         }
@@ -168,7 +195,16 @@ START_TEST(bits_do_not_depend_on_threads) {
                 library l = library_of(threads[t]);
                 open_blas(l);
                 c[t] = malloc(bytes);
-                cpu_blas_gemm(l.blas, &(be_gemm){dtype, m, n, k, (int)s & 1, (int)s >> 1, a, b, c[t], 1});
+                cpu_blas_gemm(l.blas, &(be_gemm){.dtype = dtype,
+                                                 .m = m,
+                                                 .n = n,
+                                                 .k = k,
+                                                 .trans_a = (int)s & 1,
+                                                 .trans_b = (int)s >> 1,
+                                                 .a = a,
+                                                 .b = b,
+                                                 .c = c[t],
+                                                 .batch = 1});
                 ck_assert_msg(!memcmp(c[0], c[t], bytes), "%d threads", threads[t]);
                 close_library(l);
             }
@@ -219,7 +255,16 @@ static void *multiply_often(void *arg) {
     }
     if (cpu_blas_open(job->l.blas, &trap)) job->wrong++;
     for (int i = 0; i < PRODUCTS; i++) {
-        cpu_blas_gemm(job->l.blas, &(be_gemm){SN_F32, SIDE, SIDE, SIDE, 0, 0, a, b, c, 1});
+        cpu_blas_gemm(job->l.blas, &(be_gemm){.dtype = SN_F32,
+                                              .m = SIDE,
+                                              .n = SIDE,
+                                              .k = SIDE,
+                                              .trans_a = 0,
+                                              .trans_b = 0,
+                                              .a = a,
+                                              .b = b,
+                                              .c = c,
+                                              .batch = 1});
         if (memcmp(c, expected, sizeof c)) job->wrong++;
     }
     return NULL;

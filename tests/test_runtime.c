@@ -34,7 +34,7 @@ END_TEST
 START_TEST(context_options) {
     sn_context *ctx;
     ck_assert_int_eq(sn_context_new(NULL, NULL), SN_ERR_ARGUMENT);
-    sn_context_options options = {.struct_size = 4, .log = keep_log, .backend = "interp"};
+    sn_context_options options = {.struct_size = 4, .log = keep_log, .backend = "interp", .keep_nan = 1};
     ck_assert_int_eq(sn_context_new(&options, &ctx), SN_ERR_ARGUMENT);
     ck_assert_ptr_null(ctx);
     options.struct_size = 0;
@@ -49,6 +49,11 @@ START_TEST(context_options) {
     ck_assert_str_eq(sn_context_backend(ctx), "interp");
     ck_assert_str_eq(sn_context_error(ctx), "");
     ck_assert_int_eq(sn_context_sync(ctx), SN_OK);
+    ck_assert_int_eq(ctx->keep_nan, 0); /* which the first version did not have */
+    sn_context_free(ctx);
+    options.struct_size = sizeof options;
+    ck_assert_int_eq(sn_context_new(&options, &ctx), SN_OK);
+    ck_assert_int_eq(ctx->keep_nan, 1);
     sn_context_free(ctx);
 
     /* A struct of a later version: fine as long as nothing in it is used that is not known here. */

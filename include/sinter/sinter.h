@@ -215,6 +215,12 @@ typedef struct sn_context_options {
     const char *cache_dir;    /* NULL: SINTER_CACHE_DIR, else sinter in XDG_CACHE_HOME, else ~/.cache/sinter */
     const sn_store *store;    /* keeps kernels instead of the folder */
     const char *cache_bundle; /* a file that `sinter cache pack` made: looked into first, never written. NULL: none */
+    /* Both are about large matrix products on a GPU, which are cuBLASLt's. 1: products of f32 may round their operands
+     * to TF32, 10 bits of mantissa, which is several times faster. Results are less precise. */
+    int32_t tf32;
+    /* relu may be taken in the end of a product whose result, or that and a bias, it alone reads; where the sum is NaN,
+     * NVIDIA's library then gives 0. 1: relu keeps NaNs there, too, at the price of another kernel. */
+    int32_t keep_nan;
 } sn_context_options;
 
 /* Makes a context; *out is NULL on failure. options may be NULL. */

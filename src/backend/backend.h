@@ -18,6 +18,7 @@ typedef struct {
     const base_log *log;
     int32_t threads;     /* 0: what affinity and cgroup allow */
     const sn_pool *pool; /* NULL: the library's own */
+    int tf32;            /* matrix products of f32 may round their operands to 10 bits of mantissa */
 } be_options;
 
 typedef struct {
@@ -25,16 +26,25 @@ typedef struct {
     size_t n;
 } be_blob;
 
-/* c[m,n] = op(a) op(b), row-major and dense; trans_a: a is stored [k,m]; trans_b: b is stored [n,k]. f32 or f64.
- * batch > 1: that many products, whose operands and results lie one after the other in memory. */
+/* c[m,n] = op(a) op(b), row-major and dense; trans_a: a is stored [k,m]; trans_b: b is stored [n,k]. m and n are not 0,
+ * and k is not unless memory is remote or there is a row. batch > 1: that many products, whose operands and results lie
+ * one after the other in memory.
+ *
+ * f32 or f64 everywhere; backends with memory of their own also take f16 and bf16, multiplied and added in f32, with a
+ * result of that type or f32. row and relu, the epilogue, come only in programs for machines that have them. */
 typedef struct {
-    sn_dtype dtype;
+    sn_dtype dtype; /* of a and b */
     int64_t m, n, k;
     int trans_a, trans_b;
     const void *a, *b;
     void *c;
     int64_t batch;
+    sn_dtype to;     /* of c and row; 0: as a and b */
+    const void *row; /* [n]: added to each row of c; NULL: nothing is */
+    int relu;        /* taken at the end; may make 0 of a NaN */
 } be_gemm;
+
+static inline sn_dtype be_gemm_to(const be_gemm *g) { return g->to ? g->to : g->dtype; }
 
 /* What backends have whose memory the host cannot touch. Work is put in order and runs on its own time. A call takes a
  * turn, from begin to finish, which one thread has at a time; a failure in it (as of a launch) is kept, what follows it
@@ -56,6 +66,8 @@ typedef struct {
     /* Before a launch with these dims: what it needs of the device, so that it cannot fail for lack of it. */
     sn_status (*prepare)(be_device *dev, const be_exec *exec, const kn_launch *launch, const int64_t *n_chunks,
                          base_trap *err);
+    /* Before a matrix product of these sizes at these addresses, or at others as aligned: chooses how it is done. */
+    sn_status (*prepare_gemm)(be_device *dev, const be_gemm *gemm, base_trap *err);
 
     /* In a turn: what is launched, multiplied and copied between record and recorded is kept and not run. *at: NULL, or
      * a recording to be replaced. age: recordings made at another age of the device must not be replayed. */

@@ -170,7 +170,7 @@ static void interp_launch(be_device *dev, be_exec *exec, const kn_launch *launch
 }
 
 #define GEMM(T)                                                                                                        \
-    const T *a = g->a, *b = g->b;                                                                                      \
+    const T *a = g->a, *b = g->b, *row = g->row;                                                                       \
     T *c = g->c;                                                                                                       \
     for (int64_t i = 0; i < g->m; i++) {                                                                               \
         for (int64_t j = 0; j < g->n; j++) {                                                                           \
@@ -179,7 +179,8 @@ static void interp_launch(be_device *dev, be_exec *exec, const kn_launch *launch
                 T product = a[g->trans_a ? q * g->m + i : i * g->k + q] * b[g->trans_b ? j * g->k + q : q * g->n + j]; \
                 sum += product;                                                                                        \
             }                                                                                                          \
-            c[i * g->n + j] = sum;                                                                                     \
+            if (row) sum += row[j];                                                                                    \
+            c[i * g->n + j] = g->relu && sum <= 0 ? 0 : sum;                                                           \
         }                                                                                                              \
     }
 

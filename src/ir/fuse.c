@@ -308,17 +308,31 @@ static void sibling_candidate(void *arg, ir_id u, int pointwise) {
     s->now = now;
 }
 
+/* Why a product's epilogue ends at v, where that is said. */
+static void why_epilogue(fu_state *s, ir_id v) {
+    if (s->node[v].epilogue_ends)
+        base_strbuf_printf(&s->why, "    %s: %s\n", s->node[v].after ? "the epilogue ends here" : "no epilogue",
+                           s->node[v].epilogue_ends);
+}
+
 static void place(fu_state *s, ir_id v) {
     fu_node *f = &s->node[v];
-    int32_t best = -1;
     fu_join join = {0};
     why_node(s, v);
+    int32_t best = fu_product_of(s, v);
+    if (best >= 0) {
+        base_strbuf_printf(&s->why, ": in the epilogue of g%d\n", (int)best);
+        why_epilogue(s, v);
+        insert_member(s, v, best, &join);
+        return;
+    }
     if (f->gemm || ir_at(s->g, v)->op == IR_SCATTER_ADD || ir_at(s->g, v)->op == IR_RECURRENCE) {
         best = new_group(s);
         s->group.at[best].gemm = f->gemm;
         s->group.at[best].alone = 1;
         base_strbuf_printf(&s->why, ": g%d, alone: %s\n", (int)best,
                            f->gemm ? "a matrix product for BLAS" : ir_ops[ir_at(s->g, v)->op].name);
+        why_epilogue(s, v);
         insert_member(s, v, best, &join);
         return;
     }
@@ -441,6 +455,12 @@ static void store_for(void *arg, ir_id u, int pointwise) {
     if (fu_provider(s, u) != o->gi) s->node[u].stored = 1;
 }
 
+/* Does only the epilogue of its product see it? */
+static int is_passed_on(const fu_state *s, ir_id v) {
+    const fu_group *g = &s->group.at[s->node[v].group];
+    return g->gemm && g->member.at[g->member.n - 1] != v;
+}
+
 static void find_stored(fu_state *s) {
     for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++) {
         const fu_group *g = &s->group.at[gi];
@@ -448,11 +468,11 @@ static void find_stored(fu_state *s) {
         for (uint32_t i = 0; i < g->member.n; i++) fu_sources(s, g->member.at[i], store_for, &o);
         for (uint32_t i = 0; i < g->assign.n; i++)
             fu_value_sources(s, s->assign.at[g->assign.at[i]].value, store_for, &o);
-        if (g->alone)
-            for (uint32_t i = 0; i < g->member.n; i++) s->node[g->member.at[i]].stored = 1;
+        if (g->alone) s->node[g->member.at[g->member.n - 1]].stored = 1;
     }
     for (ir_id v = 1; v < s->g->node.n; v++)
-        if (s->node[v].kind == FU_HOME && s->node[v].needed && s->node[v].in_memory) s->node[v].stored = 1;
+        if (s->node[v].kind == FU_HOME && s->node[v].needed && s->node[v].in_memory && !is_passed_on(s, v))
+            s->node[v].stored = 1;
 }
 
 static void add_assign(fu_state *s, ir_id value, int is_var, uint32_t var) {

@@ -77,6 +77,9 @@ typedef struct {
     int32_t combine;     /* exits that are not small: the group that combines the partials, else -1 */
     uint8_t stored;      /* HOME: written to memory */
     uint8_t needed;
+    ir_id after; /* HOME: in the epilogue of a matrix product, of what this value comes to; 0: in none .. */
+    ir_id row;   /* .. and the row that it adds, in memory, or 0 */
+    const char *epilogue_ends; /* the product or the last of its epilogue: why no more follows */
 } fu_node;
 
 /* Writes a value, read at its own classes, to a variable or to memory of its own (outputs that are not HOME nodes).
@@ -90,7 +93,7 @@ typedef struct {
 } fu_assign;
 
 typedef struct {
-    uint8_t gemm;  /* one MATMUL, run by BLAS */
+    uint8_t gemm;  /* one MATMUL, run by BLAS, and its epilogue: members whose last alone is stored */
     uint8_t alone; /* nothing may join: gemm, SCATTER_ADD, RECURRENCE */
     uint8_t n_point;
     fu_class point[KN_MAX_NEST]; /* outermost first */
@@ -131,6 +134,7 @@ typedef struct {
     base_arena *arena;
     int fuse; /* 0: no joining */
     kn_machine machine;
+    int keep_nan;     /* no relu in epilogues, which make 0 of a NaN */
     fu_node *node;    /* per graph node */
     uint32_t *parent; /* union-find over slots */
     uint32_t *owner;  /* node of a slot */
@@ -205,6 +209,13 @@ void fu_mark_reads(fu_state *s, const fu_group *group);
 /* Points of a new group for v. */
 void fu_new_points(fu_state *s, ir_id v, fu_join *join);
 const char *fu_reason_text(fu_reason reason);
+
+/* ---- fuse_gemm.c ---------------------------------------------------------------------------------------------------
+ */
+/* Fills after, row and epilogue_ends, and in_memory of the rows. */
+void fu_find_epilogues(fu_state *s);
+/* The product's group that v joins as the next of its epilogue, or -1. */
+int32_t fu_product_of(fu_state *s, ir_id v);
 
 /* ---- fuse_merge.c ---------------------------------------------------------------------------------------------------
  */

@@ -328,6 +328,7 @@ void fu_axes(fu_state *s) {
         f->free_axes = free_axes(s, v);
     }
     unite_all(s);
+    fu_find_epilogues(s);
     /* What gets a home has its axes tied after all, and so has what is made of it: its readers load it from memory. */
     for (int changed = 1; changed;) {
         settle_edges(s);

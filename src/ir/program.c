@@ -267,9 +267,10 @@ static pg_ref ref_of(const builder *b, ir_id v) {
 
 static void make_gemm(builder *b, int32_t step) {
     fu_state *s = b->s;
-    ir_id v = 0;
+    const fu_group *group = NULL;
     for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++)
-        if (b->step_of_group[gi] == step) v = s->group.at[gi].member.at[0];
+        if (b->step_of_group[gi] == step) group = &s->group.at[gi];
+    ir_id v = group->member.at[0], last = group->member.at[group->member.n - 1];
     const ir_node *n = ir_at(s->g, v);
     const ir_dim *extent = s->extent + s->node[v].slot + n->rank - 2u;
     ir_graph *g = s->g;
@@ -279,8 +280,9 @@ static void make_gemm(builder *b, int32_t step) {
     ir_dim flops = ir_dim_mul(g, ir_dim_const(g, 2), products);
     pg_step *out = &b->step.at[step];
     *out = (pg_step){.kind = PG_GEMM,
-                     .name = base_arena_printf(s->arena, "%s.%d matmul", g->name ? g->name : "graph", (int)step),
+                     .name = name_step(b, step),
                      .dtype = (sn_dtype)n->dtype,
+                     .to = (sn_dtype)ir_at(s->g, last)->dtype,
                      .m = {extent[0], -1, 0},
                      .n = {extent[1], -1, 0},
                      .k = {extent[2], -1, 0},
@@ -289,16 +291,26 @@ static void make_gemm(builder *b, int32_t step) {
                      .trans_b = (uint8_t)(n->attr[0] >> 1 & 1),
                      .a = ref_of(b, n->in[0]),
                      .b = ref_of(b, n->in[1]),
-                     .c = b->place[v].ref,
+                     .row = {PG_NONE, 0},
+                     .relu = ir_at(s->g, last)->op == IR_RELU,
+                     .c = b->place[last].ref,
                      .flops = {flops, -1, 0}};
-    pg_dim *traffic = ARENA_ARRAY(s->arena, pg_dim, 3);
-    uint8_t *size = ARENA_ARRAY(s->arena, uint8_t, 3);
+    pg_dim *traffic = ARENA_ARRAY(s->arena, pg_dim, 4);
+    uint8_t *size = ARENA_ARRAY(s->arena, uint8_t, 4);
     for (uint32_t i = 0; i < 3; i++) { /* m k, k n, m n */
         ir_dim matrix = ir_dim_mul(g, extent[i == 1 ? 2 : 0], extent[i == 0 ? 2 : 1]);
         traffic[i] = (pg_dim){ir_dim_mul(g, batch, matrix), -1, 0};
-        size[i] = (uint8_t)sn_dtype_size((sn_dtype)n->dtype);
+        size[i] = (uint8_t)sn_dtype_size(i == 2 ? out->to : out->dtype);
     }
     out->n_traffic = 3;
+    for (uint32_t i = 1; i < group->member.n; i++) {
+        ir_id row = s->node[group->member.at[i]].row;
+        if (!row) continue;
+        out->row = ref_of(b, row);
+        traffic[3] = (pg_dim){extent[1], -1, 0};
+        size[3] = size[2];
+        out->n_traffic = 4;
+    }
     out->traffic = traffic;
     out->traffic_size = size;
 }
@@ -351,7 +363,10 @@ static void find_lifetimes(builder *b) {
             continue;
         }
         use_temp(b, step->a, i);
-        if (step->kind == PG_GEMM) use_temp(b, step->b, i);
+        if (step->kind == PG_GEMM) {
+            use_temp(b, step->b, i);
+            use_temp(b, step->row, i);
+        }
         use_temp(b, step->c, i);
     }
     for (uint32_t i = 0; i < b->temp.n; i++)
@@ -406,9 +421,6 @@ static const char *keep_text(fu_state *s, const base_strbuf *text) {
 }
 
 typedef struct {
-    ir_graph *g;
-    const ir_roots *roots;
-    int fuse;
     fu_state *s;
     pg_program *result;
     base_strbuf *fuse_text;
@@ -463,13 +475,18 @@ static void compile(void *arg) {
     a->result = p;
 }
 
-pg_program *pg_compile(ir_graph *g, const ir_roots *roots, int fuse, kn_machine machine) {
+pg_program *pg_compile(ir_graph *g, const ir_roots *roots, int how, kn_machine machine) {
     fu_state *s = ARENA_NEW(&g->arena, fu_state);
-    *s = (fu_state){.g = g, .roots = roots, .arena = &g->arena, .fuse = fuse, .machine = machine};
+    *s = (fu_state){.g = g,
+                    .roots = roots,
+                    .arena = &g->arena,
+                    .fuse = (how & PG_FUSE) != 0,
+                    .machine = machine,
+                    .keep_nan = (how & PG_KEEP_NAN) != 0};
     base_strbuf fuse_text;
     base_strbuf_init(&s->why, g->arena.alloc);
     base_strbuf_init(&fuse_text, g->arena.alloc);
-    compile_arg arg = {g, roots, fuse, s, NULL, &fuse_text};
+    compile_arg arg = {s, NULL, &fuse_text};
     sn_status status = base_protect(&g->trap, compile, &arg);
     base_strbuf_free(&s->why); /* the texts are not the arena's */
     base_strbuf_free(&fuse_text);

@@ -40,10 +40,14 @@ typedef struct {
     const pg_dim *traffic;
     const uint8_t *traffic_size; /* .. times these bytes */
     pg_dim flops;                /* estimate */
-    /* GEMM: c[m,n] = op(a) op(b), row-major, f32 or f64; batch of them one after the other in memory */
-    sn_dtype dtype;
+    /* GEMM: c[m,n] = op(a) op(b), row-major; batch of them one after the other in memory. Then, on machines that have
+     * epilogues, row[n] is added to every row, and relu taken. */
+    sn_dtype dtype; /* of a and b */
+    sn_dtype to;    /* of c and row */
     pg_dim m, n, k, batch;
     uint8_t trans_a, trans_b; /* stored [k,m], [n,k] */
+    uint8_t relu;             /* may make 0 of a NaN */
+    pg_ref row;               /* PG_NONE: nothing is added */
     /* GEMM and COPY (b unused; m: elements) */
     pg_ref a, b, c;
 } pg_step;
@@ -60,9 +64,12 @@ typedef struct {
     const char *why_text;  /* every fusion decision */
 } pg_program;
 
-/* Fuses, lowers and orders an optimised graph. Everything is in g's arena. Under g's trap. fuse 0: a kernel per node.
- */
-pg_program *pg_compile(ir_graph *g, const ir_roots *roots, int fuse, kn_machine machine);
+/* Fuses, lowers and orders an optimised graph. Everything is in g's arena. Under g's trap. how: a set of pg_how. */
+typedef enum {
+    PG_FUSE = 1,    /* else a kernel per node */
+    PG_KEEP_NAN = 2 /* relu stays out of matrix products */
+} pg_how;
+pg_program *pg_compile(ir_graph *g, const ir_roots *roots, int how, kn_machine machine);
 
 /* names.c: the user's name of a node: its label, the name of an input or variable, that of what it only moves; else,
  * where operands have a name, the operator over them: "tanh(z1)". Nothing where there is none. */

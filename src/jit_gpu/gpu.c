@@ -87,6 +87,7 @@ static sn_status gpu_open(const be_options *options, be_device **out, base_trap 
     if (!dev) return base_set_error(err, SN_ERR_NOMEM, "out of memory: device");
     dev->alloc = options->alloc;
     dev->log = options->log;
+    dev->tf32 = options->tf32;
     pthread_mutex_init(&dev->turn, NULL);
     gpu_nvrtc_init(&dev->nvrtc, dev->alloc, dev->log);
     gpu_blas_init(&dev->blas, dev->alloc, dev->log);
@@ -427,6 +428,7 @@ static const be_remote remote = {
     .staging_alloc = staging_alloc,
     .staging_free = staging_free,
     .prepare = gpu_prepare,
+    .prepare_gemm = gpu_prepare_gemm,
     .record = gpu_record,
     .recorded = gpu_recorded,
     .replay = gpu_replay,

@@ -24,6 +24,7 @@ struct be_device {
     char name[64], target[96], about[160];
     gpu_nvrtc *nvrtc;
     gpu_blas *blas;
+    int tf32; /* products of f32 may round their operands */
 
     pthread_mutex_t turn; /* held from begin to finish */
     cu_ptr scratch;       /* of teams whose rows do not fit shared memory */
@@ -69,6 +70,7 @@ void gpu_blas_init(gpu_blas **out, base_alloc *alloc, const base_log *log);
 void gpu_blas_free(be_device *dev, gpu_blas *blas);
 /* Opens cuBLASLt, and takes its workspace. */
 sn_status gpu_blas_open(be_device *dev, base_trap *err);
+sn_status gpu_prepare_gemm(be_device *dev, const be_gemm *gemm, base_trap *err);
 void gpu_gemm(be_device *dev, const be_gemm *gemm);
 
 #endif

@@ -1,119 +1,79 @@
-/* Matrix products on cuBLASLt, opened before the first of them. Row-major c = a b is the column-major c' = b' a', so
- * nothing is transposed. The algorithm of a product's shape is chosen once. TF32 is off: products are f32 throughout.
+/* Matrix products on cuBLASLt, opened before the first of them. How a product is done is asked for once for its shape,
+ * when a call is laid out, and kept for the shapes used last: a recording needs none of it once it is made. The library
+ * gets a workspace from us, so that it allocates nothing while a call is recorded. Where it has no algorithm with the
+ * epilogue, or adds no rows so aligned, the product comes without, and a kernel of ours does the rest (gpu_finish.c).
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "jit_gpu/dynlib.h"
 #include "jit_gpu/gpu.h"
+#include "jit_gpu/gpu_finish.h"
+#include "jit_gpu/lt.h"
 
-/* cuBLASLt's types and values, from its documentation; descriptors are made by its own functions, so that their sizes
- * are its own. */
-typedef int lt_status;
-typedef void *lt_handle, *lt_desc, *lt_layout, *lt_preference;
-enum { LT_R_32F = 0, LT_R_64F = 1, LT_COMPUTE_32F = 68, LT_COMPUTE_64F = 70 };
-enum { LT_DESC_TRANSA = 3, LT_DESC_TRANSB = 4, LT_PREF_WORKSPACE = 1 };
-typedef struct {
-    uint64_t data[8];
-} lt_algo;
-typedef struct {
-    lt_algo algo;
-    size_t workspace;
-    lt_status state;
-    float waves;
-    int reserved[4];
-} lt_heuristic;
+/* NVIDIA's advice for the workspace, from compute capability 9.0 on and before; shapes that are remembered. */
+enum { WORKSPACE = 32 << 20, OLDER_WORKSPACE = 4 << 20, SHAPES = 256, HOPPER = 90 };
 
-#define LT_FUNCTIONS(X)                                                                                                \
-    X(cublasLtCreate, (lt_handle * handle))                                                                            \
-    X(cublasLtDestroy, (lt_handle handle))                                                                             \
-    X(cublasLtMatmulDescCreate, (lt_desc * desc, int compute, int scale))                                              \
-    X(cublasLtMatmulDescDestroy, (lt_desc desc))                                                                       \
-    X(cublasLtMatmulDescSetAttribute, (lt_desc desc, int attribute, const void *value, size_t bytes))                  \
-    X(cublasLtMatrixLayoutCreate, (lt_layout * layout, int type, uint64_t rows, uint64_t columns, int64_t leading))    \
-    X(cublasLtMatrixLayoutDestroy, (lt_layout layout))                                                                 \
-    X(cublasLtMatmulPreferenceCreate, (lt_preference * preference))                                                    \
-    X(cublasLtMatmulPreferenceDestroy, (lt_preference preference))                                                     \
-    X(cublasLtMatmulPreferenceSetAttribute,                                                                            \
-      (lt_preference preference, int attribute, const void *value, size_t bytes))                                      \
-    X(cublasLtMatmulAlgoGetHeuristic,                                                                                  \
-      (lt_handle handle, lt_desc desc, lt_layout a, lt_layout b, lt_layout c, lt_layout d, lt_preference preference,   \
-       int wanted, lt_heuristic *results, int *found))                                                                 \
-    X(cublasLtMatmul, (lt_handle handle, lt_desc desc, const void *alpha, const void *a, lt_layout la, const void *b,  \
-                       lt_layout lb, const void *beta, const void *c, lt_layout lc, void *d, lt_layout ld,             \
-                       const lt_algo *algo, void *workspace, size_t workspace_bytes, cu_stream stream))
-
-enum { WORKSPACE = 32 << 20 };
-
-/* A shape met before, with its descriptors and algorithm. */
-typedef struct product {
-    struct product *next;
-    sn_dtype dtype;
-    int64_t m, n, k;
-    int trans_a, trans_b;
-    lt_desc desc;
-    lt_layout a, b, c;
+/* A shape met before. */
+typedef struct known {
+    struct known *next; /* used before this one */
+    lt_shape shape;
+    lt_product product;
     lt_heuristic best;
-} product;
+} known;
 
 struct gpu_blas {
     base_alloc *alloc;
     int is_open;
+    lt_library lt;
     lt_handle handle;
     cu_ptr workspace;
-    product *products;
-#define MEMBER(name, arguments) lt_status(*name) arguments;
-    LT_FUNCTIONS(MEMBER)
-#undef MEMBER
+    size_t workspace_bytes;
+    known *latest;
+    gpu_finish *finish;
 };
 
 void gpu_blas_init(gpu_blas **out, base_alloc *alloc, const base_log *log) {
     (void)log;
     *out = base_calloc(alloc, sizeof **out);
-    if (*out) (*out)->alloc = alloc;
+    if (!*out) return;
+    (*out)->alloc = alloc;
+    (*out)->finish = gpu_finish_new(alloc);
+    if ((*out)->finish) return;
+    base_free(alloc, *out, sizeof **out);
+    *out = NULL;
 }
 
-static void free_product(gpu_blas *blas, product *p) {
-    if (p->a) (void)blas->cublasLtMatrixLayoutDestroy(p->a);
-    if (p->b) (void)blas->cublasLtMatrixLayoutDestroy(p->b);
-    if (p->c) (void)blas->cublasLtMatrixLayoutDestroy(p->c);
-    if (p->desc) (void)blas->cublasLtMatmulDescDestroy(p->desc);
+static void forget(gpu_blas *blas, known *p) {
+    lt_release(&blas->lt, &p->product);
     base_free(blas->alloc, p, sizeof *p);
 }
 
 void gpu_blas_free(be_device *dev, gpu_blas *blas) {
     if (!blas) return;
-    while (blas->products) {
-        product *next = blas->products->next;
-        free_product(blas, blas->products);
-        blas->products = next;
+    while (blas->latest) {
+        known *next = blas->latest->next;
+        forget(blas, blas->latest);
+        blas->latest = next;
     }
-    if (blas->handle) (void)blas->cublasLtDestroy(blas->handle);
+    gpu_finish_free(dev, blas->finish);
+    if (blas->handle) (void)blas->lt.cublasLtDestroy(blas->handle);
     if (blas->workspace) (void)dev->cu.cuMemFree_v2(blas->workspace);
     base_free(blas->alloc, blas, sizeof *blas);
 }
 
 static sn_status open_library(be_device *dev, base_trap *err) {
-    static const char *const names[] = {"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so", NULL};
     gpu_blas *blas = dev->blas;
-    const gpu_symbol symbols[] = {
-#define ROW(name, arguments) {#name, (void **)&blas->name, 0},
-        LT_FUNCTIONS(ROW)
-#undef ROW
-    };
-    base_strbuf path;
-    base_strbuf_init(&path, dev->alloc);
-    void *library = gpu_dynlib_open(dev->alloc, "cuBLASLt", names, NULL, &path, err);
-    sn_status status =
-        library ? gpu_dynlib_symbols(library, "cuBLASLt", symbols, sizeof symbols / sizeof *symbols, err) : err->status;
-    if (!status) base_logf(dev->log, SN_LOG_INFO, "matrix products: %s", path.at);
-    base_strbuf_free(&path);
+    char text[64];
+    sn_status status = lt_open(dev->alloc, dev->log, &blas->lt, err);
     lt_status failed;
-    if (!status && !blas->handle && (failed = blas->cublasLtCreate(&blas->handle)))
-        status = base_set_error(err, SN_ERR_UNAVAILABLE, "cuBLASLt could not be started (%d)", failed);
+    if (!status && !blas->handle && (failed = blas->lt.cublasLtCreate(&blas->handle)))
+        status = base_set_error(err, SN_ERR_UNAVAILABLE, "cuBLASLt could not be started: %s",
+                                lt_text(&blas->lt, failed, text));
     cu_result result = 0;
-    if (!status && !blas->workspace && (result = dev->cu.cuMemAlloc_v2(&blas->workspace, WORKSPACE)))
-        status = cu_fail(&dev->cu, err, result, "%d bytes of workspace for matrix products", (int)WORKSPACE);
+    blas->workspace_bytes = dev->cc >= HOPPER ? WORKSPACE : OLDER_WORKSPACE;
+    if (!status && !blas->workspace && (result = dev->cu.cuMemAlloc_v2(&blas->workspace, blas->workspace_bytes)))
+        status =
+            cu_fail(&dev->cu, err, result, "%zu bytes of workspace for matrix products", (size_t)blas->workspace_bytes);
     return status;
 }
 
@@ -127,70 +87,112 @@ sn_status gpu_blas_open(be_device *dev, base_trap *err) {
     return status;
 }
 
-static lt_status describe(gpu_blas *blas, product *p) {
-    int is_double = p->dtype == SN_F64, type = is_double ? LT_R_64F : LT_R_32F;
-    int32_t first = p->trans_b, second = p->trans_a;
-    uint64_t m = (uint64_t)p->m, n = (uint64_t)p->n, k = (uint64_t)p->k;
-    size_t bytes = WORKSPACE;
-    lt_status s = blas->cublasLtMatmulDescCreate(&p->desc, is_double ? LT_COMPUTE_64F : LT_COMPUTE_32F, type);
-    if (!s) s = blas->cublasLtMatmulDescSetAttribute(p->desc, LT_DESC_TRANSA, &first, sizeof first);
-    if (!s) s = blas->cublasLtMatmulDescSetAttribute(p->desc, LT_DESC_TRANSB, &second, sizeof second);
-    if (!s) s = blas->cublasLtMatrixLayoutCreate(&p->a, type, first ? k : n, first ? n : k, first ? p->k : p->n);
-    if (!s) s = blas->cublasLtMatrixLayoutCreate(&p->b, type, second ? m : k, second ? k : m, second ? p->m : p->k);
-    if (!s) s = blas->cublasLtMatrixLayoutCreate(&p->c, type, n, m, p->n);
-    lt_preference preference = NULL;
-    if (!s) s = blas->cublasLtMatmulPreferenceCreate(&preference);
-    if (!s) s = blas->cublasLtMatmulPreferenceSetAttribute(preference, LT_PREF_WORKSPACE, &bytes, sizeof bytes);
-    int found = 0;
-    if (!s)
-        s = blas->cublasLtMatmulAlgoGetHeuristic(blas->handle, p->desc, p->a, p->b, p->c, p->c, preference, 1, &p->best,
-                                                 &found);
-    if (!s && !found) s = 15; /* CUBLAS_STATUS_NOT_SUPPORTED */
-    if (preference) (void)blas->cublasLtMatmulPreferenceDestroy(preference);
-    return s;
+/* ---- shapes ------------------------------------------------------------------------------------------------------ */
+
+static sn_status fail(const gpu_blas *blas, const be_gemm *g, lt_status status, base_trap *err) {
+    char text[64];
+    const char *a = sn_dtype_name(g->dtype), *c = sn_dtype_name(be_gemm_to(g));
+    if (status == LT_NOT_SUPPORTED)
+        return base_set_error(
+            err, SN_ERR_UNSUPPORTED,
+            "GPU: cuBLASLt has no algorithm for %lld products of %lld x %lld and %lld x %lld, %s to %s",
+            (long long)(g->batch > 1 ? g->batch : 1), (long long)g->m, (long long)g->k, (long long)g->k,
+            (long long)g->n, a, c);
+    return base_set_error(err, status == LT_ALLOC_FAILED ? SN_ERR_NOMEM : SN_ERR_INTERNAL,
+                          "GPU: cuBLASLt: product of %lld x %lld and %lld x %lld, %s to %s: %s", (long long)g->m,
+                          (long long)g->k, (long long)g->k, (long long)g->n, a, c, lt_text(&blas->lt, status, text));
 }
 
-static product *product_of(gpu_blas *blas, const be_gemm *g, lt_status *status) {
-    *status = 0;
-    for (product *p = blas->products; p; p = p->next)
-        if (p->dtype == g->dtype && p->m == g->m && p->n == g->n && p->k == g->k && p->trans_a == g->trans_a &&
-            p->trans_b == g->trans_b)
-            return p;
-    product *p = base_calloc(blas->alloc, sizeof *p);
+static lt_status describe(gpu_blas *blas, known *p, const be_gemm *g) {
+    lt_status status = LT_NOT_SUPPORTED;
+    if (p->shape.batch > INT32_MAX) return status; /* its field has 32 bits */
+    for (int epilogue = p->shape.relu || p->shape.align_row; epilogue >= 0; epilogue--) {
+        lt_release(&blas->lt, &p->product);
+        status = lt_describe(&blas->lt, &p->shape, g->row, blas->workspace_bytes, epilogue, &p->product);
+        if (!status) status = lt_choose(&blas->lt, blas->handle, &p->product, blas->workspace_bytes, &p->best);
+        if (status != LT_NOT_SUPPORTED) break;
+    }
+    return status;
+}
+
+/* The shape's product, the latest from now on; the one that was not used for the longest time may go for it. */
+static known *find(be_device *dev, const be_gemm *g, base_trap *err) {
+    gpu_blas *blas = dev->blas;
+    lt_shape shape;
+    uint32_t n = 0;
+    lt_shape_of(g, dev->tf32, &shape);
+    known **link = &blas->latest, *p;
+    for (; (p = *link); link = &p->next, n++) {
+        if (memcmp(&p->shape, &shape, sizeof shape) != 0) {
+            if (p->next || n + 1 < SHAPES) continue;
+            *link = NULL;
+            forget(blas, p);
+            break;
+        }
+        *link = p->next;
+        p->next = blas->latest;
+        return blas->latest = p;
+    }
+    p = base_calloc(blas->alloc, sizeof *p);
     if (!p) {
-        *status = 3; /* CUBLAS_STATUS_ALLOC_FAILED */
+        base_set_error(err, SN_ERR_NOMEM, "out of memory: a matrix product");
         return NULL;
     }
-    *p = (product){blas->products, g->dtype, g->m, g->n, g->k, g->trans_a,
-                   g->trans_b,     NULL,     NULL, NULL, NULL, {{{0}}, 0, 0, 0, {0}}};
-    if ((*status = describe(blas, p))) {
-        free_product(blas, p);
+    p->shape = shape;
+    lt_status status = describe(blas, p, g);
+    if (status) {
+        fail(blas, g, status, err);
+        forget(blas, p);
         return NULL;
     }
-    blas->products = p;
-    return p;
+    p->next = blas->latest;
+    return blas->latest = p;
+}
+
+/* Does a kernel of ours have to do what comes after the product? */
+static int is_unfinished(const known *p, const be_gemm *g) {
+    return (g->row || g->relu) && !(p && p->product.epilogue);
+}
+
+sn_status gpu_prepare_gemm(be_device *dev, const be_gemm *g, base_trap *err) {
+    if (gpu_enter(dev, err)) return err->status;
+    pthread_mutex_lock(&dev->turn);
+    const known *p = g->k ? find(dev, g, err) : NULL;
+    sn_status status = g->k && !p ? err->status : SN_OK;
+    if (!status && is_unfinished(p, g)) status = gpu_finish_prepare(dev, dev->blas->finish, g, err);
+    pthread_mutex_unlock(&dev->turn);
+    gpu_leave(dev);
+    return status;
+}
+
+/* ---- products ---------------------------------------------------------------------------------------------------- */
+
+static lt_status multiply(const be_device *dev, const known *p, const be_gemm *g) {
+    static const float one = 1, none = 0;
+    static const double one64 = 1, none64 = 0;
+    const gpu_blas *blas = dev->blas;
+    int is_double = g->dtype == SN_F64;
+    lt_status status = p->product.epilogue && g->row ? lt_set_row(&blas->lt, &p->product, g->row) : 0;
+    if (status) return status;
+    return blas->lt.cublasLtMatmul(blas->handle, p->product.desc, is_double ? (const void *)&one64 : &one, g->b,
+                                   p->product.a, g->a, p->product.b, is_double ? (const void *)&none64 : &none, g->c,
+                                   p->product.c, g->c, p->product.c, &p->best.algo, (void *)(uintptr_t)blas->workspace,
+                                   blas->workspace_bytes, dev->stream);
 }
 
 void gpu_gemm(be_device *dev, const be_gemm *g) {
-    static const float one = 1, none = 0;
-    static const double one64 = 1, none64 = 0;
     gpu_blas *blas = dev->blas;
     if (dev->failed.status) return;
-    lt_status status;
-    const product *p = product_of(blas, g, &status);
-    int is_double = g->dtype == SN_F64;
-    size_t size = sn_dtype_size(g->dtype), a_bytes = (size_t)(g->m * g->k) * size,
-           b_bytes = (size_t)(g->k * g->n) * size;
-    size_t c_bytes = (size_t)(g->m * g->n) * size;
-    for (size_t i = 0; p && !status && (i == 0 || i < (size_t)g->batch); i++) {
-        const char *a = (const char *)g->a + i * a_bytes, *b = (const char *)g->b + i * b_bytes;
-        char *c = (char *)g->c + i * c_bytes;
-        status = blas->cublasLtMatmul(blas->handle, p->desc, is_double ? (const void *)&one64 : &one, b, p->a, a, p->b,
-                                      is_double ? (const void *)&none64 : &none, c, p->c, c, p->c, &p->best.algo,
-                                      (void *)(uintptr_t)blas->workspace, WORKSPACE, dev->stream);
+    const known *p = g->k ? find(dev, g, &dev->failed) : NULL;
+    if (dev->failed.status) return;
+    if (p) {
+        lt_status status = multiply(dev, p, g);
+        if (status) fail(blas, g, status, &dev->failed);
+    } else { /* the sum of no products */
+        size_t batch = (size_t)(g->batch > 1 ? g->batch : 1);
+        size_t bytes = batch * (size_t)g->m * (size_t)g->n * sn_dtype_size(be_gemm_to(g));
+        cu_result result = dev->cu.cuMemsetD8Async((uintptr_t)g->c, 0, bytes, dev->stream);
+        if (result) gpu_failed(dev, result, "clearing a product's %zu bytes", bytes);
     }
-    if (status)
-        base_set_error(&dev->failed, SN_ERR_INTERNAL,
-                       "GPU: cuBLASLt: product of %lld x %lld and %lld x %lld: status %d", (long long)g->m,
-                       (long long)g->k, (long long)g->k, (long long)g->n, status);
+    if (!dev->failed.status && is_unfinished(p, g)) gpu_finish_run(dev, blas->finish, g);
 }

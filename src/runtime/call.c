@@ -55,6 +55,8 @@ static void carve_all(sn_call *call, carver *c) {
         step->kind = from->kind;
         if (from->kind == PG_GEMM) {
             step->gemm.dtype = from->dtype;
+            step->gemm.to = from->to;
+            step->gemm.relu = from->relu;
             step->gemm.trans_a = from->trans_a;
             step->gemm.trans_b = from->trans_b;
         }
@@ -236,8 +238,8 @@ static void unlock_variables(const sn_function *f) {
 static void gemm(const sn_context *ctx, const be_gemm *g) {
     if (!g->m || !g->n || !g->batch) return;
     /* The sum of no products; BLAS libraries differ on it. */
-    if (!g->k)
-        memset(g->c, 0, (size_t)g->batch * (size_t)g->m * (size_t)g->n * sn_dtype_size(g->dtype));
+    if (!g->k && !g->row)
+        memset(g->c, 0, (size_t)g->batch * (size_t)g->m * (size_t)g->n * sn_dtype_size(be_gemm_to(g)));
     else
         ctx->backend->gemm(ctx->device, g);
 }

@@ -95,6 +95,7 @@ static void check_program(sn_function *f) {
                 check_dim(f, &step->k, i);
                 check_dim(f, &step->batch, i);
                 check_ref(f, step->b);
+                check_ref(f, step->row);
             }
         }
     }
@@ -124,7 +125,8 @@ static void to_program(void *arg) {
         base_fail(&g->trap, SN_ERR_INTERNAL, "the passes changed the number of inputs or outputs");
     f->n_input = g->input.n;
     keep_checks(f);
-    f->program = pg_compile(g, &f->roots, base_env_int(BASE_ENV_SINTER_FUSE, 1) != 0, f->ctx->backend->machine);
+    int how = (base_env_int(BASE_ENV_SINTER_FUSE, 1) ? PG_FUSE : 0) | (f->ctx->keep_nan ? PG_KEEP_NAN : 0);
+    f->program = pg_compile(g, &f->roots, how, f->ctx->backend->machine);
     check_program(f);
     rt_plan_dims(f);
 

@@ -59,7 +59,8 @@ static sn_status open_device(sn_context *ctx, const sn_context_options *options,
     be_options to_backend = {.alloc = &ctx->alloc,
                              .log = &ctx->log,
                              .threads = (int32_t)threads,
-                             .pool = ctx->pool.parallel_for ? &ctx->pool : NULL};
+                             .pool = ctx->pool.parallel_for ? &ctx->pool : NULL,
+                             .tf32 = options->tf32 != 0};
     ctx->backend = backend;
     sn_status status = backend->open(&to_backend, &ctx->device, &ctx->error);
     if (status == SN_ERR_UNSUPPORTED && backend == &be_cpu) {
@@ -86,7 +87,7 @@ sn_status rt_context_open(const sn_context_options *given, const be_backend *bac
     if (!out) return SN_ERR_ARGUMENT;
     *out = NULL;
     sn_context_options options;
-    if (!rt_options_copy(&options, sizeof options, sizeof options, given)) return SN_ERR_ARGUMENT;
+    if (!rt_options_copy(&options, sizeof options, offsetof(sn_context_options, tf32), given)) return SN_ERR_ARGUMENT;
     if (options.allocator && !options.allocator->realloc) return SN_ERR_ARGUMENT;
     if (options.pool && !options.pool->parallel_for) return SN_ERR_ARGUMENT;
 
@@ -97,6 +98,7 @@ sn_status rt_context_open(const sn_context_options *given, const be_backend *bac
     base_alloc_init(&ctx->alloc, options.allocator);
     base_log_init(&ctx->log, options.log, options.log_user, options.log_level);
     if (options.pool) ctx->pool = *options.pool;
+    ctx->keep_nan = options.keep_nan != 0;
     if (pthread_mutex_init(&ctx->error_lock, NULL)) {
         base_free(&direct, ctx, sizeof *ctx);
         return SN_ERR_NOMEM;

@@ -17,6 +17,7 @@ struct sn_context {
     sn_pool pool; /* the host's, if pool.parallel_for is set */
     const be_backend *backend;
     be_device *device;
+    int keep_nan;        /* as the options say */
     cache_disk *disk;    /* compiled kernels of all processes; NULL: none are kept */
     cache_memory *cache; /* those of this process */
     pthread_mutex_t error_lock;

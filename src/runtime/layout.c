@@ -47,7 +47,7 @@ static sn_status gemm_sizes(sn_call *call, const pg_step *from, rt_step *step) {
         !value_of(call, &from->k, &gemm->k) || !value_of(call, &from->batch, &gemm->batch))
         return too_large(call, "sizes of a matrix product");
     uint64_t m = (uint64_t)gemm->m, n = (uint64_t)gemm->n, k = (uint64_t)gemm->k, batch = (uint64_t)gemm->batch;
-    step->traffic = batch * (m * k + k * n + m * n) * sn_dtype_size(from->dtype);
+    step->traffic = batch * ((m * k + k * n) * sn_dtype_size(from->dtype) + m * n * sn_dtype_size(from->to));
     step->flops = 2 * batch * m * n * k;
     return SN_OK;
 }
@@ -126,6 +126,10 @@ sn_status rt_layout(sn_call *call) {
     sn_status status = plan_temporaries(call);
     if (!status && scratch) status = f->ctx->backend->reserve(f->ctx->device, scratch, &call->error);
     if (!status && f->ctx->backend->remote) status = rt_remote_layout(call);
+    if (!status && f->ctx->backend->remote) {
+        rt_point(call);
+        status = rt_remote_products(call);
+    }
     if (!status) remember(call);
     return status;
 }
@@ -156,6 +160,7 @@ void rt_point(sn_call *call) {
             case PG_GEMM:
                 step->gemm.a = address(call, from->a);
                 step->gemm.b = address(call, from->b);
+                step->gemm.row = address(call, from->row);
                 step->gemm.c = address(call, from->c);
                 break;
             case PG_COPY:

@@ -80,6 +80,17 @@ sn_status rt_remote_layout(sn_call *call) {
     return status;
 }
 
+sn_status rt_remote_products(sn_call *call) {
+    const sn_context *ctx = call->function->ctx;
+    sn_status status = SN_OK;
+    for (uint32_t i = 0; i < call->function->program->n_step && !status; i++) {
+        const be_gemm *g = &call->step[i].gemm;
+        if (call->step[i].kind == PG_GEMM && g->m && g->n && g->batch)
+            status = ctx->backend->remote->prepare_gemm(ctx->device, g, &call->error);
+    }
+    return status;
+}
+
 void rt_remote_free(sn_call *call) {
     const sn_context *ctx = call->function->ctx;
     rt_remote *r = &call->remote;
@@ -140,11 +151,7 @@ static void start_step(const sn_context *ctx, const rt_step *s) {
     switch ((pg_kind)s->kind) {
         case PG_LAUNCH: ctx->backend->launch(ctx->device, s->exec, &s->launch, s->n_chunks, s->scratch, s->ns); break;
         case PG_GEMM:
-            if (!g->m || !g->n) break;
-            if (g->k)
-                ctx->backend->gemm(ctx->device, g);
-            else
-                ctx->backend->remote->clear(ctx->device, g->c, (size_t)g->m * (size_t)g->n * sn_dtype_size(g->dtype));
+            if (g->m && g->n && g->batch) ctx->backend->gemm(ctx->device, g);
             break;
         case PG_COPY:
             if (s->from != s->to) ctx->backend->remote->copy(ctx->device, s->to, s->from, s->copy_bytes);

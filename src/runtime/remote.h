@@ -22,6 +22,8 @@ typedef struct {
 
 /* With the dims of a call: room for inputs and outputs, and what its launches need. */
 sn_status rt_remote_layout(sn_call *call);
+/* Then, once the steps have their addresses: how its matrix products are done. */
+sn_status rt_remote_products(sn_call *call);
 void rt_remote_free(sn_call *call);
 /* Runs n times; counting: input number `input`, an i64 scalar, is one more each time. The call is ready. */
 sn_status rt_remote_run(sn_call *call, int counting, size_t input, int64_t n);

@@ -66,6 +66,11 @@ static void put_step(const sn_function *f, uint32_t i, base_strbuf *out) {
             put_ref(f, step->b, out);
             base_strbuf_puts(out, step->trans_b ? "^T over " : " over ");
             put_dim(f, &step->k, out);
+            if (step->row.space != PG_NONE) {
+                base_strbuf_puts(out, ", + ");
+                put_ref(f, step->row, out);
+            }
+            if (step->relu) base_strbuf_puts(out, ", relu");
             break;
         case PG_COPY:
             base_strbuf_puts(out, "copy ");

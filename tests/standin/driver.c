@@ -212,7 +212,6 @@ result cuMemFree_v2(device_ptr at) {
     return 0;
 }
 
-/* Do these bytes lie in one allocation? */
 static int on_device(device_ptr at, size_t bytes) {
     pthread_mutex_lock(&lock);
     const allocation *a = allocations;
@@ -221,6 +220,8 @@ static int on_device(device_ptr at, size_t bytes) {
     pthread_mutex_unlock(&lock);
     return a != NULL;
 }
+
+int standin_on_device(const void *at, size_t bytes) { return on_device((device_ptr)(uintptr_t)at, bytes); }
 
 result cuMemHostAlloc(void **at, size_t bytes, unsigned flags) {
     (void)flags;

@@ -98,23 +98,30 @@ static void bridge_launch(be_device *dev, be_exec *exec, const kn_launch *launch
 }
 
 static void bridge_gemm(be_device *dev, const be_gemm *g) {
-    size_t size = sn_dtype_size(g->dtype) * (size_t)(g->batch > 1 ? g->batch : 1), a = (size_t)(g->m * g->k) * size,
-           b = (size_t)(g->k * g->n) * size, c = (size_t)(g->m * g->n) * size;
-    void *at_a = be_gpu.alloc(dev, a), *at_b = be_gpu.alloc(dev, b), *at_c = be_gpu.alloc(dev, c);
-    ck_assert(at_a && at_b && at_c);
+    size_t batch = (size_t)(g->batch > 1 ? g->batch : 1), size = sn_dtype_size(g->dtype) * batch,
+           to = sn_dtype_size(be_gemm_to(g)), a = (size_t)(g->m * g->k) * size, b = (size_t)(g->k * g->n) * size,
+           c = (size_t)(g->m * g->n) * to * batch, row = g->row ? (size_t)g->n * to : 1;
+    void *at_a = be_gpu.alloc(dev, a + 1), *at_b = be_gpu.alloc(dev, b + 1), *at_c = be_gpu.alloc(dev, c),
+         *at_row = be_gpu.alloc(dev, row);
+    ck_assert(at_a && at_b && at_c && at_row);
+    base_trap err = {.armed = 0};
     be_gemm there = *g;
     there.a = at_a;
     there.b = at_b;
     there.c = at_c;
+    if (g->row) there.row = at_row;
+    ck_assert_msg(!be_gpu.remote->prepare_gemm(dev, &there, &err), "%s", err.text);
     begin(dev);
     be_gpu.remote->write(dev, at_a, g->a, a);
     be_gpu.remote->write(dev, at_b, g->b, b);
+    if (g->row) be_gpu.remote->write(dev, at_row, g->row, row);
     be_gpu.gemm(dev, &there);
     be_gpu.remote->read(dev, g->c, at_c, c);
     finish(dev);
     be_gpu.free(dev, at_a, a);
     be_gpu.free(dev, at_b, b);
     be_gpu.free(dev, at_c, c);
+    be_gpu.free(dev, at_row, row);
 }
 
 static void *bridge_alloc(be_device *dev, size_t bytes) {

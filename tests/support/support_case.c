@@ -84,18 +84,24 @@ void support_case_out(support_case *c, ir_id id, double ulp) {
 
 void support_run_case(sn_context *ctx, const char *what, void (*build)(support_case *c, const void *arg),
                       const void *arg, int flags) {
+    support_look_case(ctx, what, 1, build, arg, flags, NULL, NULL);
+}
+
+void support_look_case(sn_context *ctx, const char *what, uint64_t seed,
+                       void (*build)(support_case *c, const void *arg), const void *arg, int flags, support_look look,
+                       void *look_arg) {
     char text[1024];
     support_case *c = calloc(1, sizeof *c);
     ck_assert_ptr_nonnull(c);
     c->what = what;
-    c->seed = 1;
+    c->seed = seed;
     c->g = c->body.g = sn_graph_new(ctx, "case");
     build_call call = {c, build, arg};
     sn_status status = base_protect(&c->g->trap, run_build, &call);
     ck_assert_msg(!status, "%s: %s", what, c->g->trap.text);
     c->body.roots = (ir_roots){.n_out = c->n_out, .out = c->out};
     c->body.ulp = c->ulp;
-    if (!support_paths(&c->body, flags, NULL, NULL, text, sizeof text)) {
+    if (!support_paths(&c->body, flags, look, look_arg, text, sizeof text)) {
         base_strbuf print;
         base_strbuf_init(&print, &ctx->alloc);
         ir_print(c->g, &c->body.roots, &print);

@@ -56,6 +56,10 @@ typedef struct {
 /* Makes a graph, lets build fill it under the graph's trap, and runs it; a difference fails the test. */
 void support_run_case(sn_context *ctx, const char *what, void (*build)(support_case *c, const void *arg),
                       const void *arg, int flags);
+/* The same with another seed, and a look at each path's function. */
+void support_look_case(sn_context *ctx, const char *what, uint64_t seed,
+                       void (*build)(support_case *c, const void *arg), const void *arg, int flags, support_look look,
+                       void *look_arg);
 /* A named dim with its value; an input of that many random elements: floats in -2 .. 2, integers in -3 .. 8. */
 ir_dim support_case_dim(support_case *c, const char *name, int64_t value);
 ir_id support_case_input(support_case *c, sn_dtype dtype, uint32_t rank, const ir_dim *dims);

@@ -1,0 +1,169 @@
+/* A layer of a network in whole calls on the GPU backend, on the stand-in: one matrix product with its bias and relu, and
+ * nothing else; what the options of a context change; what happens where the library cannot. */
+#define _GNU_SOURCE
+#include <math.h>
+
+#include "support/support_products.h"
+#include "support/support_runtime.h"
+
+enum { ROWS = 72, IN = 68, OUT = 80 };
+
+typedef struct {
+    sn_context *ctx;
+    sn_graph *g;
+    sn_var *w, *b;
+    sn_function *f;
+    sn_call *call;
+    float x[ROWS * IN], y[ROWS * OUT];
+} layer;
+
+static void layer_open(layer *l, const sn_context_options *given) {
+    gpu_find();
+    memset(l, 0, sizeof *l);
+    memory = (support_alloc){.fail_at = 0};
+    sn_allocator allocator = support_allocator(&memory);
+    sn_context_options options = *given;
+    options.struct_size = sizeof options;
+    options.allocator = &allocator;
+    options.log = keep_log;
+    options.backend = "gpu";
+    ck_assert_msg(!sn_context_new(&options, &l->ctx), "%s", last_log);
+    float w[IN * OUT], b[OUT];
+    for (int i = 0; i < IN * OUT; i++) w[i] = (float)noise();
+    for (int i = 0; i < OUT; i++) b[i] = (float)noise();
+    for (int i = 0; i < ROWS * IN; i++) l->x[i] = (float)noise();
+    ck_assert_int_eq(sn_var_new(l->ctx, "w", SN_F32, 2, (int64_t[]){IN, OUT}, &l->w), SN_OK);
+    ck_assert_int_eq(sn_var_new(l->ctx, "b", SN_F32, 1, (int64_t[]){OUT}, &l->b), SN_OK);
+    ck_assert_int_eq(sn_var_set(l->w, w, sizeof w), SN_OK);
+    ck_assert_int_eq(sn_var_set(l->b, b, sizeof b), SN_OK);
+    l->g = sn_graph_new(l->ctx, "layer");
+    sn_expr x = sn_input(l->g, "x", SN_F32, SN_SHAPE(sn_dim_new(l->g, "N"), SN_DIM(IN)));
+    sn_expr y = sn_relu(sn_add(sn_matmul(x, sn_use(l->g, l->w)), sn_use(l->g, l->b)));
+    sn_function_desc desc = {.inputs = &x, .n_inputs = 1, .outputs = &y, .n_outputs = 1};
+    l->f = function(l->g, &desc);
+    ck_assert_int_eq(sn_call_new(l->f, &l->call), SN_OK);
+}
+
+static void layer_close(layer *l) {
+    sn_call_free(l->call);
+    sn_function_free(l->f);
+    sn_graph_free(l->g);
+    sn_var_free(l->w);
+    sn_var_free(l->b);
+    sn_context_free(l->ctx);
+    ck_assert_int_eq(atomic_load(&memory.live), 0);
+    ck_assert_uint_eq(gpu.allocated(), 0);
+    ck_assert_int_eq(gpu.live(), 0);
+}
+
+static sn_status layer_run(layer *l, int64_t rows) {
+    const sn_tensor x = sn_tensor_of(SN_F32, l->x, 2, (int64_t[]){rows, IN}),
+                    y = sn_tensor_of(SN_F32, l->y, 2, (int64_t[]){rows, OUT});
+    sn_status status = sn_call_bind_input(l->call, 0, &x);
+    if (!status) status = sn_call_bind_output(l->call, 0, &y);
+    return status ? status : sn_call_run(l->call);
+}
+
+static void layer_check(const layer *l, int64_t rows) {
+    float w[IN * OUT], b[OUT];
+    ck_assert_int_eq(sn_var_get(l->w, w, sizeof w), SN_OK);
+    ck_assert_int_eq(sn_var_get(l->b, b, sizeof b), SN_OK);
+    for (int64_t i = 0; i < rows; i++)
+        for (int j = 0; j < OUT; j++) {
+            double sum = (double)b[j];
+            for (int q = 0; q < IN; q++) sum += (double)l->x[i * IN + q] * (double)w[q * OUT + j];
+            ck_assert_double_eq_tol((double)l->y[i * OUT + j], sum > 0 ? sum : 0, 1e-5);
+        }
+}
+
+/* A layer is one product and nothing else; sizes change, and come back; algorithms are not asked for while a call is
+ * recorded or replayed. */
+START_TEST(a_layer_is_one_product) {
+    static const int64_t rows[] = {ROWS, ROWS, ROWS, ROWS, 1, 1, 1, 40, ROWS, 40, 0, 33};
+    layer *l = malloc(sizeof *l);
+    layer_open(l, &(sn_context_options){.tf32 = 0});
+    char *text;
+    ck_assert_int_eq(sn_function_show(l->f, SN_SHOW_PROGRAM, &text), SN_OK);
+    ck_assert_msg(strstr(text, "matmul f32 out0[N,80] = x x w over 68, + b, relu") != NULL, "%s", text);
+    sn_string_free(l->ctx, text);
+    ck_assert_int_eq(sn_function_show(l->f, SN_SHOW_FUSE, &text), SN_OK);
+    ck_assert_msg(strstr(text, "layer.0 matmul add relu") && strstr(text, " relu f32[N,80] stored"), "%s", text);
+    sn_string_free(l->ctx, text);
+    ck_assert_int_eq(sn_function_show(l->f, SN_SHOW_PROFILE, &text), SN_OK);
+    ck_assert_msg(strstr(text, "matmul add relu") != NULL, "%s", text);
+    sn_string_free(l->ctx, text);
+    gpu.reset();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ck_assert_msg(!layer_run(l, rows[i]), "%s", sn_call_error(l->call));
+        layer_check(l, rows[i]);
+    }
+    ck_assert_uint_eq(gpu.count("cuLaunchKernel"), 0);
+    ck_assert_uint_eq(gpu.count("cublasLtMatmulAlgoGetHeuristic"), 4); /* of 72, 1, 40 and 33 rows */
+    gpu.reset();
+    for (int i = 0; i < 10; i++) ck_assert_int_eq(layer_run(l, 33), SN_OK);
+    ck_assert_uint_eq(gpu.count("cublasLtMatmulAlgoGetHeuristic"), 0);
+    ck_assert_uint_eq(gpu.count("cublasLtMatmul"), 0); /* all of it from the recording */
+    layer_close(l);
+    free(l);
+}
+END_TEST
+
+/* What an option of the context asks for reaches fusion and the library. */
+START_TEST(options) {
+    layer *l = malloc(sizeof *l);
+    float plain[OUT], nan = NAN;
+    for (int way = 0; way < 3; way++) {
+        noise_seed = 5;
+        layer_open(l, &(sn_context_options){.tf32 = way == 1, .keep_nan = way == 2});
+        ck_assert_int_eq(layer_run(l, 1), SN_OK);
+        if (!way) memcpy(plain, l->y, sizeof plain);
+        if (way == 1) ck_assert_mem_ne(plain, l->y, sizeof plain);
+        if (way == 2) layer_check(l, 1);
+        float b[OUT] = {nan, nan, nan};
+        gpu.reset();
+        ck_assert_int_eq(sn_var_set(l->b, b, sizeof b), SN_OK);
+        ck_assert_int_eq(layer_run(l, 1), SN_OK);
+        ck_assert_uint_eq(gpu.count("cuLaunchKernel"), way == 2);
+        ck_assert_int_eq(isnan(l->y[1]) != 0, way == 2);
+        ck_assert(!isnan(l->y[5]));
+        char *text;
+        ck_assert_int_eq(sn_function_show(l->f, SN_SHOW_WHY, &text), SN_OK);
+        ck_assert_int_eq(strstr(text, "relu is to keep NaNs") != NULL, way == 2);
+        sn_string_free(l->ctx, text);
+        layer_close(l);
+    }
+    free(l);
+}
+END_TEST
+
+/* A product that the library has no algorithm for fails the call before anything of it runs; later it works. */
+START_TEST(refused_calls_can_be_repeated) {
+    layer *l = malloc(sizeof *l);
+    layer_open(l, &(sn_context_options){.tf32 = 0});
+    gpu.refuse(2);
+    ck_assert_int_eq(layer_run(l, 3), SN_ERR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(sn_call_error(l->call), "no algorithm"));
+    ck_assert_int_eq(layer_run(l, 3), SN_ERR_UNSUPPORTED);
+    gpu.refuse(1); /* then without its epilogue, in recordings too */
+    for (int i = 0; i < 4; i++) {
+        ck_assert_msg(!layer_run(l, 3), "%s", sn_call_error(l->call));
+        layer_check(l, 3);
+    }
+    layer_close(l);
+    free(l);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("gpu_layer");
+    TCase *tc = tcase_create("gpu_layer");
+    tcase_add_test(tc, a_layer_is_one_product);
+    tcase_add_test(tc, options);
+    tcase_add_test(tc, refused_calls_can_be_repeated);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
