@@ -36,7 +36,8 @@ static void close_device(void) {
     ck_assert_int_eq(gpu.live(), 0);
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------------------------ */
+/* ---- numbers ------------------------------------------------------------------------------------------------------
+ */
 
 /* Exactly representable in every type: sixteenths up to 1. */
 static double coarse(void) { return rint(noise() * 16) / 16; }
@@ -51,8 +52,8 @@ static double get(const void *at, sn_dtype t, size_t i) {
         case SN_F16:
             half = ((const uint16_t *)at)[i];
             if ((half >> 10 & 31) == 31) return half & 1023 ? NAN : half >> 15 ? -INFINITY : INFINITY;
-            return (half >> 15 ? -1 : 1) * (half >> 10 & 31 ? ldexp(1024 + (half & 1023), (half >> 10 & 31) - 25)
-                                                            : ldexp(half & 1023, -24));
+            return (half >> 15 ? -1 : 1) *
+                   (half >> 10 & 31 ? ldexp(1024 + (half & 1023), (half >> 10 & 31) - 25) : ldexp(half & 1023, -24));
         default:
             bits = (uint32_t)((const uint16_t *)at)[i] << 16;
             memcpy(&f, &bits, sizeof f);
@@ -78,7 +79,8 @@ static double tolerance(sn_dtype t) {
     return t == SN_F64 ? 0x1p-50 : t == SN_F32 ? 0x1p-22 : t == SN_F16 ? 0x1p-10 : 0x1p-7;
 }
 
-/* ---- one product -------------------------------------------------------------------------------------------------- */
+/* ---- one product --------------------------------------------------------------------------------------------------
+ */
 
 typedef struct {
     be_gemm g; /* with addresses on the device */
@@ -161,11 +163,12 @@ static void problem_do(const be_gemm *g, size_t shift, const char *what) {
     problem_close(&p);
 }
 
-/* ---- tests -------------------------------------------------------------------------------------------------------- */
+/* ---- tests --------------------------------------------------------------------------------------------------------
+ */
 
 static const struct {
     sn_dtype dtype, to;
-} types[] = {{SN_F32, SN_F32},   {SN_F64, SN_F64},  {SN_F16, SN_F16},
+} types[] = {{SN_F32, SN_F32},   {SN_F64, SN_F64}, {SN_F16, SN_F16},
              {SN_BF16, SN_BF16}, {SN_F16, SN_F32}, {SN_BF16, SN_F32}};
 enum { N_TYPES = sizeof types / sizeof *types };
 
@@ -369,7 +372,8 @@ START_TEST(every_failure_has_a_sentence) {
 }
 END_TEST
 
-/* ---- the real library --------------------------------------------------------------------------------------------- */
+/* ---- the real library ---------------------------------------------------------------------------------------------
+ */
 
 /* It takes every description (it needs no device for that), and refuses to start without one. */
 START_TEST(real_library) {

@@ -74,8 +74,8 @@ static void row_folded(support_case *c) {
 }
 /* .. from another product's last row. */
 static void row_of_product(support_case *c) {
-    ir_id x = support_case_sizes(c, SN_F32, 2, (int64_t[]){M, K}), w = support_case_sizes(c, SN_F32, 2, (int64_t[]){K, N}),
-          first = ir_matmul(c->g, x, w);
+    ir_id x = support_case_sizes(c, SN_F32, 2, (int64_t[]){M, K}),
+          w = support_case_sizes(c, SN_F32, 2, (int64_t[]){K, N}), first = ir_matmul(c->g, x, w);
     out(c, relu(c, add(c, product(c), ir_reduce(c->g, IR_RMAX, relu(c, first), 1, 0))));
 }
 /* Two layers: the second reads what the first leaves. */
@@ -84,8 +84,9 @@ static void two_layers(support_case *c) {
     out(c, relu(c, add(c, ir_matmul(c->g, h, w), row(c))));
 }
 static void relu_and_gradient(support_case *c) {
-    ir_id x = support_case_sizes(c, SN_F32, 2, (int64_t[]){M, K}), w = support_case_sizes(c, SN_F32, 2, (int64_t[]){K, N}),
-          b = row(c), h = relu(c, add(c, ir_matmul(c->g, x, w), b)), d[3];
+    ir_id x = support_case_sizes(c, SN_F32, 2, (int64_t[]){M, K}),
+          w = support_case_sizes(c, SN_F32, 2, (int64_t[]){K, N}), b = row(c),
+          h = relu(c, add(c, ir_matmul(c->g, x, w), b)), d[3];
     ir_grad(c->g, ir_reduce(c->g, IR_SUM, ir_unary(c->g, IR_SQUARE, h), 3, 0), (ir_id[]){x, w, b}, 3, d);
     for (int i = 0; i < 3; i++) out(c, d[i]);
 }
@@ -114,7 +115,8 @@ static void column(support_case *c) {
     out(c, relu(c, add(c, product(c), support_case_sizes(c, SN_F32, 2, (int64_t[]){M, 1}))));
 }
 static void square_column(support_case *c) { /* as long as a row, and none */
-    ir_id x = support_case_sizes(c, SN_F32, 2, (int64_t[]){N, K}), w = support_case_sizes(c, SN_F32, 2, (int64_t[]){K, N});
+    ir_id x = support_case_sizes(c, SN_F32, 2, (int64_t[]){N, K}),
+          w = support_case_sizes(c, SN_F32, 2, (int64_t[]){K, N});
     out(c, relu(c, add(c, ir_matmul(c->g, x, w), support_case_sizes(c, SN_F32, 2, (int64_t[]){N, 1}))));
 }
 static void number(support_case *c) { out(c, relu(c, add(c, product(c), ir_const(c->g, SN_F32, 0.5)))); }
@@ -127,7 +129,9 @@ static void part_of_row(support_case *c) {
     ir_range half = {.start = ir_dim_const(c->g, N), .step = 1, .size = ir_dim_const(c->g, N)};
     out(c, relu(c, add(c, product(c), ir_slice(c->g, b, &half))));
 }
-static void two_rows(support_case *c) { out(c, relu(c, add(c, add(c, product(c), row(c)), ir_unary(c->g, IR_TANH, row(c))))); }
+static void two_rows(support_case *c) {
+    out(c, relu(c, add(c, add(c, product(c), row(c)), ir_unary(c->g, IR_TANH, row(c)))));
+}
 /* The last axis of what is added is not the product's. */
 static void other_rows(support_case *c) {
     ir_id p = shaped(c, product(c), 2, (int64_t[]){2 * M, N / 2});
@@ -139,7 +143,8 @@ static void across(support_case *c) {
     out(c, add(c, ir_transpose(c->g, relu(c, ir_matmul(c->g, x, x)), swap), x));
 }
 
-/* ---- what is expected --------------------------------------------------------------------------------------------- */
+/* ---- what is expected ---------------------------------------------------------------------------------------------
+ */
 
 typedef struct {
     const char *name;
@@ -208,12 +213,14 @@ static void look(void *arg, sn_function *f) {
 START_TEST(taken_over_or_told_why) {
     sn_context *ctx = support_twin_context();
     const expectation *e = &expected[_i];
-    support_look_case(ctx, e->name, 1, build_expected, e, SUPPORT_COMPILED | SUPPORT_FUSED_ONLY, look, (void *)(uintptr_t)e);
+    support_look_case(ctx, e->name, 1, build_expected, e, SUPPORT_COMPILED | SUPPORT_FUSED_ONLY, look,
+                      (void *)(uintptr_t)e);
     sn_context_free(ctx);
 }
 END_TEST
 
-/* ---- random chains ------------------------------------------------------------------------------------------------ */
+/* ---- random chains ------------------------------------------------------------------------------------------------
+ */
 
 static const int64_t extents[] = {97, 100, 112, 128};
 
@@ -222,8 +229,8 @@ static void build_random(support_case *c, const void *arg) {
     (void)arg;
     int64_t m = extents[support_case_below(c, 4)], n = extents[support_case_below(c, 4)];
     sn_dtype dtype = support_case_below(c, 4) ? SN_F32 : SN_F64;
-    ir_id a = support_case_sizes(c, dtype, 2, (int64_t[]){m, K}), b = support_case_sizes(c, dtype, 2, (int64_t[]){K, n}),
-          v = ir_matmul(c->g, a, b), first = v;
+    ir_id a = support_case_sizes(c, dtype, 2, (int64_t[]){m, K}),
+          b = support_case_sizes(c, dtype, 2, (int64_t[]){K, n}), v = ir_matmul(c->g, a, b), first = v;
     ir_id made = ir_unary(c->g, IR_TANH, support_case_sizes(c, dtype, 1, (int64_t[]){n}));
     uint32_t steps = 1 + support_case_below(c, 5);
     for (uint32_t i = 0; i < steps; i++) {
@@ -263,7 +270,8 @@ START_TEST(random_chains) {
     for (int i = 0; i < seeds; i++) {
         char what[32];
         snprintf(what, sizeof what, "seed %d", i);
-        support_look_case(ctx, what, (uint64_t)i, build_random, NULL, SUPPORT_FUSED_ONLY | (i % 8 ? 0 : SUPPORT_COMPILED), count_taken, &taken);
+        support_look_case(ctx, what, (uint64_t)i, build_random, NULL,
+                          SUPPORT_FUSED_ONLY | (i % 8 ? 0 : SUPPORT_COMPILED), count_taken, &taken);
     }
     ck_assert_int_gt(taken, seeds / 4);
     sn_context_free(ctx);

@@ -1,5 +1,5 @@
-/* A layer of a network in whole calls on the GPU backend, on the stand-in: one matrix product with its bias and relu, and
- * nothing else; what the options of a context change; what happens where the library cannot. */
+/* A layer of a network in whole calls on the GPU backend, on the stand-in: one matrix product with its bias and relu,
+ * and nothing else; what the options of a context change; what happens where the library cannot. */
 #define _GNU_SOURCE
 #include <math.h>
 
@@ -109,7 +109,7 @@ START_TEST(a_layer_is_one_product) {
 END_TEST
 
 /* What an option of the context asks for reaches fusion and the library. */
-START_TEST(options) {
+START_TEST(options_arrive) {
     layer *l = malloc(sizeof *l);
     float plain[OUT], nan = NAN;
     for (int way = 0; way < 3; way++) {
@@ -154,12 +154,119 @@ START_TEST(refused_calls_can_be_repeated) {
 }
 END_TEST
 
+/* ---- training -----------------------------------------------------------------------------------------------------
+ */
+
+enum { HIDDEN = OUT, CLASSES = 72, VARS = 4 };
+
+typedef struct {
+    sn_context *ctx;
+    sn_graph *g;
+    sn_var *var[VARS];
+    sn_function *f;
+    sn_call *call;
+    float x[ROWS * IN], y[ROWS * CLASSES], loss;
+} net;
+
+static void net_open(net *n, const char *backend) {
+    static const int64_t sizes[VARS][2] = {{IN, HIDDEN}, {HIDDEN, 0}, {HIDDEN, CLASSES}, {CLASSES, 0}};
+    memset(n, 0, sizeof *n);
+    const sn_context_options options = {
+        .struct_size = sizeof options, .log = keep_log, .threads = 1, .backend = backend};
+    ck_assert_msg(!sn_context_new(&options, &n->ctx), "%s", last_log);
+    n->g = sn_graph_new(n->ctx, "net");
+    sn_expr p[VARS], d[VARS];
+    noise_seed = 3;
+    for (int i = 0; i < VARS; i++) {
+        float values[HIDDEN * CLASSES];
+        size_t count = (size_t)sizes[i][0] * (size_t)(sizes[i][1] ? sizes[i][1] : 1);
+        for (size_t k = 0; k < count; k++) values[k] = (float)noise() / 4;
+        char name[] = {'p', (char)('0' + i), 0};
+        ck_assert_int_eq(sn_var_new(n->ctx, name, SN_F32, sizes[i][1] ? 2 : 1, sizes[i], &n->var[i]), SN_OK);
+        ck_assert_int_eq(sn_var_set(n->var[i], values, count * sizeof *values), SN_OK);
+        p[i] = sn_use(n->g, n->var[i]);
+    }
+    for (int i = 0; i < ROWS * IN; i++) n->x[i] = (float)noise();
+    for (int i = 0; i < ROWS * CLASSES; i++) n->y[i] = (float)noise();
+    sn_dim N = sn_dim_new(n->g, "N");
+    sn_expr x = sn_input(n->g, "x", SN_F32, SN_SHAPE(N, SN_DIM(IN))),
+            y = sn_input(n->g, "y", SN_F32, SN_SHAPE(N, SN_DIM(CLASSES)));
+    sn_expr z = sn_add(sn_matmul(sn_relu(sn_add(sn_matmul(x, p[0]), p[1])), p[2]), p[3]);
+    sn_expr loss = sn_mean_all(sn_square(sn_sub(z, y)));
+    ck_assert_int_eq(sn_grad(loss, p, VARS, d), SN_OK);
+    sn_update update[VARS];
+    for (int i = 0; i < VARS; i++) update[i] = (sn_update){n->var[i], sn_sub(p[i], sn_mul(sn_const(n->g, 0.5), d[i]))};
+    sn_function_desc desc = {.inputs = (sn_expr[]){x, y},
+                             .n_inputs = 2,
+                             .outputs = &loss,
+                             .n_outputs = 1,
+                             .updates = update,
+                             .n_updates = VARS};
+    n->f = function(n->g, &desc);
+    ck_assert_int_eq(sn_call_new(n->f, &n->call), SN_OK);
+}
+
+static void net_step(net *n, int64_t rows) {
+    const sn_tensor x = sn_tensor_of(SN_F32, n->x, 2, (int64_t[]){rows, IN}),
+                    y = sn_tensor_of(SN_F32, n->y, 2, (int64_t[]){rows, CLASSES}), loss = SCALAR(&n->loss);
+    ck_assert_int_eq(sn_call_bind_input(n->call, 0, &x), SN_OK);
+    ck_assert_int_eq(sn_call_bind_input(n->call, 1, &y), SN_OK);
+    ck_assert_int_eq(sn_call_bind_output(n->call, 0, &loss), SN_OK);
+    ck_assert_msg(!sn_call_run(n->call), "%s", sn_call_error(n->call));
+}
+
+static void net_close(net *n) {
+    sn_call_free(n->call);
+    sn_function_free(n->f);
+    sn_graph_free(n->g);
+    for (int i = 0; i < VARS; i++) sn_var_free(n->var[i]);
+    sn_context_free(n->ctx);
+}
+
+/* Biases are read by products and updated in place; the gradient of relu needs nothing but its result. */
+START_TEST(training) {
+    static const int64_t rows[] = {ROWS, ROWS, ROWS, ROWS, 50, 50, 50, ROWS, ROWS, 1};
+    net *a = malloc(sizeof *a), *b = malloc(sizeof *b);
+    gpu_find();
+    net_open(a, "gpu");
+    net_open(b, "interp");
+    int added = 0, relus = 0;
+    for (uint32_t i = 0; i < a->f->program->n_step; i++) {
+        const pg_step *s = &a->f->program->step[i];
+        added += s->kind == PG_GEMM && s->row.space == PG_VAR;
+        relus += s->kind == PG_GEMM && s->relu;
+    }
+    ck_assert_int_eq(added, 2);
+    ck_assert_int_eq(relus, 1);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        net_step(a, rows[i]);
+        net_step(b, rows[i]);
+        ck_assert_msg(fabsf(a->loss - b->loss) <= 1e-4f * b->loss, "step %zu: %g, not %g", i, (double)a->loss,
+                      (double)b->loss);
+    }
+    for (int i = 0; i < VARS; i++) {
+        float x[HIDDEN * CLASSES], y[HIDDEN * CLASSES];
+        sn_tensor type = sn_var_type(a->var[i]);
+        size_t bytes = sn_tensor_bytes(&type);
+        ck_assert_int_eq(sn_var_get(a->var[i], x, bytes), SN_OK);
+        ck_assert_int_eq(sn_var_get(b->var[i], y, bytes), SN_OK);
+        for (size_t k = 0; k < bytes / sizeof *x; k++) ck_assert_float_eq_tol(x[k], y[k], 1e-4f);
+    }
+    net_close(a);
+    net_close(b);
+    ck_assert_uint_eq(gpu.allocated(), 0);
+    free(a);
+    free(b);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("gpu_layer");
     TCase *tc = tcase_create("gpu_layer");
     tcase_add_test(tc, a_layer_is_one_product);
-    tcase_add_test(tc, options);
+    tcase_add_test(tc, options_arrive);
     tcase_add_test(tc, refused_calls_can_be_repeated);
+    tcase_add_test(tc, training);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -108,8 +108,11 @@ lt_status lt_describe(const lt_library *lt, const lt_shape *shape, const void *r
     uint32_t end = (uint32_t)(shape->align_row ? EPILOGUE_BIAS : 0) | (uint32_t)(shape->relu ? EPILOGUE_RELU : 0);
     *p = (lt_product){.epilogue = epilogue && end && (!shape->align_row || shape->align_row >= ROW_ALIGNMENT)};
     if (!p->epilogue) end = EPILOGUE_DEFAULT;
-    lt_status s = lt->cublasLtMatmulDescCreate(
-        &p->desc, is_double ? COMPUTE_64F : shape->tf32 ? COMPUTE_32F_FAST_TF32 : COMPUTE_32F, is_double ? R_64F : R_32F);
+    lt_status s = lt->cublasLtMatmulDescCreate(&p->desc,
+                                               is_double     ? COMPUTE_64F
+                                               : shape->tf32 ? COMPUTE_32F_FAST_TF32
+                                                             : COMPUTE_32F,
+                                               is_double ? R_64F : R_32F);
     if (!s) s = lt->cublasLtMatmulDescSetAttribute(p->desc, DESC_TRANSA, &first, sizeof first);
     if (!s) s = lt->cublasLtMatmulDescSetAttribute(p->desc, DESC_TRANSB, &second, sizeof second);
     if (!s) s = lt->cublasLtMatmulDescSetAttribute(p->desc, DESC_EPILOGUE, &end, sizeof end);
@@ -124,8 +127,8 @@ lt_status lt_describe(const lt_library *lt, const lt_shape *shape, const void *r
 lt_status lt_choose(const lt_library *lt, lt_handle handle, const lt_product *p, size_t workspace, lt_heuristic *out) {
     int found = 0;
     memset(out, 0, sizeof *out);
-    lt_status s = lt->cublasLtMatmulAlgoGetHeuristic(handle, p->desc, p->a, p->b, p->c, p->c, p->preference, 1, out,
-                                                     &found);
+    lt_status s =
+        lt->cublasLtMatmulAlgoGetHeuristic(handle, p->desc, p->a, p->b, p->c, p->c, p->preference, 1, out, &found);
     if (s == LT_INVALID_VALUE || s == LT_ARCH_MISMATCH) return LT_NOT_SUPPORTED;
     if (!s && (found < 1 || out->state || out->workspace > workspace)) return LT_NOT_SUPPORTED;
     return s;

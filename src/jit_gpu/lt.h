@@ -33,8 +33,8 @@ enum { LT_INVALID_VALUE = 7, LT_ARCH_MISMATCH = 8, LT_NOT_SUPPORTED = 15, LT_ALL
     X(cublasLtMatrixLayoutCreate, lt_status,                                                                           \
       (lt_layout * layout, int type, uint64_t rows, uint64_t columns, int64_t leading), 0)                             \
     X(cublasLtMatrixLayoutDestroy, lt_status, (lt_layout layout), 0)                                                   \
-    X(cublasLtMatrixLayoutSetAttribute, lt_status,                                                                     \
-      (lt_layout layout, int attribute, const void *value, size_t bytes), 0)                                           \
+    X(cublasLtMatrixLayoutSetAttribute, lt_status, (lt_layout layout, int attribute, const void *value, size_t bytes), \
+      0)                                                                                                               \
     X(cublasLtMatmulPreferenceCreate, lt_status, (lt_preference * preference), 0)                                      \
     X(cublasLtMatmulPreferenceDestroy, lt_status, (lt_preference preference), 0)                                       \
     X(cublasLtMatmulPreferenceSetAttribute, lt_status,                                                                 \

@@ -12,12 +12,12 @@
 #include <string.h>
 
 static struct {
-    unsigned long (*count)(const char *name);                        /* standin.h has these .. */
+    unsigned long (*count)(const char *name); /* standin.h has these .. */
     void (*fail_at)(const char *name, unsigned long n, int code);
     void (*reset)(void);
     uint64_t (*allocated)(void);
-    long (*live)(void);             /* .. objects of cuBLASLt that are not destroyed .. */
-    void (*refuse)(unsigned what);  /* .. 1: no algorithm has an epilogue; 2: there are no algorithms */
+    long (*live)(void);            /* .. objects of cuBLASLt that are not destroyed .. */
+    void (*refuse)(unsigned what); /* .. 1: no algorithm has an epilogue; 2: there are no algorithms */
 } gpu;
 
 static void gpu_symbol_of(const char *library, const char *symbol, void *to) {
