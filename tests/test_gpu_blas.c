@@ -11,17 +11,20 @@
 
 #include "backend/backend.h"
 #include "jit_gpu/lt.h"
-#include "support/support_products.h"
+#include "support/support_standin.h"
+
+static support_standin gpu;
 
 static base_alloc alloc;
 static base_log quiet;
 static be_device *dev;
+static int has_standin; /* else nothing is counted */
 
 static void ignore(void *user, sn_log_level level, const char *message) { (void)user, (void)level, (void)message; }
 
 static void open_device(int tf32) {
     base_trap err = {.armed = 0};
-    gpu_find();
+    has_standin = support_standin_open(&gpu);
     base_alloc_init(&alloc, NULL);
     base_log_init(&quiet, ignore, NULL, SN_LOG_ERROR);
     const be_options options = {.alloc = &alloc, .log = &quiet, .tf32 = tf32};
@@ -33,11 +36,17 @@ static void close_device(void) {
     be_gpu.close(dev);
     ck_assert_uint_eq(alloc.live_bytes, 0);
     ck_assert_uint_eq(gpu.allocated(), 0);
-    ck_assert_int_eq(gpu.live(), 0);
+    ck_assert_int_eq(gpu.lt_live(), 0);
 }
 
 /* ---- numbers ------------------------------------------------------------------------------------------------------
  */
+
+static uint32_t noise_seed = 1;
+static double noise(void) { /* between -1 and 1 */
+    noise_seed = noise_seed * 1664525u + 1013904223u;
+    return (double)(noise_seed >> 8) / (1 << 23) - 1;
+}
 
 /* Exactly representable in every type: sixteenths up to 1. */
 static double coarse(void) { return rint(noise() * 16) / 16; }
@@ -191,6 +200,7 @@ START_TEST(every_combination) {
             for (int again = 0; again < 2; again++) {
                 gpu.reset();
                 problem_do(&g, 0, "plain");
+                if (!has_standin) continue;
                 ck_assert_uint_eq(gpu.count("cublasLtMatmul"), 1);
                 ck_assert_uint_eq(gpu.count("cublasLtMatmulAlgoGetHeuristic"), !again);
                 ck_assert_uint_eq(gpu.count("cuLaunchKernel"), 0);
@@ -202,8 +212,9 @@ END_TEST
 
 /* No algorithm has an epilogue: a kernel of ours adds the row and takes relu, where it can have the type. */
 START_TEST(without_epilogues) {
+    if (!support_standin_needed(&gpu, "without_epilogues")) return;
     open_device(0);
-    gpu.refuse(1);
+    gpu.lt_refuse(1);
     for (size_t t = 0; t < N_TYPES; t++)
         for (int way = 1; way < 8; way++) {
             if (types[t].to == SN_F16 || types[t].to == SN_BF16) continue;
@@ -232,6 +243,7 @@ START_TEST(alignment_is_told) {
         const be_gemm g = {.dtype = SN_F32, .m = 9, .n = 11, .k = 5, .row = "", .relu = 1};
         gpu.reset();
         problem_do(&g, shift[i], "shifted");
+        if (!has_standin) continue;
         ck_assert_uint_eq(gpu.count("cuLaunchKernel"), shift[i] < 16);
         ck_assert_uint_eq(gpu.count("cublasLtMatmulAlgoGetHeuristic"), 1);
     }
@@ -259,12 +271,13 @@ END_TEST
 
 /* The library's relu makes 0 of a NaN (so NVIDIA's does), the kernel that stands in for it keeps it. */
 START_TEST(relu_of_nan) {
+    if (!support_standin_needed(&gpu, "relu_of_nan")) return;
     open_device(0);
     for (int refused = 0; refused < 2; refused++) {
         const be_gemm g = {.dtype = SN_F32, .m = 2, .n = 3, .k = 4, .row = "", .relu = 1};
         problem p;
         base_trap err = {.armed = 0};
-        gpu.refuse((unsigned)refused);
+        gpu.lt_refuse((unsigned)refused);
         problem_open(&p, &g, refused ? 64 : 0); /* another shape: the first is remembered */
         ((float *)p.host[3])[1] = NAN;
         ck_assert_int_eq(problem_run(&p, &err), SN_OK);
@@ -280,6 +293,7 @@ START_TEST(relu_of_nan) {
 END_TEST
 
 START_TEST(tf32_when_asked) {
+    if (!support_standin_needed(&gpu, "tf32_when_asked")) return;
     for (int tf32 = 0; tf32 < 2; tf32++) {
         open_device(tf32);
         const float a = 1 + 0x1p-20f, b = 1, wanted = tf32 ? 1 : a;
@@ -300,12 +314,13 @@ END_TEST
 
 /* More shapes than are remembered: the one not used for the longest time is asked for again, the others are not. */
 START_TEST(memory_of_shapes_is_bounded) {
+    if (!support_standin_needed(&gpu, "memory_of_shapes_is_bounded")) return;
     enum { SHAPES = 256, MORE = 20 };
     open_device(0);
     gpu.reset();
     for (int64_t m = 1; m <= SHAPES + MORE; m++) {
         problem_do(&(be_gemm){.dtype = SN_F32, .m = m, .n = 1, .k = 1}, 0, "one of many");
-        ck_assert_int_le(gpu.live(), 1 + 5 * SHAPES);
+        ck_assert_int_le(gpu.lt_live(), 1 + 5 * SHAPES);
         if (m > 1) problem_do(&(be_gemm){.dtype = SN_F32, .m = 1, .n = 1, .k = 1}, 0, "used all the time");
     }
     ck_assert_uint_eq(gpu.count("cublasLtMatmulAlgoGetHeuristic"), SHAPES + MORE);
@@ -321,13 +336,14 @@ END_TEST
 
 /* Nothing can do it: a sentence with sizes and types, when the call is prepared and not while it runs. */
 START_TEST(no_algorithm_has_a_sentence) {
+    if (!support_standin_needed(&gpu, "no_algorithm_has_a_sentence")) return;
     open_device(0);
     base_trap err = {.armed = 0};
     be_gemm g = {.dtype = SN_F32, .m = 3, .n = 4, .k = 5, .row = &g, .relu = 1};
-    gpu.refuse(2);
+    gpu.lt_refuse(2);
     ck_assert_int_eq(be_gpu.remote->prepare_gemm(dev, &g, &err), SN_ERR_UNSUPPORTED);
     ck_assert_str_eq(err.text, "GPU: cuBLASLt has no algorithm for 1 products of 3 x 5 and 5 x 4, f32 to f32");
-    gpu.refuse(0);
+    gpu.lt_refuse(0);
     g.batch = (int64_t)INT32_MAX + 1;
     base_clear_error(&err);
     ck_assert_int_eq(be_gpu.remote->prepare_gemm(dev, &g, &err), SN_ERR_UNSUPPORTED);
@@ -346,10 +362,11 @@ END_TEST
 
 /* Each call fails once, at the driver's and at the library's: a sentence, nothing leaks, and the next product works. */
 START_TEST(every_failure_has_a_sentence) {
+    if (!support_standin_needed(&gpu, "every_failure_has_a_sentence")) return;
     int reached = 1, failures = 0;
     for (unsigned long k = 1; reached; k++) {
         open_device(0);
-        gpu.refuse(_i ? 1 : 0);
+        gpu.lt_refuse(_i ? 1 : 0);
         problem p;
         base_trap err = {.armed = 0};
         const be_gemm g = {.dtype = SN_F32, .m = 4, .n = 5, .k = 6, .batch = 2, .row = "", .relu = 1};

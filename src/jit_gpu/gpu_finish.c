@@ -62,8 +62,8 @@ static void make(void *arg) {
     kn_part_begin(&b, 2, axis, TILE, 1, CHUNKS);
     kn_part_team(&b, TEAM);
     kn_phase_begin(&b, 0, 0, NULL, axis[1], TILE, 1);
-    kn_id value = kn_load(&b, type, c);
-    if (m->row) value = kn_prim2(&b, KP_ADD, type, value, kn_load(&b, type, row));
+    kn_id value = kn_load(&b, m->dtype, c);
+    if (m->row) value = kn_prim2(&b, KP_ADD, type, value, kn_load(&b, m->dtype, row));
     if (m->relu) value = kn_prim2(&b, KP_MAX, type, value, kn_const_f(&b, type, 0));
     kn_store(&b, c, value);
     kn_phase_end(&b);

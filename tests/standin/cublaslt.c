@@ -47,7 +47,6 @@ typedef struct {
 static _Atomic long live;
 static _Atomic unsigned refused;
 
-/* For tests: objects that are not destroyed; 1: no algorithm has an epilogue, 2: there are no algorithms. */
 long standin_lt_live(void) { return live; }
 void standin_lt_refuse(unsigned what) { refused = what; }
 

@@ -32,6 +32,9 @@ void standin_defer(int defer);
 uint64_t standin_bytes_in(void);
 uint64_t standin_bytes_out(void);
 uint64_t standin_allocated(void);
+/* cublaslt.c: objects that are not destroyed; what is refused from now on: 1: algorithms with an epilogue, 2: all. */
+long standin_lt_live(void);
+void standin_lt_refuse(unsigned what);
 /* The last complaint about a kernel, or "". */
 const char *standin_complaint(void);
 

@@ -1,4 +1,4 @@
-/* The exports of the stand-in's libcuda.so.1, found by name in the library that the backend opens. */
+/* The exports of the stand-in's libraries, found by name in those that the backend opens. */
 #define _GNU_SOURCE
 #include "support/support_standin.h"
 
@@ -15,27 +15,37 @@ static void no_reset(void) {}
 static void no_order(unsigned order) { (void)order; }
 static void no_defer(int defer) { (void)defer; }
 static uint64_t no_bytes(void) { return 0; }
+static long no_live(void) { return 0; }
+static void no_refusal(unsigned what) { (void)what; }
+
+static void *open_in(const char *folder, const char *name) {
+    char path[PATH_MAX];
+    if (!folder || snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path) return NULL;
+    return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+}
 
 int support_standin_open(support_standin *out) {
-    *out = (support_standin){no_count, no_failure, no_reset, no_order, no_defer, no_bytes, no_bytes, no_bytes};
+    *out = (support_standin){no_count, no_failure, no_reset, no_order, no_defer,
+                             no_bytes, no_bytes,   no_bytes, no_live,  no_refusal};
     const char *folder = getenv("SINTER_CUDA_PATH");
-    char path[PATH_MAX];
-    if (!folder || snprintf(path, sizeof path, "%s/libcuda.so.1", folder) >= (int)sizeof path) return 0;
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!library || !dlsym(library, "standin_reset")) return 0;
+    void *cuda = open_in(folder, "libcuda.so.1"), *lt = NULL;
+    if (!cuda || !dlsym(cuda, "standin_reset") || !(lt = open_in(folder, "libcublasLt.so.13"))) return 0;
     const struct {
+        void *library;
         const char *name;
         void *at; /* of a pointer to a function */
-    } wanted[] = {{"standin_count", &out->count},         {"standin_fail_at", &out->fail_at},
-                  {"standin_reset", &out->reset},         {"standin_order", &out->order},
-                  {"standin_defer", &out->defer},         {"standin_bytes_in", &out->bytes_in},
-                  {"standin_bytes_out", &out->bytes_out}, {"standin_allocated", &out->allocated}};
+    } wanted[] = {{cuda, "standin_count", &out->count},         {cuda, "standin_fail_at", &out->fail_at},
+                  {cuda, "standin_reset", &out->reset},         {cuda, "standin_order", &out->order},
+                  {cuda, "standin_defer", &out->defer},         {cuda, "standin_bytes_in", &out->bytes_in},
+                  {cuda, "standin_bytes_out", &out->bytes_out}, {cuda, "standin_allocated", &out->allocated},
+                  {lt, "standin_lt_live", &out->lt_live},       {lt, "standin_lt_refuse", &out->lt_refuse}};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
-        void *function = dlsym(library, wanted[i].name);
+        void *function = dlsym(wanted[i].library, wanted[i].name);
         ck_assert_msg(function != NULL, "the stand-in has no %s", wanted[i].name);
         memcpy(wanted[i].at, &function, sizeof function);
     }
     out->reset();
+    out->lt_refuse(0);
     return 1;
 }
 

@@ -14,6 +14,8 @@ typedef struct {
     uint64_t (*bytes_in)(void);
     uint64_t (*bytes_out)(void);
     uint64_t (*allocated)(void);
+    long (*lt_live)(void); /* cublaslt.c has these two */
+    void (*lt_refuse)(unsigned what);
 } support_standin;
 
 /* Finds the stand-in that SINTER_CUDA_PATH names, so that *out is that of the backend. 0: the device is a real one. */
