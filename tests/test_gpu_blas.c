@@ -360,6 +360,27 @@ START_TEST(no_algorithm_has_a_sentence) {
 }
 END_TEST
 
+/* cuBLASLt cannot be started, or its workspace not be had: a sentence, and it can be tried again. */
+START_TEST(opening_again) {
+    if (!support_standin_needed(&gpu, "opening_again")) return;
+    static const char *const calls[] = {"cublasLtCreate", "cuMemAlloc_v2", "cuCtxPushCurrent_v2"};
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        base_trap err = {.armed = 0};
+        base_alloc_init(&alloc, NULL);
+        base_log_init(&quiet, ignore, NULL, SN_LOG_ERROR);
+        const be_options options = {.alloc = &alloc, .log = &quiet};
+        ck_assert_int_eq(be_gpu.open(&options, &dev, &err), SN_OK);
+        gpu.fail_at(calls[i], 1, 2);
+        ck_assert_int_ne(be_gpu.reserve_gemm(dev, &err), SN_OK);
+        ck_assert_str_ne(err.text, "");
+        base_clear_error(&err);
+        ck_assert_msg(!be_gpu.reserve_gemm(dev, &err), "%s", err.text);
+        problem_do(&(be_gemm){.dtype = SN_F32, .m = 2, .n = 3, .k = 4}, 0, "opened again");
+        close_device();
+    }
+}
+END_TEST
+
 /* Each call fails once, at the driver's and at the library's: a sentence, nothing leaks, and the next product works. */
 START_TEST(every_failure_has_a_sentence) {
     if (!support_standin_needed(&gpu, "every_failure_has_a_sentence")) return;
@@ -443,6 +464,7 @@ int main(void) {
     tcase_add_test(tc, tf32_when_asked);
     tcase_add_test(tc, memory_of_shapes_is_bounded);
     tcase_add_test(tc, no_algorithm_has_a_sentence);
+    tcase_add_test(tc, opening_again);
     tcase_add_loop_test(tc, every_failure_has_a_sentence, 0, 2);
     tcase_add_test(tc, real_library);
     suite_add_tcase(suite, tc);

@@ -165,6 +165,35 @@ START_TEST(refused_calls_can_be_repeated) {
 }
 END_TEST
 
+/* Each call of the driver and of the library fails once, in laying out, running or recording a call, with epilogues and
+ * without: an error with a sentence, and afterwards everything works. */
+START_TEST(every_failure_has_a_sentence) {
+    if (!support_standin_needed(&gpu, "every_failure_has_a_sentence")) return;
+    layer *l = malloc(sizeof *l);
+    unsigned long failures = 0;
+    for (unsigned long k = 1, reached = 1; reached; k++) {
+        layer_open(l, &(sn_context_options){.tf32 = 0});
+        gpu.lt_refuse((unsigned)_i);
+        gpu.reset();
+        gpu.fail_at(NULL, k, 3);
+        for (int i = 0; i < 4; i++) {
+            if (!layer_run(l, 3)) continue;
+            ck_assert_msg(sn_call_error(l->call)[0], "failure %lu has no sentence", k);
+            failures++;
+        }
+        reached = gpu.count(NULL) >= k;
+        gpu.fail_at(NULL, 0, 0);
+        for (int i = 0; i < 3; i++) {
+            ck_assert_msg(!layer_run(l, 3), "after failure %lu: %s", k, sn_call_error(l->call));
+            layer_check(l, 3);
+        }
+        layer_close(l);
+    }
+    ck_assert_uint_gt(failures, 20);
+    free(l);
+}
+END_TEST
+
 /* ---- training -----------------------------------------------------------------------------------------------------
  */
 
@@ -277,6 +306,7 @@ int main(void) {
     tcase_add_test(tc, a_layer_is_one_product);
     tcase_add_test(tc, options_arrive);
     tcase_add_test(tc, refused_calls_can_be_repeated);
+    tcase_add_loop_test(tc, every_failure_has_a_sentence, 0, 2);
     tcase_add_test(tc, training);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

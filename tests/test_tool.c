@@ -59,6 +59,13 @@ START_TEST(shows_each_stage) {
     PRINTS("show FILE --dot", 0, "digraph");
     PRINTS("show FILE --graph --why --kernel", 0, "return %");
     PRINTS("show FILE --no-fuse", 0, "stored");
+    PRINTS("show FILE --backend gpu --why", 0, "epilogue");
+    PRINTS("show FILE --backend cpu --why", 0, "alone: a matrix product for BLAS");
+    ck_assert_ptr_null(strstr(out, "epilogue"));
+    PRINTS("show FILE --backend gpu --code", 0, "__global__");
+    SUPPORT_HAS(out, ".version");
+    PRINTS("show FILE --backend abacus", 2, "--backend \"abacus\": cpu or gpu");
+    PRINTS("show FILE --backend", 2, "--backend \"\": cpu or gpu");
 }
 END_TEST
 

@@ -18,6 +18,7 @@ static const struct {
 typedef struct {
     int stages;
     int fuse;
+    const be_backend *backend; /* whose plan it is */
     const char *text;
     size_t n;
     ir_graph given, graph;
@@ -45,13 +46,13 @@ static void print_code(job *j, const kn_kernel *kernel, const char *name) {
     base_strbuf_init(&text, &j->alloc);
     kn_encode(kernel, &key);
     be_options options = {.alloc = &j->alloc, .log = &j->log, .threads = 1};
-    j->status = be_cpu.open(&options, &dev, &j->error);
+    j->status = j->backend->open(&options, &dev, &j->error);
     printf("%s\n", name);
-    for (int i = 0; i < 2 && !j->status; i++) {
-        j->status = be_cpu.text(dev, key.at, key.n, i ? "asm" : "llvm", &text, &j->error);
+    for (const char *const *what = j->backend->texts; *what && !j->status; what++) {
+        j->status = j->backend->text(dev, key.at, key.n, *what, &text, &j->error);
         print(&text);
     }
-    be_cpu.close(dev);
+    j->backend->close(dev);
     base_strbuf_free(&text);
     base_strbuf_free(&key);
 }
@@ -76,7 +77,7 @@ static void compile(void *arg) {
     if (j->stages & OPT) ir_print(&j->graph, &roots, &out);
     print(&out);
     if (!(j->stages & (FUSE | WHY | KERNEL | CODE | DOT))) return;
-    pg_program *p = pg_compile(&j->graph, &roots, j->fuse, KN_FOR_CPU);
+    pg_program *p = pg_compile(&j->graph, &roots, j->fuse ? PG_FUSE : 0, j->backend->machine);
     if (j->stages & FUSE) fputs(p->fuse_text, stdout);
     if (j->stages & WHY) fputs(p->why_text, stdout);
     if (j->stages & DOT) ir_print_dot(&j->graph, &roots, p->step_of, &out);
@@ -108,6 +109,7 @@ static int run(int argc, char **argv) {
     job *j = calloc(1, sizeof *j);
     if (!j) return tool_fail("show", "out of memory");
     j->fuse = 1;
+    j->backend = &be_cpu;
     int bad = 0;
     for (int i = 1; i < argc && !bad; i++) {
         int known = 0;
@@ -119,6 +121,14 @@ static int run(int argc, char **argv) {
         if (!strcmp(argv[i], "--no-fuse")) {
             j->fuse = 0;
             known = 1;
+        }
+        if (!strcmp(argv[i], "--backend")) {
+            const char *name = i + 1 < argc ? argv[++i] : "";
+            known = 1;
+            if (!strcmp(name, "gpu"))
+                j->backend = &be_gpu;
+            else if (strcmp(name, "cpu") != 0)
+                bad = tool_fail("show", "--backend \"%s\": cpu or gpu", name);
         }
         if (!known && argv[i][0] == '-' && argv[i][1])
             bad = tool_fail("show", "no flag \"%s\"", argv[i]);
@@ -148,6 +158,6 @@ static int run(int argc, char **argv) {
     return bad;
 }
 
-const tool_command tool_show = {
-    "show", run, "show FILE.sn [--graph --opt --fuse --why ..]",
-    "a graph after a stage: --graph --passes --opt --fuse (default) --why --kernel --code --dot; --no-fuse"};
+const tool_command tool_show = {"show", run, "show FILE.sn [--graph --opt --fuse --why ..]",
+                                "a graph after a stage: --graph --passes --opt --fuse (default) --why --kernel --code "
+                                "--dot; --no-fuse; --backend cpu|gpu"};
