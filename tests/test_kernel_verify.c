@@ -39,6 +39,12 @@ static kn_inst *nth_prim(kn_kernel *k, kn_prim prim, int n) {
     ck_abort_msg("no such primitive");
 }
 
+static kn_mem *first_mem(kn_kernel *k, kn_space space) {
+    for (uint32_t i = 0; i < k->n_mem; i++)
+        if (k->mem[i].space == space) return &k->mem[i];
+    ck_abort_msg("no such memory");
+}
+
 static void derive(kn_kernel *k) {
     for (uint32_t i = 0; i < k->n_inst; i++) k->inst[i].over = kn_derive_over(k, &k->inst[i]);
 }
@@ -60,7 +66,10 @@ START_TEST(verify_tables) {
     BAD(kernels_softmax_short, "constant extent of 1", k->axis[1].extent.k = 0);
     BAD(kernels_softmax_short, "constant extent of 1", k->axis[1].extent.dim = 0);
     BAD(kernels_softmax, "space 5 does not exist", k->mem[0].space = 5);
-    BAD(kernels_softmax, "cannot be stored", k->mem[0].store = SN_F16);
+    BAD(kernels_softmax, "cannot be stored", k->mem[0].store = 9);
+    BAD(kernels_softmax, "cannot be stored", first_mem(k, KN_ROW)->store = SN_F16);
+    BAD(kernels_column_sum, "cannot be stored", first_mem(k, KN_PART)->store = SN_BF16);
+    BAD(kernels_softmax, "cannot be computed with", nth(k, KI_LOAD, 0)->type = SN_F16);
     BAD(kernels_softmax, "cannot be stored", k->mem[0].store = 0);
     BAD(kernels_softmax, "alignment", k->mem[0].align_log2 = 1);
     BAD(kernels_softmax, "alignment", k->mem[0].align_log2 = 200);

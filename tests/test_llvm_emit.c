@@ -433,7 +433,8 @@ END_TEST
 
 static int takes(const kn_prim_info *info, sn_dtype type) {
     int is_class = type == SN_F32 || type == SN_F64 ? KN_T_F : type == SN_BOOL ? KN_T_B : KN_T_I;
-    return (info->types & is_class) != 0;
+    int rounds = info == &kn_prims[KP_ROUND_F16] || info == &kn_prims[KP_ROUND_BF16];
+    return (info->types & is_class) != 0 && (!rounds || type == SN_F32);
 }
 
 static uint32_t add_results(kn_build *b, kn_prim prim, sn_dtype type, const kn_id v[3], kn_id yes, kn_id result[8]) {

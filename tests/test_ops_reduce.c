@@ -6,9 +6,9 @@
 
 #include "support/support_paths.h"
 
-static const sn_dtype dtypes[] = {SN_F64, SN_F32, SN_I64, SN_I32, SN_U8};
+static const sn_dtype dtypes[] = {SN_F64, SN_F32, SN_F16, SN_BF16, SN_I64, SN_I32, SN_U8};
 enum { N_DTYPES = sizeof dtypes / sizeof *dtypes };
-static int is_float(sn_dtype t) { return t == SN_F32 || t == SN_F64; }
+static int is_float(sn_dtype t) { return base_is_float(t); }
 
 static sn_context *ctx;
 static void open_context(void) { ctx = support_twin_context(); }

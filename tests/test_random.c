@@ -11,7 +11,7 @@
 #include "support/random_graph.h"
 #include "support/reduce_graph.h"
 
-static uint64_t op_count[IR_OP_COUNT][SN_BOOL + 1], reason_count[FU_PROFIT + 1], fused, steps, gemms, shadows,
+static uint64_t op_count[IR_OP_COUNT][SN_BF16 + 1], reason_count[FU_PROFIT + 1], fused, steps, gemms, shadows,
     functions;
 
 static void count_coverage(void *arg, sn_function *f) {
@@ -38,11 +38,11 @@ static void print_coverage(void) {
         (unsigned long long)shadows, (unsigned long long)support_compared, (unsigned long long)support_skipped,
         (unsigned long long)support_twin.kernels);
     printf("%-14s", "");
-    for (int t = SN_F64; t <= SN_BOOL; t++) printf("%8s", sn_dtype_name((sn_dtype)t));
+    for (int t = SN_F64; t <= SN_BF16; t++) printf("%8s", sn_dtype_name((sn_dtype)t));
     printf("\n");
     for (int op = 1; op < IR_OP_COUNT; op++) {
         printf("%-14s", ir_ops[op].name);
-        for (int t = SN_F64; t <= SN_BOOL; t++) printf("%8llu", (unsigned long long)op_count[op][t]);
+        for (int t = SN_F64; t <= SN_BF16; t++) printf("%8llu", (unsigned long long)op_count[op][t]);
         printf("\n");
     }
     printf("%-90s %8llu\n", "fused", (unsigned long long)fused);
@@ -100,7 +100,7 @@ START_TEST(random_graphs) {
     ck_assert_msg(!failed, "%llu of %llu; %s", (unsigned long long)failed, (unsigned long long)n, first_text);
     for (int op = 1; op < IR_OP_COUNT && !one && n >= 2000; op++) {
         uint64_t sum = 0;
-        for (int t = 0; t <= SN_BOOL; t++) sum += op_count[op][t];
+        for (int t = 0; t <= SN_BF16; t++) sum += op_count[op][t];
         ck_assert_msg(sum, "operator %s was never generated", ir_ops[op].name);
     }
 }

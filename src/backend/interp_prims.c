@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backend/interp.h"
+#include "base/floats.h"
 
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF /* gcc does not contract under -std=c17 */
@@ -76,6 +77,8 @@ static double scale_f64(double a, double b) {
         case KP_SQRT: EACH(TO(SQRT(OF(A))));                                                                           \
         case KP_FLOOR: EACH(TO(FLOOR(OF(A))));                                                                         \
         case KP_RINT: EACH(TO(RINT(OF(A))));                                                                           \
+        case KP_ROUND_F16: EACH(base_float_bits(SN_F32, base_float_value(SN_F16, base_f16_of((double)OF(A)))));        \
+        case KP_ROUND_BF16: EACH(base_float_bits(SN_F32, base_float_value(SN_BF16, base_bf16_of((double)OF(A)))));     \
         case KP_SCALE: EACH(TO(SCALE(OF(A), OF(B))));                                                                  \
         case KP_MIN: EACH(OF(A) < OF(B) || OF(A) != OF(A) ? A : B);                                                    \
         case KP_MAX: EACH(OF(A) > OF(B) || OF(A) != OF(A) ? A : B);                                                    \

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend/interp_state.h"
+#include "base/floats.h"
 
 typedef interp_state run;
 typedef interp_grid grid;
@@ -55,6 +56,7 @@ void interp_report_element(const run *r, uint32_t inst, kn_id acc, int64_t eleme
 uint64_t interp_read(const unsigned char *at, sn_dtype type) {
     uint32_t low;
     uint64_t bits;
+    if (base_is_half(type)) return base_float_bits(SN_F32, base_float_get(type, at));
     switch (sn_dtype_size(type)) {
         case 1: return type == SN_BOOL ? *at != 0 : *at;
         case 4: memcpy(&low, at, 4); return low;
@@ -64,6 +66,10 @@ uint64_t interp_read(const unsigned char *at, sn_dtype type) {
 
 void interp_write(unsigned char *at, sn_dtype type, uint64_t bits) {
     uint32_t low = (uint32_t)bits;
+    if (base_is_half(type)) {
+        base_float_put(type, at, (long double)base_float_value(SN_F32, bits));
+        return;
+    }
     switch (sn_dtype_size(type)) {
         case 1: *at = (unsigned char)bits; break;
         case 4: memcpy(at, &low, 4); break;
@@ -95,7 +101,7 @@ static void transfer(const run *r, uint32_t id, uint32_t copy, uint64_t *loaded,
     const grid ix = interp_operand(r, p, copy, 0, OPERAND_IX), guard = interp_operand(r, p, copy, 0, OPERAND_GUARD);
     const uint64_t ix_step = (uint64_t)r->plan->access[inst->acc].ix_step;
     const uint64_t count = (uint64_t)r->plan->count[access->mem];
-    const sn_dtype type = (sn_dtype)inst->type;
+    const sn_dtype type = (sn_dtype)r->k->mem[access->mem].store;
     const size_t size = sn_dtype_size(type);
     unsigned char *data = r->plan->data[access->mem];
     uint32_t rows = interp_rows(r, p), cols = interp_cols(r, p);

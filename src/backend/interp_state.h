@@ -42,6 +42,7 @@ typedef struct {
     uint64_t start, row, col;
 } interp_places;
 interp_places interp_places_of(const interp_state *s, kn_id acc);
+/* An element in memory as the bits of a value: f16 and bf16 are f32 there. */
 uint64_t interp_read(const unsigned char *at, sn_dtype type);
 void interp_write(unsigned char *at, sn_dtype type, uint64_t bits);
 void interp_report_element(const interp_state *s, uint32_t inst, kn_id acc, int64_t element);

@@ -157,6 +157,8 @@ void fu_axes(fu_state *s);
 fu_class fu_find(const fu_state *s, uint32_t slot);
 /* Why a MATMUL is done in loops and not by BLAS. */
 void fu_why_loops(const fu_state *s, ir_id v, base_strbuf *out);
+/* Is the node a MATMUL large enough for BLAS? why: appends the reason if it is not; may be NULL. */
+int fu_uses_blas(const ir_graph *g, const ir_node *n, base_strbuf *why);
 /* Class of a node's slot i (result axes first, then folded axes); 0: no axis. */
 fu_class fu_class_of(const fu_state *s, ir_id v, uint32_t i);
 /* Extent of a class: constant, or FU_NOMINAL and *symbolic set (symbolic may be NULL). */

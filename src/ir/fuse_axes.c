@@ -147,14 +147,15 @@ static void add_slots(fu_state *s, ir_id v) {
 }
 
 /* A matrix product for BLAS? why, unless NULL, gets the reason of a no. */
-static int use_blas(const fu_state *s, ir_id v, base_strbuf *why) {
-    const ir_node *n = at(s, v);
+int fu_uses_blas(const ir_graph *g, const ir_node *n, base_strbuf *why) {
     if (n->op != IR_MATMUL) return 0;
     static const char *const names[] = {"m", "n", "k"};
-    double e[3], size = (double)sn_dtype_size((sn_dtype)n->dtype);
+    const ir_node *a = ir_at(g, n->in[0]);
+    const ir_dim dim[3] = {n->dim[n->rank - 2], n->dim[n->rank - 1], a->dim[n->rank - 2 + !(n->attr[0] & 1)]};
+    double e[3], size = (double)sn_dtype_size(base_register_type((sn_dtype)n->dtype));
     for (uint32_t i = 0; i < 3; i++) {
         int64_t extent = FU_NOMINAL;
-        ir_dim_is_const(s->g, s->extent[s->node[v].slot + n->rank - 2u + i], &extent);
+        ir_dim_is_const(g, dim[i], &extent);
         if (extent <= FU_BLAS_EXTENT) {
             if (why)
                 base_strbuf_printf(why, "%s is %lld, not more than %d", names[i], (long long)extent, FU_BLAS_EXTENT);
@@ -169,7 +170,7 @@ static int use_blas(const fu_state *s, ir_id v, base_strbuf *why) {
     return yes;
 }
 
-void fu_why_loops(const fu_state *s, ir_id v, base_strbuf *out) { (void)use_blas(s, v, out); }
+void fu_why_loops(const fu_state *s, ir_id v, base_strbuf *out) { (void)fu_uses_blas(s->g, at(s, v), out); }
 
 /* Number of elements of all slots if constant and few, else 0. */
 static int64_t small_elements(const fu_state *s, ir_id v) {
@@ -321,7 +322,7 @@ void fu_axes(fu_state *s) {
         fu_node *f = &s->node[v];
         f->group = f->combine = -1;
         f->kind = (uint8_t)kind_of(s, v);
-        f->gemm = (uint8_t)use_blas(s, v, NULL);
+        f->gemm = (uint8_t)fu_uses_blas(s->g, at(s, v), NULL);
         fu_edge *edge = ARENA_ARRAY(s->arena, fu_edge, at(s, v)->n_in);
         for (uint32_t k = 0; k < at(s, v)->n_in; k++) edge[k].pointwise = (uint8_t)fill_map(s, v, k, edge[k].map);
         f->edge = edge;

@@ -236,8 +236,10 @@ void ir_print_dot(const ir_graph *g, const ir_roots *roots, const int32_t *group
 
 /* Rewrites what roots need into `to` (an initialised empty graph): constant folding, algebraic simplification,
  * transposes into matmuls, casts and stop_gradients removed, dead code dropped; in that order until nothing changes.
- * SINTER_DUMP and SINTER_VERIFY act between passes. Under to's trap. */
-void ir_optimise(ir_graph *to, const ir_graph *from, const ir_roots *roots, ir_roots *out);
+ * last: a pass (pass.h) that follows once, or NULL. SINTER_DUMP and SINTER_VERIFY act between passes. Under to's trap.
+ */
+struct ir_pass;
+void ir_optimise(ir_graph *to, const ir_graph *from, const ir_roots *roots, const struct ir_pass *last, ir_roots *out);
 
 /* ---- eval.c: the graph evaluator, an oracle
  * --------------------------------------------------------------------------- */

@@ -94,7 +94,8 @@ typedef enum {
 
 typedef struct {
     uint8_t space; /* kn_space */
-    uint8_t store; /* sn_dtype in memory; bool is a byte 0 or 1 */
+    uint8_t store; /* sn_dtype in memory; bool is a byte 0 or 1; f16 and bf16, not of ROW and PART, are loaded as f32
+                      and rounded to the nearest, ties to even, when stored: every NaN as 0x7fff */
     uint8_t align_log2;
     kn_size count; /* elements: of the whole memory, of one tile (ROW), of one chunk (PART) */
 } kn_mem;
@@ -139,7 +140,8 @@ typedef enum {
 typedef struct {
     uint8_t kind;  /* kn_kind */
     uint8_t prim;  /* kn_prim, of PRIM and FOLD */
-    uint8_t type;  /* sn_dtype of the value; STORE: of a[0]. Equal to the memory's, where there is one */
+    uint8_t type;  /* sn_dtype of the value; STORE: of a[0]. That of the memory, where there is one
+                      (f32 where that is f16 or bf16) */
     kn_id a[3];    /* operands: earlier instructions, else KN_NONE */
     kn_id acc;     /* LOAD, STORE, FOLD over points: index of a kn_access, else KN_NONE */
     uint32_t over; /* set of axes the value varies over (STORE: is stored over): derived (kn_derive_over), verified */

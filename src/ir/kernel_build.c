@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/floats.h"
+
 void kn_build_init(kn_build *b, base_arena *arena) {
     memset(b, 0, sizeof *b);
     b->arena = arena;
@@ -139,6 +141,7 @@ kn_id kn_index(kn_build *b, kn_id axis) { return add_leaf(b, KI_INDEX, SN_I64, a
 
 kn_id kn_load(kn_build *b, sn_dtype type, kn_access access) {
     kn_id acc = kn_add_access(b, &access);
+    type = base_register_type(type);
     return add_inst(b, (kn_inst){.kind = KI_LOAD, .type = (uint8_t)type, .a = {KN_NONE, KN_NONE, KN_NONE}, .acc = acc});
 }
 
@@ -244,6 +247,11 @@ kn_kernel *kn_build_finish(kn_build *b) {
                      .mem_name = b->mem_name.at,
                      .made_for = b->made_for.at};
     return k;
+}
+
+kn_id kn_round(kn_build *b, sn_dtype dtype, kn_id x) {
+    if (!base_is_half(dtype)) return x;
+    return kn_prim1(b, dtype == SN_F16 ? KP_ROUND_F16 : KP_ROUND_BF16, SN_F32, x);
 }
 
 uint64_t kn_bits_of(sn_dtype type, double value) {

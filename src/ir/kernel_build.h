@@ -37,12 +37,13 @@ kn_id kn_const_i(kn_build *b, sn_dtype type, int64_t value); /* integers and boo
 kn_id kn_scalar(kn_build *b, sn_dtype type, uint32_t slot);
 kn_id kn_dim_value(kn_build *b, uint32_t dim);
 kn_id kn_index(kn_build *b, kn_id axis);
-kn_id kn_load(kn_build *b, sn_dtype type, kn_access access);
+kn_id kn_load(kn_build *b, sn_dtype type, kn_access access); /* type: of the memory */
 kn_id kn_store(kn_build *b, kn_access access, kn_id value);
 /* Operands not used by the primitive are KN_NONE. type: of the result. */
 kn_id kn_prim1(kn_build *b, kn_prim prim, sn_dtype type, kn_id a);
 kn_id kn_prim2(kn_build *b, kn_prim prim, sn_dtype type, kn_id x, kn_id y);
 kn_id kn_prim3(kn_build *b, kn_prim prim, sn_dtype type, kn_id x, kn_id y, kn_id z);
+kn_id kn_round(kn_build *b, sn_dtype dtype, kn_id x); /* an f32 as a value of f16, bf16; of other types: x */
 /* fold: set of LOOP and UNROLL axes. y is KN_NONE but for FMA. */
 kn_id kn_fold(kn_build *b, kn_prim prim, sn_dtype type, uint32_t fold, kn_id x, kn_id y);
 /* Fold over the part's POINT axes (the set fold) into the accumulator at access. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/floats.h"
 #include "ir/kernel.h"
 
 /* What the instructions seen so far did to a memory. Phases and parts are stored plus one; 0 is none. */
@@ -98,7 +99,8 @@ static int check_mems(verifier *v) {
     for (uint32_t i = 0; i < k->n_mem; i++) {
         const kn_mem *m = &k->mem[i];
         TEST(v, m->space <= KN_PART, "memory %u: space %u does not exist", i, m->space);
-        TEST(v, is_type(m->store), "memory %u: element type %u cannot be stored", i, m->store);
+        int half = base_is_half((sn_dtype)m->store) && m->space != KN_ROW && m->space != KN_PART;
+        TEST(v, half || is_type(m->store), "memory %u: element type %u cannot be stored", i, m->store);
         TEST(v, m->align_log2 <= 12 && (size_t)1 << m->align_log2 >= sn_dtype_size((sn_dtype)m->store),
              "memory %u: alignment 2^%u does not fit its elements", i, m->align_log2);
         TEST(v, has_dim(k, m->count) && m->count.k >= 0, "memory %u: bad element count", i);
@@ -226,6 +228,8 @@ static int check_prim(verifier *v, const kn_inst *i) {
         TEST_INST(v, inst[i->a[n]].type == type, "operands of %s differ in type", info->name);
     if (info->result == KN_R_SAME) TEST_INST(v, i->type == type, "%s changes the type", info->name);
     if (info->result == KN_R_BOOL) TEST_INST(v, i->type == SN_BOOL, "%s gives bool", info->name);
+    if (i->prim == KP_ROUND_F16 || i->prim == KP_ROUND_BF16)
+        TEST_INST(v, type == SN_F32, "%s does not take %s", info->name, sn_dtype_name((sn_dtype)type));
     if (i->prim == KP_BITCAST)
         TEST_INST(v,
                   is_float(i->type) + is_float(type) == 1 && in_class(i->type, info->types) &&
@@ -311,8 +315,8 @@ static int check_access(verifier *v, const kn_inst *i, kn_id acc, uint32_t type)
     const kn_mem *mem = &k->mem[access->mem];
     uint32_t affine = affine_axes(access);
     uint32_t ix_over = access->ix == KN_NONE ? 0 : k->inst[access->ix].over;
-    TEST_INST(v, type == mem->store, "%s at a memory of %s", sn_dtype_name((sn_dtype)type),
-              sn_dtype_name((sn_dtype)mem->store));
+    TEST_INST(v, type == (uint32_t)base_register_type((sn_dtype)mem->store), "%s at a memory of %s",
+              sn_dtype_name((sn_dtype)type), sn_dtype_name((sn_dtype)mem->store));
     if (mem->space == KN_ROW) {
         uint32_t last = part->n_point ? 1u << part->point[part->n_point - 1] : 0;
         TEST_INST(v, !(affine & v->point_axes & ~last), "row scratch is indexed by a point axis other than the last");

@@ -23,14 +23,12 @@ static void find_wanted(lw_part *p) {
     }
 }
 
-static int is_float(sn_dtype t) { return t == SN_F32 || t == SN_F64; }
-
 /* A float product whose only reader here adds it, subtracts it or sums it becomes part of an FMA. */
 static void find_absorbed(lw_part *p) {
     for (ir_id v = 1; v < p->s->g->node.n; v++) {
         const ir_node *n = at(p, v);
         if (!p->item[v].wanted || (n->op != IR_ADD && n->op != IR_SUB && n->op != IR_SUM) ||
-            !is_float((sn_dtype)n->dtype))
+            !base_is_float((sn_dtype)n->dtype))
             continue;
         lw_source source = lw_source_of(p, v);
         if (source != LW_MEMBER && source != LW_INLINE) continue;
@@ -139,7 +137,7 @@ static kn_access row_access(lw_part *p, ir_id v) {
     }
     ir_dim all = lanes ? count : ir_dim_mul(g, count, points);
     if (item->row_mem == KN_NONE)
-        item->row_mem = lw_mem(p, (pg_ref){PG_NONE, 0}, KN_ROW, (sn_dtype)at(p, v)->dtype, all, -1, 0,
+        item->row_mem = lw_mem(p, (pg_ref){PG_NONE, 0}, KN_ROW, lw_type(p, v), all, -1, 0,
                                base_arena_printf(p->s->arena, "row%u", v));
     kn_access access = kn_access_of(item->row_mem);
     if (tiled) kn_access_step(&access, tile_axis, lanes ? KN_C(1) : lw_size(p, count));
@@ -159,7 +157,7 @@ static kn_id operand(lw_part *p, ir_id v, uint32_t k) {
 static kn_id fold(lw_part *p, ir_id v) {
     const ir_node *n = at(p, v);
     kn_build *b = &p->launch->b;
-    sn_dtype type = (sn_dtype)n->dtype;
+    sn_dtype type = lw_type(p, v);
     kn_prim prim = lw_fold_prim((ir_op)n->op);
     uint32_t axes = lw_folded_axes(p, v), inside = axes & ~p->point_axes;
     kn_id x, y = KN_NONE;
@@ -199,16 +197,16 @@ static kn_id fold_pairs(lw_part *p, ir_id v) {
 static kn_id compute(lw_part *p, ir_id v) {
     const ir_node *n = at(p, v);
     kn_build *b = &p->launch->b;
-    sn_dtype type = (sn_dtype)n->dtype;
+    sn_dtype type = lw_type(p, v);
     lw_source source = lw_source_of(p, v);
     if (source == LW_MEMORY) return lw_load_own(p, v);
     if (source == LW_PARTIALS) return lw_load_partials(p, v);
     switch (n->op) {
-        case IR_CONST: return lw_constant(p, type, (uint64_t)n->attr[0]);
+        case IR_CONST: return lw_constant(p, (sn_dtype)n->dtype, (uint64_t)n->attr[0]);
         case IR_IOTA: {
             fu_class c = fu_class_of(p->s, v, 0);
             kn_id index = c ? kn_index(b, lw_axis_of(p, c, v)) : kn_const_i(b, SN_I64, 0);
-            return type == SN_I64 ? index : kn_prim1(b, KP_CAST, type, index);
+            return type == SN_I64 ? index : kn_round(b, (sn_dtype)n->dtype, kn_prim1(b, KP_CAST, type, index));
         }
         case IR_DIM_VALUE: {
             kn_size size = lw_size(p, (ir_dim)n->attr[0]);

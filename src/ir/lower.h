@@ -90,6 +90,11 @@ typedef struct {
 /* Adds the group's part to the launch. */
 void lw_lower(lw_part *p);
 
+/* The type of a node's values in kernels: f32 for f16 and bf16. */
+static inline sn_dtype lw_type(const lw_part *p, ir_id v) {
+    return base_register_type((sn_dtype)ir_at(p->s->g, v)->dtype);
+}
+
 /* lower_access.c */
 lw_source lw_source_of(const lw_part *p, ir_id u);
 kn_id lw_axis_of(const lw_part *p, fu_class c, ir_id v); /* fails if the class has no axis; KN_NONE: collapsed */

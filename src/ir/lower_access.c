@@ -204,7 +204,7 @@ kn_id lw_load_operand(lw_part *p, ir_id reader, uint32_t k) {
  * pairs have. */
 static kn_access partials(lw_part *p, ir_id v, kn_space space, kn_id q, int values) {
     const ir_node *n = ir_at(p->s->g, v);
-    sn_dtype dtype = (sn_dtype)(values ? ir_at(p->s->g, n->in[0])->dtype : n->dtype);
+    sn_dtype dtype = lw_type(p, values ? n->in[0] : v);
     ir_dim count = lw_count(p, v);
     const lw_place *place = &p->place[v];
     const char *name = base_arena_printf(p->s->arena, "%s.%s", name_of(p, v), values ? "best" : "part");
@@ -227,7 +227,7 @@ kn_id lw_load_partials(lw_part *p, ir_id u) {
     kn_build *b = &p->launch->b;
     kn_id q = lw_chunk_axis(p, place->step, place->part);
     kn_prim prim = lw_fold_prim((ir_op)n->op);
-    if (!IR_IS_ARG(n->op)) return kn_fold(b, prim, (sn_dtype)n->dtype, 1u << q, load_partial(p, u, q, 0), KN_NONE);
+    if (!IR_IS_ARG(n->op)) return kn_fold(b, prim, lw_type(p, u), 1u << q, load_partial(p, u, q, 0), KN_NONE);
     kn_id value = load_partial(p, u, q, 1);
     return kn_fold(b, prim, SN_I64, 1u << q, value, load_partial(p, u, q, 0));
 }
@@ -240,6 +240,10 @@ void lw_store_own(lw_part *p, ir_id u, pg_ref ref, kn_space space, kn_id value) 
     kn_id mem = lw_mem(p, ref, space, (sn_dtype)n->dtype, lw_count(p, u), -1, 0, name_of(p, u));
     kn_access access = kn_access_of(mem);
     for (uint32_t a = 0; a < n->rank; a++) add_step(p, &access, fu_class_of(p->s, u, a), u, stride_of(p, n, a));
+    const kn_inst *in = &p->launch->b.inst.at[value];
+    if (in->kind == KI_PRIM && in->prim == (n->dtype == SN_F16 ? KP_ROUND_F16 : KP_ROUND_BF16) &&
+        base_is_half((sn_dtype)n->dtype))
+        value = in->a[0]; /* the store rounds */
     kn_store(&p->launch->b, access, value);
 }
 
@@ -381,7 +385,7 @@ static kn_id concat(lw_part *p, ir_id v) {
         access.base.k = -access.base.k; /* launch dims are not negative */
         access.guard = here;
         kn_id value = kn_load(b, (sn_dtype)n->dtype, access);
-        result = result == KN_NONE ? value : kn_prim3(b, KP_SELECT, (sn_dtype)n->dtype, first, value, result);
+        result = result == KN_NONE ? value : kn_prim3(b, KP_SELECT, lw_type(p, v), first, value, result);
         start = end;
     }
     return result;

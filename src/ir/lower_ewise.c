@@ -18,7 +18,6 @@ static kn_id one(const rule *r, kn_prim prim) { return kn_prim1(r->b, prim, r->t
 static kn_id two(const rule *r, kn_prim prim) { return kn_prim2(r->b, prim, r->type, r->x[0], r->x[1]); }
 static kn_id test(const rule *r, kn_prim prim, kn_id x, kn_id y) { return kn_prim2(r->b, prim, SN_BOOL, x, y); }
 static kn_id number(const rule *r, double value) { return kn_const_bits(r->b, r->type, kn_bits_of(r->type, value)); }
-static int is_float(sn_dtype t) { return t == SN_F32 || t == SN_F64; }
 
 LOWER(neg) { return one(r, KP_NEG); }
 LOWER(abs) { return one(r, KP_ABS); }
@@ -165,7 +164,9 @@ kn_prim lw_fold_prim(ir_op op) {
 kn_id lw_constant(lw_part *p, sn_dtype dtype, uint64_t bits) {
     static const double baked[] = {0, 1, -1, 2, 0.5};
     kn_build *b = &p->launch->b;
-    int bake = !is_float(dtype);
+    if (base_is_half(dtype)) bits = base_float_bits(SN_F32, base_float_value(dtype, bits));
+    dtype = base_register_type(dtype);
+    int bake = !base_is_float(dtype);
     for (size_t i = 0; i < sizeof baked / sizeof *baked; i++) bake |= bits == kn_bits_of(dtype, baked[i]);
     if (bake) return kn_const_bits(b, dtype, bits);
     lw_launch *l = p->launch;
@@ -185,16 +186,43 @@ static kn_id operand(lw_part *p, ir_id v, uint32_t k) {
 static kn_id fused(lw_part *p, ir_id product, kn_id z, int negate) {
     kn_build *b = &p->launch->b;
     const ir_node *n = ir_at(p->s->g, product);
-    sn_dtype type = (sn_dtype)n->dtype;
+    sn_dtype type = lw_type(p, product);
     kn_id x = operand(p, product, 0), y = n->op == IR_SQUARE ? x : operand(p, product, 1);
     if (negate) x = kn_prim1(b, KP_NEG, type, x);
     return kn_prim3(b, KP_FMA, type, x, y, z);
 }
 
+/* An f64 as the f32 from which rounding to fewer digits gives what rounding once would: towards zero, and odd where
+ * something was lost. */
+static kn_id to_odd(kn_build *b, kn_id x) {
+    kn_id near = kn_prim1(b, KP_CAST, SN_F32, x), back = kn_prim1(b, KP_CAST, SN_F64, near);
+    kn_id size = kn_prim1(b, KP_ABS, SN_F64, x), beyond = kn_prim1(b, KP_ABS, SN_F64, back);
+    beyond = kn_prim2(b, KP_LT, SN_BOOL, size, beyond);
+    kn_id lost = kn_prim2(b, KP_NE, SN_BOOL, back, x), bits = kn_prim1(b, KP_BITCAST, SN_I32, near);
+    bits = kn_prim2(b, KP_SUB, SN_I32, bits, kn_prim1(b, KP_CAST, SN_I32, beyond));
+    bits = kn_prim2(b, KP_OR, SN_I32, bits, kn_prim1(b, KP_CAST, SN_I32, lost));
+    return kn_prim1(b, KP_BITCAST, SN_F32, bits);
+}
+
+/* Values of f16 and bf16 are rounded by casts alone, and where they are stored; of u8 and bool they have all. */
+static kn_id cast(lw_part *p, ir_id v, kn_id x) {
+    kn_build *b = &p->launch->b;
+    const ir_node *n = ir_at(p->s->g, v), *from = ir_at(p->s->g, n->in[0]);
+    sn_dtype type = lw_type(p, v), wide = lw_type(p, n->in[0]);
+    if (base_is_half((sn_dtype)n->dtype) && (wide == SN_I32 || wide == SN_I64))
+        x = kn_prim1(b, KP_CAST, wide = SN_F64, x);
+    if (base_is_half((sn_dtype)n->dtype) && wide == SN_F64)
+        x = to_odd(b, x);
+    else if (wide != type)
+        x = kn_prim1(b, KP_CAST, type, x);
+    int has_all = from->dtype == n->dtype || from->dtype == SN_U8 || from->dtype == SN_BOOL;
+    return has_all ? x : kn_round(b, (sn_dtype)n->dtype, x);
+}
+
 kn_id lw_ewise(lw_part *p, ir_id v) {
     const ir_node *n = ir_at(p->s->g, v);
     kn_build *b = &p->launch->b;
-    sn_dtype type = (sn_dtype)n->dtype;
+    sn_dtype type = lw_type(p, v);
     if (n->op == IR_ADD || n->op == IR_SUB) {
         int right = p->item[n->in[1]].absorbed && p->s->node[v].edge[1].pointwise;
         int left = !right && p->item[n->in[0]].absorbed && p->s->node[v].edge[0].pointwise;
@@ -207,8 +235,8 @@ kn_id lw_ewise(lw_part *p, ir_id v) {
     }
     rule r = {.p = p, .b = b, .node = v};
     for (uint32_t k = 0; k < n->n_in; k++) r.x[k] = operand(p, v, k);
-    r.type = (sn_dtype)ir_at(p->s->g, n->in[0])->dtype;
-    if (n->op == IR_CAST) return r.type == type ? r.x[0] : kn_prim1(b, KP_CAST, type, r.x[0]);
+    r.type = lw_type(p, n->in[0]);
+    if (n->op == IR_CAST) return cast(p, v, r.x[0]);
     if (n->op == IR_SELECT) return kn_prim3(b, KP_SELECT, type, r.x[0], r.x[1], r.x[2]);
     return rules[n->op](&r);
 }

@@ -83,7 +83,7 @@ void lw_recurrence(lw_part *p) {
     kn_build *b = &p->launch->b;
     ir_id v = p->group->member.at[0];
     const ir_node *n = at(p, v);
-    sn_dtype type = (sn_dtype)n->dtype;
+    sn_dtype type = lw_type(p, v); /* of the running value; the result is rounded where it is stored */
     uint32_t axis = (uint32_t)n->attr[0];
     b->now_for = v;
     ir_dim outer = ir_dim_const(g, 1), inner = outer, one = outer;
@@ -101,7 +101,7 @@ void lw_recurrence(lw_part *p) {
     uint32_t tile = i != KN_NONE ? SCAN_LANES : o != KN_NONE ? SCAN_COPIES : 1, width = i != KN_NONE ? tile : 1;
     for (uint32_t k = 0; k < 2; k++)
         mem[k] = ir_splat_of(g, n->in[k]) ? KN_NONE : operand_memory(p, n->in[k], k ? "terms" : "factors");
-    kn_id out = lw_mem(p, p->place[v].ref, KN_OUT, type, lw_count(p, v), -1, 0, "result");
+    kn_id out = lw_mem(p, p->place[v].ref, KN_OUT, (sn_dtype)n->dtype, lw_count(p, v), -1, 0, "result");
     kn_id running = lw_mem(p, p->place[v].stored, KN_INOUT, type, ir_dim_mul(g, outer, inner), -1, 0, "running");
 
     kn_part_begin(b, n_point, point, tile, 1, 256);
@@ -132,7 +132,8 @@ void lw_recurrence(lw_part *p) {
         ir_id splat = ir_splat_of(g, n->in[k]);
         kn_access from = element;
         from.mem = mem[k];
-        x[k] = splat ? lw_constant(p, type, (uint64_t)at(p, splat)->attr[0]) : kn_load(b, type, from);
+        x[k] = splat ? lw_constant(p, (sn_dtype)at(p, splat)->dtype, (uint64_t)at(p, splat)->attr[0])
+                     : kn_load(b, type, from);
     }
     kn_id before = kn_load(b, type, cell), y;
     if (type == SN_F32 || type == SN_F64)

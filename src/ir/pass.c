@@ -237,7 +237,8 @@ static sn_status run_rounds(driver *d, const ir_graph *from, const ir_graph **la
     return SN_OK;
 }
 
-void ir_optimise(ir_graph *to, const ir_graph *from, const ir_roots *roots, ir_roots *out) {
+void ir_optimise(ir_graph *to, const ir_graph *from, const ir_roots *roots, const struct ir_pass *last_pass,
+                 ir_roots *out) {
     driver d = {.to = to, .dump = base_env_has(BASE_ENV_SINTER_DUMP, "opt"), .verify = wants_verify()};
     ir_roots current = *roots;
     const ir_graph *last;
@@ -248,7 +249,7 @@ void ir_optimise(ir_graph *to, const ir_graph *from, const ir_roots *roots, ir_r
     dump(&d, from, roots, "opt: before");
     sn_status status = run_rounds(&d, from, &last, &current);
     fesetenv(&host);
-    sweep copy = {.to = to, .from = last, .roots = &current, .out = out};
+    sweep copy = {.to = to, .from = last, .roots = &current, .pass = last_pass, .out = out};
     if (!status) status = run_checked(&d, &copy);
     clear(&d, 0);
     clear(&d, 1);

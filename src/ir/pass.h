@@ -24,13 +24,14 @@ typedef struct {
     const char *doc;
 } ir_rule;
 
-typedef struct {
+typedef struct ir_pass {
     const char *name;
     uint32_t n_rules;
     const ir_rule *rules;
 } ir_pass;
 
 extern const ir_pass ir_pass_fold, ir_pass_algebra, ir_pass_view;
+extern const ir_pass ir_pass_halves; /* last and once, for machines whose libraries take no f16 and bf16 */
 
 /* Rewrites what roots need into the empty graph `to`, keeping signature, checks, names and places; pass NULL only
  * copies. Returns how many nodes were rewritten. Under to's trap. */

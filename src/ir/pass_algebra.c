@@ -194,7 +194,7 @@ static ir_id cast_nothing(const ir_rewrite *rw, const ir_node *n) {
 static int holds(sn_dtype b, sn_dtype a) {
     switch (a) {
         case SN_BOOL: return 1;
-        case SN_U8: return b != SN_BOOL && b != SN_BF16;
+        case SN_U8: return b != SN_BOOL;
         case SN_F16:
         case SN_BF16: return a == b || b == SN_F32 || b == SN_F64;
         case SN_I32: return b == SN_I32 || b == SN_I64 || b == SN_F64;

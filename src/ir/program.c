@@ -174,9 +174,10 @@ static void place_values(builder *b) {
         if (f->is_exit) {
             place->step = b->step_of_group[f->group];
             place->part = b->part_of_group[f->group];
-            place->ref = new_temp(b, v, place->step, place->part, ".part");
+            sn_dtype partial = base_register_type((sn_dtype)n->dtype);
+            place->ref = new_temp_of(b, v, partial, place->step, place->part, ".part");
             if (IR_IS_ARG(n->op)) {
-                sn_dtype dtype = (sn_dtype)ir_at(s->g, n->in[0])->dtype;
+                sn_dtype dtype = base_register_type((sn_dtype)ir_at(s->g, n->in[0])->dtype);
                 place->values = new_temp_of(b, v, dtype, place->step, place->part, ".best");
             }
             if (f->stored) place->stored = memory_for(b, v);
@@ -184,7 +185,7 @@ static void place_values(builder *b) {
             place->ref = memory_for(b, v);
         }
         if (n->op == IR_RECURRENCE) { /* the running values: one for each line along the axis */
-            place->stored = new_temp(b, v, -1, 0, ".running");
+            place->stored = new_temp_of(b, v, base_register_type((sn_dtype)n->dtype), -1, 0, ".running");
             ir_dim lines = ir_dim_const(s->g, 1);
             for (uint32_t a = 0; a < n->rank; a++)
                 if (a != (uint32_t)n->attr[0]) lines = ir_dim_mul(s->g, lines, n->dim[a]);
@@ -426,18 +427,9 @@ typedef struct {
     base_strbuf *fuse_text;
 } compile_arg;
 
-static void refuse_halves(const ir_graph *g) {
-    for (ir_id v = 1; v < g->node.n; v++)
-        if (base_is_half((sn_dtype)ir_at(g, v)->dtype))
-            base_fail((base_trap *)(uintptr_t)&g->trap, SN_ERR_UNSUPPORTED,
-                      "no code is generated for %s yet: compute in f32, or evaluate the graph",
-                      sn_dtype_name((sn_dtype)ir_at(g, v)->dtype));
-}
-
 static void compile(void *arg) {
     compile_arg *a = arg;
     fu_state *s = a->s;
-    refuse_halves(s->g);
     builder *b = ARENA_NEW(s->arena, builder);
     *b = (builder){.s = s};
     fu_axes(s);

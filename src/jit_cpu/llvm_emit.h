@@ -241,7 +241,9 @@ void em_store_masked(em *e, const kn_access *a, LLVMValueRef p, LLVMValueRef val
 /* When an instance is stored at all; NULL: always. Entry phases run in every chunk, but what they store outside of
  * scratch is stored by the first alone. */
 LLVMValueRef em_store_condition(em *e, const kn_access *a, const em_at *at, uint32_t lanes);
-LLVMValueRef em_to_memory(em *e, const kn_access *a, LLVMValueRef value, uint32_t lanes); /* bool: bytes */
+/* Values and what memory has of them: bool as bytes, f16 and bf16 as 16 bits. */
+LLVMValueRef em_to_memory(em *e, const kn_access *a, LLVMValueRef value, uint32_t lanes);
+LLVMValueRef em_from_memory(em *e, const kn_access *a, LLVMValueRef stored);
 
 /* ---- llvm_emit_block.c --------------------------------------------------------------------------------------------
  */
@@ -296,8 +298,11 @@ void em_epoch_end(em *e, em_loop *epoch, kn_id first, kn_id end, int points, int
 /* ---- llvm_prims.c: scalar primitives, lane by lane ----------------------------------------------------------------
  */
 
-LLVMTypeRef em_scalar_type(em *e, sn_dtype type);        /* bool: i1 */
-LLVMTypeRef em_memory_type(em *e, sn_dtype type);        /* bool: i8 */
+LLVMTypeRef em_scalar_type(em *e, sn_dtype type); /* bool: i1 */
+LLVMTypeRef em_memory_type(em *e, sn_dtype type); /* bool: i8; f16, bf16: i16 */
+/* f32 to the bits of f16 or bf16, and back. */
+LLVMValueRef em_half_bits(em *e, sn_dtype half, LLVMValueRef value);
+LLVMValueRef em_half_value(em *e, sn_dtype half, LLVMValueRef bits);
 LLVMTypeRef em_vector(LLVMTypeRef type, uint32_t lanes); /* lanes 1: the scalar type */
 LLVMValueRef em_const(em *e, sn_dtype type, uint64_t bits);
 LLVMValueRef em_splat(em *e, LLVMValueRef scalar, uint32_t lanes);

@@ -206,8 +206,7 @@ static void load_block(em *e, kn_id acc, const block *b, const em_at *at, uint32
             for (uint32_t g = 0; g < lanes / b->n; g++) row[g] = block_of[g][c - first];
             LLVMValueRef all = join(e, row, lanes / b->n);
             if (lane_mask) all = LLVMBuildSelect(e->b, lane_mask, all, LLVMConstNull(LLVMTypeOf(all)), "");
-            if (mem_of(e, a)->store == SN_BOOL)
-                all = LLVMBuildICmp(e->b, LLVMIntNE, all, LLVMConstNull(LLVMTypeOf(all)), "");
+            all = em_from_memory(e, a, all);
             if (b->is_tile && c && e->tile_present[c])
                 all = LLVMBuildSelect(e->b, e->tile_present[c], all, value[at->slot + (c - 1) * b->stride], "");
             value[at->slot + c * b->stride] = all;

@@ -8,6 +8,7 @@
  * Along the lane axis an access is contiguous (a vector load), a small power of two apart with an UNROLL axis filling
  * the gaps (wide load and shuffle), or anything else (gather). AVX-512 gathers and scatters natively what has 4 or 8
  * bytes; elsewhere lanes are loaded one by one, those that are masked from a zero on the stack: no branch, no call. */
+#include "base/floats.h"
 #include "jit_cpu/llvm_emit.h"
 
 #include <string.h>
@@ -292,9 +293,7 @@ static LLVMValueRef load_raw(em *e, kn_id acc, const em_at *at, uint32_t lanes) 
 }
 
 LLVMValueRef em_load(em *e, kn_id access, const em_at *at, uint32_t lanes) {
-    LLVMValueRef value = load_raw(e, access, at, lanes);
-    if (mem_of(e, &e->k->access[access])->store != SN_BOOL) return value;
-    return LLVMBuildICmp(e->b, LLVMIntNE, value, LLVMConstNull(LLVMTypeOf(value)), "");
+    return em_from_memory(e, &e->k->access[access], load_raw(e, access, at, lanes));
 }
 
 void em_load_all(em *e, kn_id access, uint32_t over, uint32_t lanes, LLVMValueRef *value) {
@@ -343,7 +342,15 @@ LLVMValueRef em_store_condition(em *e, const kn_access *a, const em_at *at, uint
 }
 
 LLVMValueRef em_to_memory(em *e, const kn_access *a, LLVMValueRef value, uint32_t lanes) {
-    return mem_of(e, a)->store == SN_BOOL ? LLVMBuildZExt(e->b, value, em_vector(e->i8, lanes), "") : value;
+    sn_dtype store = (sn_dtype)mem_of(e, a)->store;
+    if (base_is_half(store)) return em_half_bits(e, store, value);
+    return store == SN_BOOL ? LLVMBuildZExt(e->b, value, em_vector(e->i8, lanes), "") : value;
+}
+
+LLVMValueRef em_from_memory(em *e, const kn_access *a, LLVMValueRef stored) {
+    sn_dtype store = (sn_dtype)mem_of(e, a)->store;
+    if (base_is_half(store)) return em_half_value(e, store, stored);
+    return store == SN_BOOL ? LLVMBuildICmp(e->b, LLVMIntNE, stored, LLVMConstNull(LLVMTypeOf(stored)), "") : stored;
 }
 
 void em_store(em *e, kn_id access, const em_at *at, uint32_t lanes, LLVMValueRef value) {

@@ -66,6 +66,10 @@ static int rows_are_alone(em *e) {
     return !is_used_later(e);
 }
 
+static uint32_t element_bytes(const em *e, const kn_inst *in) {
+    return (uint32_t)sn_dtype_size((sn_dtype)e->k->mem[e->k->access[in->acc].mem].store);
+}
+
 static int find_stages(em *e, stages *s) {
     *s = (stages){0};
     uint32_t size = 1;
@@ -76,7 +80,7 @@ static int find_stages(em *e, stages *s) {
         if (in->acc == KN_NONE || !is_across(e, in)) continue;
         if (s->n == MOST_STAGED) return 0;
         s->inst[s->n++] = i;
-        uint32_t bytes = (uint32_t)sn_dtype_size((sn_dtype)in->type);
+        uint32_t bytes = element_bytes(e, in);
         if (bytes > size) size = bytes;
     }
     s->stretch = STRETCH_BYTES / size;
@@ -97,13 +101,13 @@ static LLVMValueRef buffer_at(em *e, const stages *s, const kn_inst *in, LLVMVal
 
 static LLVMValueRef read_vector(em *e, const kn_inst *in, LLVMValueRef p) {
     LLVMValueRef v = LLVMBuildLoad2(e->b, em_vector(element(e, in), e->width), p, "");
-    LLVMSetAlignment(v, (unsigned)sn_dtype_size((sn_dtype)in->type));
-    return in->type == SN_BOOL ? LLVMBuildICmp(e->b, LLVMIntNE, v, LLVMConstNull(LLVMTypeOf(v)), "") : v;
+    LLVMSetAlignment(v, element_bytes(e, in));
+    return em_from_memory(e, &e->k->access[in->acc], v);
 }
 
 static void write_vector(em *e, const kn_inst *in, LLVMValueRef p, LLVMValueRef value) {
     value = em_to_memory(e, &e->k->access[in->acc], value, e->width);
-    LLVMSetAlignment(LLVMBuildStore(e->b, value, p), (unsigned)sn_dtype_size((sn_dtype)in->type));
+    LLVMSetAlignment(LLVMBuildStore(e->b, value, p), element_bytes(e, in));
 }
 
 LLVMValueRef em_staged_load(em *e, const kn_inst *in) { return read_vector(e, in, e->stage[in->acc].at); }

@@ -5,6 +5,7 @@
  * the machine; only the sign and payload of NaNs may differ. */
 #include <math.h>
 
+#include "base/floats.h"
 #include "jit_cpu/llvm_emit.h"
 
 LLVMTypeRef em_scalar_type(em *e, sn_dtype type) {
@@ -19,7 +20,10 @@ LLVMTypeRef em_scalar_type(em *e, sn_dtype type) {
     }
 }
 
-LLVMTypeRef em_memory_type(em *e, sn_dtype type) { return type == SN_BOOL ? e->i8 : em_scalar_type(e, type); }
+LLVMTypeRef em_memory_type(em *e, sn_dtype type) {
+    if (base_is_half(type)) return LLVMInt16TypeInContext(e->context);
+    return type == SN_BOOL ? e->i8 : em_scalar_type(e, type);
+}
 
 LLVMTypeRef em_vector(LLVMTypeRef type, uint32_t lanes) { return lanes > 1 ? LLVMVectorType(type, lanes) : type; }
 
@@ -122,6 +126,42 @@ LLVMValueRef em_cast(em *e, sn_dtype from, sn_dtype to, LLVMValueRef a) {
     return LLVMBuildIntCast2(e->b, a, types[0], !is_unsigned(from), "");
 }
 
+/* ---- f16, bf16 -----------------------------------------------------------------------------------------------------
+ */
+
+/* F16C has instructions for f16; what AVX-512 has for bf16 takes subnormals for zeros, so that the bits are rounded as
+ * integers: half of the last place is added, less one where the last place is even. All NaNs become the same one, whose
+ * significand is all ones and is left by both ways of rounding. */
+LLVMValueRef em_half_bits(em *e, sn_dtype half, LLVMValueRef value) {
+    LLVMBuilderRef b = e->b;
+    uint32_t lanes = lanes_of(value);
+    LLVMTypeRef i16 = em_vector(em_memory_type(e, half), lanes), i32 = em_vector(e->i32, lanes);
+    LLVMValueRef nan = LLVMBuildFCmp(b, LLVMRealUNO, value, value, "");
+    if (half == SN_F16) {
+        value = LLVMBuildSelect(b, nan, em_splat(e, em_const(e, SN_F32, 0x7fffe000), lanes), value, "");
+        value = LLVMBuildFPTrunc(b, value, em_vector(LLVMHalfTypeInContext(e->context), lanes), "");
+        return LLVMBuildBitCast(b, value, i16, "");
+    }
+#define NUMBER(n) em_splat(e, em_i32(e, n), lanes)
+    LLVMValueRef bits = LLVMBuildBitCast(b, value, i32, "");
+    LLVMValueRef odd = LLVMBuildAnd(b, LLVMBuildLShr(b, bits, NUMBER(16), ""), NUMBER(1), "");
+    bits = LLVMBuildAdd(b, LLVMBuildAdd(b, bits, NUMBER(0x7fff), ""), odd, "");
+    bits = LLVMBuildSelect(b, nan, NUMBER(0x7fff0000), bits, "");
+    return LLVMBuildTrunc(b, LLVMBuildLShr(b, bits, NUMBER(16), ""), i16, "");
+}
+
+LLVMValueRef em_half_value(em *e, sn_dtype half, LLVMValueRef bits) {
+    LLVMBuilderRef b = e->b;
+    uint32_t lanes = lanes_of(bits);
+    LLVMTypeRef f32 = em_vector(em_scalar_type(e, SN_F32), lanes);
+    if (half == SN_F16)
+        return LLVMBuildFPExt(b, LLVMBuildBitCast(b, bits, em_vector(LLVMHalfTypeInContext(e->context), lanes), ""),
+                              f32, "");
+    bits = LLVMBuildZExt(b, bits, em_vector(e->i32, lanes), "");
+    return LLVMBuildBitCast(b, LLVMBuildShl(b, bits, NUMBER(16), ""), f32, "");
+#undef NUMBER
+}
+
 /* ---- a * 2^floor(b) ------------------------------------------------------------------------------------------------
  */
 
@@ -214,6 +254,8 @@ LLVMValueRef em_prim(em *e, kn_prim prim, sn_dtype from, sn_dtype to, const LLVM
         case KP_SQRT: return call1(e, "llvm.sqrt", x);
         case KP_FLOOR: return call1(e, "llvm.floor", x);
         case KP_RINT: return call1(e, "llvm.roundeven", x);
+        case KP_ROUND_F16: return em_half_value(e, SN_F16, em_half_bits(e, SN_F16, x));
+        case KP_ROUND_BF16: return em_half_value(e, SN_BF16, em_half_bits(e, SN_BF16, x));
         case KP_SCALE: return e->v4 ? scale_v4(e, from, x, y) : scale_by_factors(e, from, x, y);
         case KP_MIN: return min_max(e, 1, from, x, y, plain_b);
         case KP_MAX: return min_max(e, 0, from, x, y, plain_b);

@@ -317,6 +317,7 @@ void ce_kernel(base_arena *arena, const kn_kernel *k, const char *symbol, int co
     for (uint32_t p = 0; p < k->n_part; p++)
         ce_line(&e, "#define SYNC%u %s", p, ce_team(k, p) > CE_WARP ? "__syncthreads()" : "__syncwarp()");
     ce_prelude(&e);
+    ce_halves(&e);
     ce_maths(&e);
     parameters(&e, symbol, block);
     ce_open(&e);

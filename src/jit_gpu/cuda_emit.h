@@ -147,8 +147,10 @@ const char *ce_memory_type(sn_dtype type); /* of an element in memory */
 const char *ce_const(ce *e, sn_dtype type, uint64_t bits);
 /* The primitive of operand texts; from: type of the operands. */
 const char *ce_prim(ce *e, kn_prim prim, sn_dtype from, sn_dtype to, const char *a, const char *b, const char *c);
-/* What every source starts with, then one function for each mathematical primitive that the kernel has. */
+/* What every source starts with, then the half types and one function for each mathematical primitive that the kernel
+ * has. */
 void ce_prelude(ce *e);
+void ce_halves(ce *e); /* cuda_halves.c */
 void ce_maths(ce *e);
 
 #endif

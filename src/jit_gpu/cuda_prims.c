@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/floats.h"
 #include "ir/kernel_build.h"
 #include "jit_gpu/cuda_emit.h"
 
@@ -19,7 +20,10 @@ const char *ce_type(sn_dtype type) {
     }
 }
 
-const char *ce_memory_type(sn_dtype type) { return type == SN_BOOL ? "u8" : ce_type(type); }
+const char *ce_memory_type(sn_dtype type) {
+    if (base_is_half(type)) return type == SN_F16 ? "f16" : "bf16";
+    return type == SN_BOOL ? "u8" : ce_type(type);
+}
 
 static const char *float_const(ce *e, uint32_t bits) {
     float x;
@@ -88,6 +92,8 @@ const char *ce_prim(ce *e, kn_prim prim, sn_dtype from, sn_dtype to, const char 
         case KP_SHL: return ce_text(e, "sn_shl(%s, %s)", a, b);
         case KP_SHR: return ce_text(e, "sn_shr(%s, %s)", a, b);
         case KP_LSHR: return ce_text(e, "sn_lshr(%s, %s)", a, b);
+        case KP_ROUND_F16: return ce_text(e, "sn_f16_value(sn_f16_bits(%s))", a);
+        case KP_ROUND_BF16: return ce_text(e, "sn_bf16_value(sn_bf16_bits(%s))", a);
         case KP_SCALE: return ce_text(e, "sn_scale(%s, %s)", a, b);
         case KP_SELECT:
         case KP_RARE: return ce_text(e, "(%s ? %s : %s)", a, b, c);

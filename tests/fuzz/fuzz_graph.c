@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ir/kernel.h"
+#include "ir/pass.h"
 #include "ir/program.h"
 
 enum { MAX_COMPILED = 60 }; /* nodes */
@@ -33,7 +34,7 @@ static void parse(void *arg) {
 static void compile(void *arg) {
     compiling *c = arg;
     ir_roots roots;
-    ir_optimise(c->to, c->from->g, &c->from->roots, &roots);
+    ir_optimise(c->to, c->from->g, &c->from->roots, &ir_pass_halves, &roots);
     pg_compile(c->to, &roots, c->fuse, KN_FOR_CPU);
 }
 

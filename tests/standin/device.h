@@ -93,6 +93,22 @@ static inline long long __double_as_longlong(double f) {
 static inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {
     return (unsigned long long)((unsigned __int128)a * b >> 64);
 }
+static inline float sn_f16_value(unsigned short bits) {
+    union {
+        unsigned short bits;
+        _Float16 value;
+    } u;
+    u.bits = bits;
+    return (float)u.value;
+}
+static inline unsigned short sn_f16_bits(float x) {
+    union {
+        unsigned short bits;
+        _Float16 value;
+    } u;
+    u.value = (_Float16)x;
+    return x != x ? 0x7fff : u.bits;
+}
 #define scalbnf __builtin_scalbnf
 #define scalbn  __builtin_scalbn
 #define sqrtf   __builtin_sqrtf

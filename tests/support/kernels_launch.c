@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend/interp.h"
+#include "base/floats.h"
 #include "support/kernels.h"
 
 uint64_t kernels_random(uint64_t *state) { /* splitmix64 */
@@ -61,10 +62,13 @@ static uint64_t random_element(sn_dtype type, uint64_t *state) {
     switch (type) {
         case SN_F32:
         case SN_F64:
-            if (bits % 16 == 0) return kn_bits_of(type, special[bits / 16 % (sizeof special / sizeof *special)]);
-            if (bits % 256 == 1) return type == SN_F32 ? 0x7fc00000u : 0x7ff8000000000000u;
-            if (bits % 256 == 2) return type == SN_F32 ? 0xff800000u : 0xfff0000000000000u;
-            return kn_bits_of(type, (double)(bits >> 11) * 0x1p-51 - 2.0);
+        case SN_F16:
+        case SN_BF16:
+            if (base_is_half(type) && bits % 32 == 3) return bits >> 48; /* any: NaNs, subnormals, both infinities */
+            if (bits % 16 == 0) return base_float_bits(type, special[bits / 16 % (sizeof special / sizeof *special)]);
+            if (bits % 256 == 1) return base_float_nan(type);
+            if (bits % 256 == 2) return base_float_sign(type) | base_float_infinity(type);
+            return base_float_bits(type, (double)(bits >> 11) * 0x1p-51 - 2.0);
         case SN_I64: return bits % 4 ? (uint64_t)((int64_t)(bits / 4 % 200) - 100) : kernels_random(state);
         case SN_I32: return bits % 4 ? (uint32_t)((int32_t)(bits / 4 % 200) - 100) : kernels_random(state) & UINT32_MAX;
         case SN_U8: return bits & 255;
@@ -140,18 +144,10 @@ void kernels_interpret(kernels_launch *l, const kn_kernel *expanded) {
 }
 
 static int same_element(sn_dtype type, const void *a, const void *b) {
-    float fa, fb;
-    double da, db;
     if (!memcmp(a, b, sn_dtype_size(type))) return 1;
-    if (type == SN_F32) {
-        memcpy(&fa, a, sizeof fa);
-        memcpy(&fb, b, sizeof fb);
-        return fa != fa && fb != fb;
-    }
-    if (type != SN_F64) return 0;
-    memcpy(&da, a, sizeof da);
-    memcpy(&db, b, sizeof db);
-    return da != da && db != db;
+    if (type != SN_F32 && type != SN_F64) return 0; /* there is one NaN of f16, of bf16 */
+    double x = base_float_get(type, a), y = base_float_get(type, b);
+    return x != x && y != y;
 }
 
 int kernels_launch_same(const kernels_launch *a, const kernels_launch *b, char text[256]) {

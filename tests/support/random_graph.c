@@ -36,7 +36,7 @@ int64_t random_elements(const random_graph *r, ir_id id) {
     return n;
 }
 
-static int is_float(sn_dtype t) { return t == SN_F32 || t == SN_F64; }
+static int is_float(sn_dtype t) { return base_is_float(t); }
 
 /* The number of elements must be a polynomial that the graph can hold. */
 static int has_count(const random_graph *r, ir_id id) {
@@ -54,7 +54,8 @@ static int has_count(const random_graph *r, ir_id id) {
 void random_push(random_graph *r, ir_id id, double most) {
     ck_assert_uint_ne(id, 0);
     if (r->n_pool == RANDOM_MAX_NODES || random_elements(r, id) > MOST_ELEMENTS || !has_count(r, id)) return;
-    if (is_float((sn_dtype)ir_at(r->g, id)->dtype) && most > 1e4) {
+    double large = ir_at(r->g, id)->dtype == SN_F16 ? 16 : 1e4; /* whose products and sums have values, too */
+    if (is_float((sn_dtype)ir_at(r->g, id)->dtype) && most > large) {
         id = ir_binary(r->g, IR_MUL, id, ir_const_weak(r->g, 1 / most));
         most = 1;
     }
@@ -97,8 +98,10 @@ static void fill(random_graph *r, sn_dtype dtype, void *at, int64_t n) {
         double x = random_uniform(r, -2, 2);
         int64_t whole = (int64_t)random_below(r, 9) - (dtype == SN_U8 ? 0 : 2);
         switch (dtype) {
-            case SN_F64: ((double *)at)[i] = x; break;
-            case SN_F32: ((float *)at)[i] = (float)x; break;
+            case SN_F64:
+            case SN_F32:
+            case SN_F16:
+            case SN_BF16: base_float_put(dtype, (char *)at + (size_t)i * sn_dtype_size(dtype), (long double)x); break;
             case SN_I64: ((int64_t *)at)[i] = whole; break;
             case SN_I32: ((int32_t *)at)[i] = (int32_t)whole; break;
             case SN_BOOL: ((uint8_t *)at)[i] = whole & 1; break;
@@ -170,7 +173,7 @@ static void make_leaves(random_graph *r, sn_context *ctx) {
     uint32_t n = 2 + random_below(r, 3);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t rank = random_shape(r, dims, 0);
-        sn_dtype other = r->real == SN_F32 ? SN_F64 : SN_F32;
+        sn_dtype other = r->real == SN_F32 ? (sn_dtype[]){SN_F64, SN_F16, SN_BF16}[random_below(r, 3)] : SN_F32;
         random_push(r, random_input(r, chance(r, 8) ? other : r->real, rank, dims), 2);
     }
     n = 1 + random_below(r, 3);
@@ -338,9 +341,9 @@ static void add_select(random_graph *r) {
 }
 
 static void add_cast(random_graph *r) {
-    static const sn_dtype to[] = {SN_F64, SN_F32, SN_I64, SN_I32, SN_U8, SN_BOOL};
+    static const sn_dtype to[] = {SN_F64, SN_F32, SN_F16, SN_BF16, SN_I64, SN_I32, SN_U8, SN_BOOL};
     random_node x = random_pick(r, IR_T_F | IR_T_I | IR_T_B);
-    random_push(r, ir_cast(r->g, x.id, chance(r, 50) ? r->real : to[random_below(r, 6)]), fmax(x.most, 1));
+    random_push(r, ir_cast(r->g, x.id, chance(r, 50) ? r->real : to[random_below(r, 8)]), fmax(x.most, 1));
 }
 
 static void add_reduce(random_graph *r) {
@@ -486,7 +489,7 @@ typedef struct {
 static void make(void *arg) {
     make_call *m = arg;
     random_graph *r = m->r;
-    r->real = chance(r, 65) ? SN_F64 : SN_F32;
+    r->real = chance(r, 55) ? SN_F64 : chance(r, 60) ? SN_F32 : chance(r, 50) ? SN_F16 : SN_BF16;
     make_dims(r);
     make_leaves(r, m->ctx);
     random_push(r, ir_binary(r->g, IR_GT, r->pool[0].id, weak(r, 0)), 1);

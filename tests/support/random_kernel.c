@@ -47,6 +47,12 @@ static sn_dtype random_type(maker *m) {
     return types[below(m, sizeof types / sizeof *types)];
 }
 
+/* How memory may have values of the type. */
+static sn_dtype in_memory(maker *m, sn_dtype type) {
+    if (type != SN_F32 || !chance(m, 30)) return type;
+    return chance(m, 50) ? SN_F16 : SN_BF16;
+}
+
 /* a * b, where the two share no base dim. */
 static kn_size times(kn_size a, kn_size b) {
     uint32_t set_a = a.dim == KN_NONE ? 0 : a.dim + 1u, set_b = b.dim == KN_NONE ? 0 : b.dim + 1u;
@@ -151,7 +157,9 @@ static void arithmetic(maker *m, uint32_t allowed, int late) {
     do prim = (kn_prim)below(m, KP_COUNT);
     while (prim == KP_BITCAST || (kn_prims[prim].is_maths && (!m->maths || chance(m, 70))));
     const kn_prim_info *info = &kn_prims[prim];
-    sn_dtype from = operand_type(m, info), type = info->result == KN_R_BOOL ? SN_BOOL : from;
+    sn_dtype from = operand_type(m, info);
+    if (prim == KP_ROUND_F16 || prim == KP_ROUND_BF16) from = SN_F32;
+    sn_dtype type = info->result == KN_R_BOOL ? SN_BOOL : from;
     if (prim == KP_CAST) type = random_type(m);
     int is_late = 0;
     kn_id a[3] = {KN_NONE, KN_NONE, KN_NONE};
@@ -180,7 +188,7 @@ static void load(maker *m, uint32_t here) {
     }
     uint32_t set = random_subset(m, here, 60);
     int gathers = chance(m, 15);
-    kn_access access = new_memory(m, KN_IN, type, set, gathers ? TABLE : 1);
+    kn_access access = new_memory(m, KN_IN, in_memory(m, type), set, gathers ? TABLE : 1);
     if (gathers) {
         access.ix = take(m, SN_I64, here, 0, &unused);
         access.ix_step = KN_C(1);
@@ -262,7 +270,7 @@ static void store(maker *m) {
         m->row_type[m->n_rows++] = type;
         return;
     }
-    kn_access access = new_memory(m, KN_OUT, type, set | m->points, 1);
+    kn_access access = new_memory(m, KN_OUT, in_memory(m, type), set | m->points, 1);
     int guard = chance(m, 15) ? find(m, SN_BOOL, set | m->points, late) : -1;
     if (guard >= 0 && !(m->values[guard].late && set & m->loops)) access.guard = m->values[guard].id;
     kn_store(&m->b, access, x);
@@ -308,7 +316,7 @@ static update begin_update(maker *m) {
     update u = {.type = random_type(m)};
     u.set = m->points | outer_loops(m, 0, 0);
     u.set |= random_subset(m, m->unrolls, 30);
-    u.access = new_memory(m, KN_INOUT, u.type, u.set, 1);
+    u.access = new_memory(m, KN_INOUT, in_memory(m, u.type), u.set, 1);
     add(m, u.type, kn_load(&m->b, u.type, u.access), 0);
     return u;
 }
@@ -324,7 +332,7 @@ static void scatter(maker *m) {
                    chance(m, 50) && m->n_point ? m->point[m->n_point - 1] : (kn_id)KN_NONE, 1, 1);
     if (m->b.phase.at[m->b.phase.n - 1].lanes != KN_NONE) m->b.phase.at[m->b.phase.n - 1].width = (uint16_t)m->tile;
     kn_id ix = kn_load(&m->b, SN_I64, new_memory(m, KN_IN, SN_I64, m->loops, 1));
-    kn_access table = new_memory(m, KN_INOUT, SN_F32, m->points, TABLE);
+    kn_access table = new_memory(m, KN_INOUT, in_memory(m, SN_F32), m->points, TABLE);
     for (uint32_t i = 0; i < table.n; i++)
         if (table.step[i].k < 0) table.step[i].k = -table.step[i].k;
     table.base = KN_C(0);

@@ -32,8 +32,10 @@ double support_case_uniform(support_case *c, double low, double high) {
 
 void support_put(void *at, sn_dtype dtype, int64_t i, double value) {
     switch (dtype) {
-        case SN_F64: ((double *)at)[i] = value; break;
-        case SN_F32: ((float *)at)[i] = (float)value; break;
+        case SN_F64:
+        case SN_F32:
+        case SN_F16:
+        case SN_BF16: base_float_put(dtype, (char *)at + (size_t)i * sn_dtype_size(dtype), (long double)value); break;
         case SN_I64: ((int64_t *)at)[i] = (int64_t)value; break;
         case SN_I32: ((int32_t *)at)[i] = (int32_t)(int64_t)value; break;
         case SN_BOOL: ((uint8_t *)at)[i] = value != 0; break;
@@ -57,7 +59,7 @@ ir_id support_case_input(support_case *c, sn_dtype dtype, uint32_t rank, const i
     size_t bytes = support_bytes(c->g, id, c->body.dim);
     c->body.input[n] = c->owned[n] = malloc(bytes + 1);
     ck_assert_ptr_nonnull(c->owned[n]);
-    int is_float = dtype == SN_F32 || dtype == SN_F64;
+    int is_float = base_is_float(dtype);
     for (int64_t i = 0; i < (int64_t)(bytes / sn_dtype_size(dtype)); i++) {
         double whole = (double)support_case_below(c, 12) - (dtype == SN_U8 ? 0 : 3);
         support_put(c->owned[n], dtype, i,

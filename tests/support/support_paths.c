@@ -11,7 +11,7 @@
 
 #include "runtime/context.h"
 
-enum { RUNS = 6, GUARD = 64, RUBBISH = 0xcb };
+enum { RUNS = 6 /* and one without rounding */, GUARD = 64, RUBBISH = 0xcb };
 /* By how much more than their bound operators are off in the runs that find the tolerance. */
 static const double FACTOR = 8, MARGIN = 4, LEAST_ULP = 4;
 
@@ -37,12 +37,15 @@ typedef struct {
     base_arena arena;
     uint64_t seed;
 
-    void *base[SUPPORT_MAX_ROOTS], *off[RUNS][SUPPORT_MAX_ROOTS];
+    void *base[SUPPORT_MAX_ROOTS], *off[RUNS + 1][SUPPORT_MAX_ROOTS];
+    int n_runs;
     void *old_var[SUPPORT_MAX_VARS];
 
     ir_graph noisy; /* the body with errors put in */
     int64_t noisy_dim[SUPPORT_MAX_DIMS];
     ir_roots noisy_roots;
+    ir_graph wide; /* the body without f16 and bf16 */
+    ir_roots wide_roots;
     ir_id *map;
     const void **noisy_input;
     uint32_t n_noise;
@@ -76,7 +79,7 @@ static double uniform(paths *p) { /* -1 .. 1 */
 
 /* ---- the graph with errors -------------------------------------------------------------------------------------- */
 
-static int is_float(const ir_node *n) { return n->dtype == SN_F32 || n->dtype == SN_F64; }
+static int is_float(const ir_node *n) { return base_is_float((sn_dtype)n->dtype); }
 
 /* A new input of the node's type: middle plus or minus up to size, redrawn by each run. */
 typedef struct {
@@ -126,7 +129,7 @@ static double folded(const paths *p, ir_id v) {
 /* Whether numbers are equal that are so close is for rounding to decide: in one run of each pair they are. */
 static ir_id nearly_equal(paths *p, ir_op op, ir_id id, const ir_id *in, noise **all) {
     ir_graph *g = &p->noisy;
-    double size = FACTOR * FACTOR * (ir_at(g, in[0])->dtype == SN_F32 ? 0x1p-23 : 0x1p-52);
+    double size = FACTOR * FACTOR * base_float_epsilon((sn_dtype)ir_at(g, in[0])->dtype);
     ir_id apart = ir_unary(g, IR_ABS, ir_binary(g, IR_SUB, in[0], in[1])), scale = ir_unary(g, IR_ABS, in[0]);
     ir_id near = ir_binary(g, IR_LE, apart, ir_binary(g, IR_MUL, scale, add_noise(p, scale, size, size, all)));
     if (op == IR_EQ) return ir_binary(g, IR_OR, id, near);
@@ -139,20 +142,22 @@ static ir_id with_errors(paths *p, ir_id v, ir_id id, const ir_id *in, noise **a
     if ((n->op == IR_EQ || n->op == IR_NE) && is_float(ir_at(g, in[0])))
         return nearly_equal(p, (ir_op)n->op, id, in, all);
     if (!is_float(n)) return id;
-    double ulp = n->dtype == SN_F32 ? 0x1p-23 : 0x1p-52;
+    /* In f16 and bf16 what an operator does is as exact as in f32; then its result is rounded. */
+    double ulp = base_float_epsilon(base_register_type((sn_dtype)n->dtype));
+    double rounding = base_is_half((sn_dtype)n->dtype) ? base_float_epsilon((sn_dtype)n->dtype) * FACTOR / 2 : 0;
     if (n->op == IR_PROD) /* each factor may add half an ulp of the product */
-        return ir_binary(g, IR_MUL, id, add_noise(p, id, 1, ulp * (FACTOR + folded(p, v) / 2), all));
+        return ir_binary(g, IR_MUL, id, add_noise(p, id, 1, ulp * (FACTOR + folded(p, v) / 2) + rounding, all));
     if (n->op == IR_SUM || n->op == IR_MATMUL || n->op == IR_SCATTER_ADD || n->op == IR_RECURRENCE) {
         ir_id sizes[2] = {in[0], n->n_in > 1 ? in[1] : in[0]};
         for (uint32_t k = 0; k < 2; k++)
             if (is_float(ir_at(g, sizes[k]))) sizes[k] = ir_unary(g, IR_ABS, sizes[k]);
         ir_id most = ir_copy_node(g, graph(p), v, sizes);
-        double size = ulp * (FACTOR + folded(p, v) / 4);
+        double size = ulp * (FACTOR + folded(p, v) / 4) + rounding;
         return ir_binary(g, IR_ADD, id, ir_binary(g, IR_MUL, most, add_noise(p, most, 0, size, all)));
     }
-    if (ir_ops[n->op].cls != IR_CLASS_EWISE || n->op == IR_CAST || n->op == IR_SELECT || !(ir_ops[n->op].ulp > 0))
-        return id;
-    return ir_binary(g, IR_MUL, id, add_noise(p, id, 1, ulp * FACTOR * (double)ir_ops[n->op].ulp, all));
+    if (ir_ops[n->op].cls != IR_CLASS_EWISE || n->op == IR_SELECT || !(ir_ops[n->op].ulp > 0)) return id;
+    if (n->op == IR_CAST && !(rounding > 0)) return id;
+    return ir_binary(g, IR_MUL, id, add_noise(p, id, 1, ulp * FACTOR * (double)ir_ops[n->op].ulp + rounding, all));
 }
 
 static void build_noisy(paths *p, noise **all) {
@@ -189,14 +194,47 @@ static void build_noisy(paths *p, noise **all) {
 /* Runs come in pairs of opposite noise, so that where two values tie, each is the larger one in one of them. */
 static void draw(paths *p, const noise *x, int opposite) {
     for (size_t i = 0; i < x->n; i++) {
-        double now = x->dtype == SN_F64 ? ((double *)x->at)[i] : (double)((float *)x->at)[i];
+        sn_dtype dtype = (sn_dtype)x->dtype;
+        char *at = (char *)x->at + i * sn_dtype_size(dtype);
+        double now = base_float_get(dtype, at);
         double off = uniform(p); /* -1 .. -0.5 or 0.5 .. 1 times size: never next to nothing */
         double value = opposite ? 2 * x->middle - now : x->middle + x->size * (off + (off < 0 ? -1 : 1)) / 2;
-        if (x->dtype == SN_F64)
-            ((double *)x->at)[i] = value;
-        else
-            ((float *)x->at)[i] = (float)value;
+        base_float_put(dtype, at, (long double)value);
     }
+}
+
+/* ---- the graph without rounding ---------------------------------------------------------------------------------- */
+
+static ir_id widened(ir_graph *g, ir_id id) {
+    return ir_cast(g, id, base_register_type((sn_dtype)ir_at(g, id)->dtype));
+}
+
+/* The body with f32 in the place of f16 and bf16, but for casts to them: kernels lie between rounding everywhere and
+ * nowhere else. Roots have their own types again. */
+static void build_wide(paths *p) {
+    const ir_graph *from = graph(p);
+    ir_graph *g = &p->wide;
+    ir_id *map = ARENA_ARRAY(&p->arena, ir_id, from->node.n), *out = ARENA_ARRAY(&p->arena, ir_id, n_roots(p));
+    for (uint32_t i = 0; i < from->dim_name.n; i++) ir_dim_named(g, from->dim_name.at[i]);
+    for (uint32_t i = 0; i < from->input.n; i++) ir_copy_node(g, from, from->input.at[i], NULL);
+    for (uint32_t i = 0; i < from->var.n; i++) ir_copy_node(g, from, from->var.at[i].node, NULL);
+    for (uint32_t i = 0; i < from->input.n; i++) map[from->input.at[i]] = widened(g, g->input.at[i]);
+    for (uint32_t i = 0; i < from->var.n; i++) map[from->var.at[i].node] = widened(g, g->var.at[i].node);
+    for (ir_id v = 1; v < from->node.n; v++) {
+        const ir_node *n = ir_at(from, v);
+        ir_id *in = ARENA_ARRAY(&p->arena, ir_id, n->n_in);
+        for (uint32_t k = 0; k < n->n_in; k++) in[k] = map[n->in[k]];
+        if (!map[v]) map[v] = widened(g, ir_copy_node(g, from, v, in));
+    }
+    for (uint32_t i = 0; i < n_roots(p); i++)
+        out[i] = ir_cast(g, map[root(p, i)], (sn_dtype)ir_at(from, root(p, i))->dtype);
+    p->wide_roots = (ir_roots){.n_out = n_roots(p), .out = out};
+}
+
+static int has_halves(const ir_graph *g) {
+    for (ir_id v = 1; v < g->node.n; v++)
+        if (base_is_half((sn_dtype)ir_at(g, v)->dtype)) return 1;
+    return 0;
 }
 
 static void evaluate(void *arg) {
@@ -211,14 +249,20 @@ static void evaluate(void *arg) {
         ir_values noisy = {p->noisy_input, (const void *const *)p->old_var, p->noisy_dim};
         ir_eval(&p->noisy, &p->noisy_roots, &noisy, &p->arena, p->off[run]);
     }
+    p->n_runs = RUNS;
+    if (!has_halves(graph(p))) return;
+    build_wide(p);
+    ir_eval(&p->wide, &p->wide_roots, &values, &p->arena, p->off[p->n_runs++]);
 }
 
 /* ---- comparing -------------------------------------------------------------------------------------------------- */
 
 static double as_double(const void *at, sn_dtype dtype, size_t i) {
     switch (dtype) {
-        case SN_F64: return ((const double *)at)[i];
-        case SN_F32: return (double)((const float *)at)[i];
+        case SN_F64:
+        case SN_F32:
+        case SN_F16:
+        case SN_BF16: return base_float_get(dtype, (const char *)at + i * sn_dtype_size(dtype));
         case SN_I64: return (double)((const int64_t *)at)[i];
         case SN_I32: return (double)((const int32_t *)at)[i];
         default: return (double)((const uint8_t *)at)[i];
@@ -231,8 +275,7 @@ static int class_of(double x) { return isnan(x) ? 3 : isinf(x) ? (x > 0 ? 2 : 1)
 static double spacing(double x, sn_dtype dtype) {
     int exponent;
     frexp(x, &exponent);
-    int least = dtype == SN_F32 ? -149 : -1074, bits = dtype == SN_F32 ? 24 : 53;
-    return ldexp(1, exponent - bits > least ? exponent - bits : least);
+    return fmax(ldexp(base_float_epsilon(dtype), exponent - 1), base_float_least(dtype));
 }
 
 static const char *root_name(const paths *p, uint32_t i, char name[64]) {
@@ -248,7 +291,7 @@ static void compare_root(paths *p, const char *path, uint32_t i, const void *hav
     const ir_node *n = ir_at(graph(p), root(p, i));
     sn_dtype dtype = (sn_dtype)n->dtype;
     size_t size = sn_dtype_size(dtype), count = support_bytes(graph(p), root(p, i), p->body->dim) / size;
-    double ulp = dtype == SN_F32 ? 0x1p-23 : 0x1p-52;
+    double ulp = base_float_epsilon(dtype);
     char name[64];
     for (size_t e = 0; e < count && !p->wrong; e++) {
         double want = as_double(p->base[i], dtype, e), x = as_double(have, dtype, e), tolerance = 0;
@@ -263,7 +306,7 @@ static void compare_root(paths *p, const char *path, uint32_t i, const void *hav
                          want, p->body->ulp[i]);
             continue;
         }
-        for (int run = 0; run < RUNS && told; run++) {
+        for (int run = 0; run < p->n_runs && told; run++) {
             double off = as_double(p->off[run][i], dtype, e);
             if (class_of(off) != class_of(want))
                 told = 0;
@@ -278,7 +321,7 @@ static void compare_root(paths *p, const char *path, uint32_t i, const void *hav
             continue;
         }
         if (p->n_noise) /* few runs may all come near the middle */
-            tolerance += LEAST_ULP * ulp * fabs(want) + (dtype == SN_F32 ? 0x1p-145 : 0x1p-1070);
+            tolerance += LEAST_ULP * ulp * fabs(want) + LEAST_ULP * LEAST_ULP * base_float_least(dtype);
         int ok = class_of(want) ? class_of(x) == class_of(want)
                  : is_float(n)  ? fabs(x - want) <= tolerance
                                 : !memcmp((const char *)p->base[i] + e * size, (const char *)have + e * size, size);
@@ -446,6 +489,7 @@ int support_paths(const support_body *body, int flags, support_look look, void *
     p->seed = 0x9e3779b97f4a7c15u;
     base_alloc_init(&p->alloc, NULL);
     ck_assert_int_eq(ir_graph_init(&p->noisy, &p->alloc, NULL, "noisy"), SN_OK);
+    ck_assert_int_eq(ir_graph_init(&p->wide, &p->alloc, NULL, "wide"), SN_OK);
     base_trap *trap = &p->noisy.trap; /* one for both: evaluating fails into the same place */
     base_arena_init(&p->arena, &p->alloc, trap);
     const ir_graph *g = body->g;
@@ -464,6 +508,7 @@ int support_paths(const support_body *body, int flags, support_look look, void *
     int ok = !p->wrong;
     base_arena_free(&p->arena);
     ir_graph_clear(&p->noisy);
+    ir_graph_clear(&p->wide);
     free(p);
     return ok;
 }

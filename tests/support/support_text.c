@@ -57,7 +57,7 @@ void text_run_rewriting(void *rewriting) {
     if (r->pass)
         r->n_rewrites = ir_run_pass(&t->g, r->from, r->roots, r->pass, &t->roots);
     else
-        ir_optimise(&t->g, r->from, r->roots, &t->roots);
+        ir_optimise(&t->g, r->from, r->roots, NULL, &t->roots);
 }
 
 void text_rewrite(text_rewriting *r, const ir_graph *from, const ir_roots *roots, const ir_pass *pass) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend/backend.h"
+#include "ir/pass.h"
 #include "ir/program.h"
 #include "tool.h"
 
@@ -73,7 +74,7 @@ static void compile(void *arg) {
     ir_roots roots;
     /* The passes themselves print the graph where they have changed it, to the log. */
     if (j->stages & PASSES) setenv("SINTER_DUMP", "opt", 1);
-    ir_optimise(&j->graph, &j->given, &j->roots, &roots);
+    ir_optimise(&j->graph, &j->given, &j->roots, &ir_pass_halves, &roots);
     if (j->stages & OPT) ir_print(&j->graph, &roots, &out);
     print(&out);
     if (!(j->stages & (FUSE | WHY | KERNEL | CODE | DOT))) return;
