@@ -104,6 +104,7 @@ START_TEST(verify_structure) {
     BAD(kernels_softmax, "tile 0", k->part[0].tile = 0);
     BAD(kernels_softmax, "team 0", k->part[0].team = 0);
     BAD(kernels_softmax, "team 96", k->part[0].team = 96);
+    BAD(kernels_softmax, "33 rounds", k->part[0].rounds = 33);
     BAD(kernels_moons_update, "tile 2", k->part[4].tile = 2);
     BAD(kernels_softmax, "grain and max_chunks", k->part[0].grain = 0);
     BAD(kernels_softmax, "grain and max_chunks", k->part[0].max_chunks = 0);

@@ -120,6 +120,7 @@ static void item_part(coder *c, kn_part *p) {
     item_list(c, &p->n_point, p->point);
     CODE(c, p->tile);
     CODE(c, p->team);
+    CODE(c, p->rounds);
     CODE(c, p->grain);
     CODE(c, p->max_chunks);
 }

@@ -59,7 +59,15 @@
 #include "sinter/sinter.h"
 
 typedef uint16_t kn_id;
-enum { KN_NONE = 0xffff, KN_MAX_NEST = 8, KN_MAX_AXES = 32, KN_MAX_UNROLL = 32, KN_MAX_ILP = 8, KN_MAX_WIDTH = 1024 };
+enum {
+    KN_NONE = 0xffff,
+    KN_MAX_NEST = 8,
+    KN_MAX_AXES = 32,
+    KN_MAX_UNROLL = 32,
+    KN_MAX_ILP = 8,
+    KN_MAX_WIDTH = 1024,
+    KN_MAX_ROUNDS = 32
+};
 enum { KN_MAX_MEMS = 1024, KN_MAX_COPIES = 1 << 16 /* of all instructions together, once UNROLL axes are expanded */ };
 
 /* k * dims[dim]; dim == KN_NONE: the constant k. */
@@ -168,10 +176,12 @@ typedef struct {
     kn_id first_phase, end_phase;
     uint8_t n_point;
     kn_id point[KN_MAX_NEST];
-    uint16_t tile;  /* points of the last point axis done together: power of two, <= KN_MAX_WIDTH; 1 without points */
-    uint16_t team;  /* threads that share a tile, power of two, <= KN_MAX_WIDTH: for backends that have many. 1 on the
-                       CPU. It decides no bit of what a chunk computes */
-    uint32_t grain; /* least tiles per chunk */
+    uint16_t tile;   /* points of the last point axis done together: power of two, <= KN_MAX_WIDTH; 1 without points */
+    uint16_t team;   /* threads that share a tile, power of two, <= KN_MAX_WIDTH: for backends that have many. 1 on the
+                        CPU. It decides no bit of what a chunk computes */
+    uint16_t rounds; /* of lanes that the loops of this part take, for backends that keep rows in registers: where they
+                        take more, these do not. 0: any number. It decides no bit */
+    uint32_t grain;  /* least tiles per chunk */
     uint32_t max_chunks; /* C = max(1, min(ceil(T / grain), max_chunks)), of extents alone, never of the machine; with a
                             team of 1 the greatest power of two up to that: then the same share of chunks is the same
                             points in every launch. Larger teams share no memory from launch to launch */

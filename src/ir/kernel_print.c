@@ -211,6 +211,7 @@ static void print_part(const printing *all, uint32_t part) {
         base_strbuf_printf(out, "  tile %u  grain %u  chunks <= %u", p->tile, p->grain, p->max_chunks);
     }
     if (p->team > 1) base_strbuf_printf(out, "  team %u", p->team);
+    if (p->rounds) base_strbuf_printf(out, "  rounds <= %u", p->rounds);
     base_strbuf_puts(out, "\n");
     for (uint32_t i = p->first_phase; i < p->end_phase; i++) print_phase(all, i);
 }

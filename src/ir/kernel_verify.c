@@ -153,6 +153,7 @@ static int check_part(verifier *v, uint32_t next_phase) {
          "part %u: tile %u is no power of two up to %d, or 1 without points", v->part, p->tile, KN_MAX_WIDTH);
     TEST(v, is_power_of_2(p->team) && p->team <= KN_MAX_WIDTH, "part %u: team %u is no power of two up to %d", v->part,
          p->team, KN_MAX_WIDTH);
+    TEST(v, p->rounds <= KN_MAX_ROUNDS, "part %u: %u rounds, the most are %d", v->part, p->rounds, KN_MAX_ROUNDS);
     TEST(v, p->grain && p->max_chunks, "part %u: grain and max_chunks must not be 0", v->part);
     return 1;
 }

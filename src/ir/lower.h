@@ -83,7 +83,7 @@ typedef struct {
     lw_item *item; /* per graph node; the caller's, cleared here: one array serves all parts */
     BASE_VEC(lw_phase) phase;
     uint32_t now; /* phase being written */
-    uint32_t tile, team, grain, max_chunks;
+    uint32_t tile, team, rounds, grain, max_chunks;
     uint32_t *assign_phase; /* per member of group->assign */
 } lw_part;
 

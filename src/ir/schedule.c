@@ -220,6 +220,7 @@ static void schedule_gpu(lw_part *p, kn_id point) {
 void lw_schedule(lw_part *p) {
     kn_id point = last_point(p);
     p->team = 1;
+    p->rounds = 0;
     if (p->s->machine == KN_FOR_GPU) {
         schedule_gpu(p, point);
         return;

@@ -13,9 +13,11 @@ enum {
     BLOCK = 256,     /* eight of these fill a processor; no barrier among more warps than needed for a row */
     PER_THREAD = 4,  /* neighbours of one thread: one access of 16 bytes of f32 */
     WARP_ROW = 1024, /* up to here a warp has a row to itself: 32 elements a thread fit its registers .. */
+    MAX_ROUNDS = 8,  /* of lanes, for rows to stay in registers: a warp's WARP_ROW */
     FEW_ROWS = 512,  /* .. unless there are so few rows that warps (4 a processor) would leave it waiting for memory */
     SUM_TILE = 4,    /* rows done together where each adds to sums kept per element of the row: as many loads on their
                         way, and a fourth of the accesses to the sums */
+    ROW_VALUES = 32, /* registers for what is the same along a row, such as its values on an unrolled axis */
     LIGHT_BODY = 30, /* primitives: below, a thread does PER_THREAD points */
     ILP = 4,         /* accumulators of a fold of each point: the loads of all of them are on their way together, .. */
     CHUNK_ILP = 8,   /* .. over chunks, where there are few points, as many as there may be */
@@ -83,18 +85,41 @@ static kind find_lanes(lw_part *p, const lw_traffic *t, kn_id point) {
     return k;
 }
 
+/* Rows done together: fewer where each holds many values on unrolled axes. */
+static uint32_t row_tile(const lw_part *p) {
+    double copies = 1;
+    for (uint32_t i = 0; i < p->n_axis; i++)
+        if (p->axis[i].role == KN_UNROLL && p->axis[i].axis != KN_NONE && lw_extent(p, p->axis[i].axis) > copies)
+            copies = lw_extent(p, p->axis[i].axis);
+    uint32_t tile = SUM_TILE;
+    while (tile > 1 && tile * copies > ROW_VALUES) tile /= 2;
+    return tile;
+}
+
 static void choose_team(lw_part *p, const kind *k, kn_id point, int exits) {
     p->tile = 1;
     p->team = WARP;
     if (k->rows) {
         int sums = lw_sums_rows(p), few = exits || k->entry;
         if (k->longest > WARP_ROW || k->points <= FEW_ROWS || few || point == KN_NONE) p->team = BLOCK;
-        if (sums ? k->points >= BLOCK : few && k->points >= SUM_TILE * MAX_PARTIAL_CHUNKS) p->tile = SUM_TILE;
+        if (sums ? k->points >= BLOCK : few && k->points >= SUM_TILE * MAX_PARTIAL_CHUNKS) p->tile = row_tile(p);
     } else if (point != KN_NONE && k->phases) {
         int light = k->prims <= LIGHT_BODY && k->points > FEW_ROWS && !k->chunks;
         if (exits || k->entry) p->team = BLOCK;
         p->tile = p->team * (light ? PER_THREAD : 1);
     }
+}
+
+/* Rounds of lanes that rows take, where all of a row fits registers. */
+static uint32_t rounds(const lw_part *p) {
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < p->phase.n; i++) {
+        const lw_phase *phase = &p->phase.at[i];
+        if (phase->entry || !phase->n_loop || phase->lanes != phase->loop[phase->n_loop - 1]) continue;
+        uint32_t n = (uint32_t)((inner_extent(p, phase) + phase->width - 1) / phase->width);
+        if (!lw_over_chunks(p, phase) && n > most) most = n;
+    }
+    return most <= MAX_ROUNDS ? most : 0;
 }
 
 void lw_schedule_gpu(lw_part *p, const lw_traffic *t, kn_id point) {
@@ -116,6 +141,7 @@ void lw_schedule_gpu(lw_part *p, const lw_traffic *t, kn_id point) {
                 phase->ilp = lw_over_chunks(p, phase) ? CHUNK_ILP : t[i].prims <= LIGHT_BODY ? ILP : 1;
         }
     }
+    p->rounds = rounds(p);
     p->grain = 1;
     p->max_chunks = p->team > WARP ? MAX_BLOCK_CHUNKS : MAX_WARP_CHUNKS;
     if (k.entry) p->max_chunks = MAX_ENTRY_CHUNKS;

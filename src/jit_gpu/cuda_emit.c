@@ -127,6 +127,11 @@ static void tile_points(ce *e) {
         ce_line(e, "i64 n%uc[%u];", n, tile);
         ce_line(e, "FOR(r, %u) n%uc[r] = n%u + sn_least(r, present - 1);", tile, n, n);
     }
+    if (lanes && e->even) {
+        ce_line(e, "const i64 n%ul = n%u + t%s;", n, n, own > 1 ? ce_text(e, " * %u", own) : "");
+        ce_line(e, "const bool in_n%u = t%s < present;", n, own > 1 ? ce_text(e, " * %u", own) : "");
+        return;
+    }
     if (lanes && own == 1) ce_line(e, "const i64 n%ul = n%u + sn_least(t, present - 1);", n, n);
     if (lanes && own > 1) {
         ce_line(e, "i64 n%ul[%u];", n, own);
@@ -141,6 +146,20 @@ static const char *first_tile(ce *e, const char *chunk) {
     if (e->part->max_chunks > CE_MAX_INVERSE)
         return ce_text(e, "%s * g.each[%u] + %s * g.over[%u] / g.chunks[%u]", chunk, p, chunk, p, p);
     return ce_text(e, "%s * g.each[%u] + (i64)__umul64hi(%s * g.over[%u], g.inverse[%u])", chunk, p, chunk, p, p);
+}
+
+/* Registers of the rows that are held, for this tile. */
+static void held_rows(ce *e, uint32_t p) {
+    uint8_t *seen = ARENA_ARRAY(e->arena, uint8_t, e->k->n_mem);
+    for (; p < e->part->end_phase; p++) {
+        ce_begin_phase(e, &e->k->phase[p]);
+        for (kn_id i = e->phase->first; i < e->phase->end; i++) {
+            if (e->k->inst[i].kind != KI_STORE) continue;
+            const kn_access *access = &e->k->access[e->k->inst[i].acc];
+            if (e->k->mem[access->mem].space == KN_ROW && ce_is_held(e, access->mem) && !seen[access->mem]++)
+                ce_declare_held(e, access, NULL);
+        }
+    }
 }
 
 static void emit_tiles(ce *e) {
@@ -160,6 +179,7 @@ static void emit_tiles(ce *e) {
     ce_line(e, "for (i64 tile = first; tile < end; tile++) {");
     e->depth++;
     tile_points(e);
+    held_rows(e, p);
     for (uint32_t q = p; q < part->end_phase; q++) {
         if (ce_must_meet(e, p, q, q)) ce_line(e, "SYNC%u;", e->part_id);
         ce_phase(e, &e->k->phase[q]);
@@ -180,7 +200,7 @@ static int for_point_folds(ce *e, void (*f)(ce *, kn_id)) {
         ce_begin_phase(e, phase);
         for (kn_id i = phase->first; i < phase->end; i++)
             if (kn_is_point_fold(&e->k->inst[i])) {
-                in_memory |= !ce_in_registers(e, &e->k->inst[i]);
+                in_memory |= !ce_in_registers(e, &e->k->inst[i]) && !ce_is_held(e, e->k->access[e->k->inst[i].acc].mem);
                 f(e, i);
             }
     }
@@ -203,7 +223,10 @@ static void scratch_memories(ce *e) {
         const kn_mem *mem = &e->k->mem[m];
         if ((mem->space != KN_ROW && mem->space != KN_PART) || !is_of_part(e, m)) continue;
         const char *type = ce_memory_type((sn_dtype)mem->store);
-        if (mem->space == KN_ROW)
+        if (ce_is_held(e, m)) {
+            if (mem->space == KN_PART)
+                ce_line(e, "%s *const m%u = m%ug + chunk * %s;", type, m, m, ce_size(e, mem->count));
+        } else if (mem->space == KN_ROW)
             ce_line(e, "%s *const m%u = (%s *)(scratch + g.at[%u]);", type, m, type, m);
         else
             ce_line(e, "%s *const m%u = g.at[%u] < 0 ? m%ug + chunk * %s : (%s *)(scratch + g.at[%u]);", type, m, m, m,
@@ -215,7 +238,7 @@ static void scratch_memories(ce *e) {
 static void copy_partials(ce *e) {
     int met = 0;
     for (kn_id m = 0; m < e->k->n_mem; m++) {
-        if (e->k->mem[m].space != KN_PART || !is_of_part(e, m)) continue;
+        if (e->k->mem[m].space != KN_PART || !is_of_part(e, m) || ce_is_held(e, m)) continue;
         if (!met++) ce_line(e, "SYNC%u;", e->part_id);
         const char *n = ce_size(e, e->k->mem[m].count);
         ce_line(e, "if (g.at[%u] >= 0) for (i64 i = t; i < %s; i += %u) m%ug[chunk * %s + i] = m%u[i];", m, n, e->team,
@@ -243,13 +266,34 @@ static int mentions(const char *const *line, uint32_t n, const char *word) {
     return 0;
 }
 
+/* The chunk, for even launches and for others. */
+static void emit_texts(ce *e) {
+    ce_even even;
+    const kn_kernel *k = e->k;
+    ce_find_even(k, e->part_id, &even, e->held);
+    if (even.worth) {
+        e->even = &even;
+        ce_keep_loads(e, e->kept);
+        ce_line(e, "if (g.even[%u]) {", e->part_id);
+        e->depth++;
+        emit_chunk(e);
+        e->depth--;
+        ce_line(e, "} else {");
+        e->depth++;
+        e->even = NULL;
+        memset(e->form, 0, k->n_inst);
+    }
+    emit_chunk(e);
+    if (even.worth) ce_close(e);
+}
+
 static void emit_part(ce *e, uint32_t block) {
     const kn_kernel *k = e->k;
     uint32_t p = e->part_id, teams = block / e->team;
     uint32_t start = e->line.n; /* the body is written first: it tells what it needs */
     kn_place_part(k, e->part, e->place);
     e->depth = 2;
-    emit_chunk(e);
+    emit_texts(e);
     uint32_t n = e->line.n - start;
     const char **body = ARENA_ARRAY(e->arena, const char *, n);
     memcpy(body, e->line.at + start, n * sizeof *body);
@@ -287,7 +331,7 @@ static void parameters(ce *e, const char *symbol, uint32_t block) {
     ce_line(e, "unsigned scratch_bytes, in_shared;");
     ce_line(e, "i64 chunks[%u], each[%u], over[%u];", k->n_part, k->n_part, k->n_part);
     ce_line(e, "u64 inverse[%u];", k->n_part);
-    ce_line(e, "unsigned first[%u];", k->n_part);
+    ce_line(e, "unsigned first[%u], even[%u];", k->n_part, k->n_part);
     ce_line(e, "int at[%u];", k->n_mem);
     e->depth--;
     ce_line(e, "};");
@@ -313,6 +357,8 @@ void ce_kernel(base_arena *arena, const kn_kernel *k, const char *symbol, int co
     uint32_t block = ce_shape_of(k).block;
     e.place = ARENA_ARRAY(arena, kn_place, k->n_inst);
     e.form = ARENA_ARRAY(arena, uint8_t, k->n_inst);
+    e.kept = ARENA_ARRAY(arena, kn_id, k->n_inst);
+    e.held = ARENA_ARRAY(arena, uint16_t, k->n_mem);
     ce_line(&e, "#define SN_MEET %d", CE_MAX_BATCH_BYTES);
     for (uint32_t p = 0; p < k->n_part; p++)
         ce_line(&e, "#define SYNC%u %s", p, ce_team(k, p) > CE_WARP ? "__syncthreads()" : "__syncwarp()");

@@ -15,6 +15,12 @@
  * Ragged ends. Indices are clamped, so that every load is a valid one; absent lanes and copies store nothing and fold
  * nothing. What does not vary over lanes is computed by all threads of the team alike, and stored by one.
  *
+ * Even launches have a second text. In it the lanes of a thread are all present or all absent (in_j1, in_n0), their
+ * elements are aligned, and absent threads load nothing. Loops that take no more rounds of lanes than the part says are
+ * written out, for q = 0 .. (unless more than half of them would be empty), and what belongs to one thread stays in its
+ * registers: memories of rows, sums per element of the row (w3 for memory 3), and values that phases load ahead or
+ * again (x5 for load 5).
+ *
  * Threads meet (SYNC) where a value passes from one to another: in folds over lanes, where a phase reads what other
  * threads stored, and where copies become lanes. */
 #ifndef JIT_GPU_CUDA_EMIT_H
@@ -35,9 +41,20 @@ typedef struct {
 ce_shape ce_shape_of(const kn_kernel *k);
 uint32_t ce_team(const kn_kernel *k, uint32_t part); /* threads of a team */
 
+/* What the text for even launches does with a part: a function of the kernel alone. */
+typedef struct {
+    uint8_t worth;          /* there is such a text */
+    kn_id axis;             /* loops along this axis, by so many lanes, are written out .. */
+    uint32_t width, rounds; /* .. for so many rounds; 0: none are */
+} ce_even;
+/* held: for all memories of the kernel, 0 at first; those that the part keeps in registers get part + 1. */
+void ce_find_even(const kn_kernel *k, uint32_t part, ce_even *even, uint16_t *held);
+/* Is the launch even, as far as the part goes? Device addresses are aligned or not as host addresses are. */
+int ce_is_even(const kn_kernel *k, uint32_t part, const ce_even *even, const int64_t *dim, void *const *mem);
+
 /* The last parameter of every kernel; followed in memory by the arrays
- *     int64_t chunks[n_part], each[n_part], over[n_part]; uint64_t inverse[n_part]; uint32_t first[n_part];
- *     int32_t at[n_mem]
+ *     int64_t chunks[n_part], each[n_part], over[n_part]; uint64_t inverse[n_part]; uint32_t first[n_part],
+ *     even[n_part]; int32_t at[n_mem]
  * each, over: tiles / chunks and what is left, divided here once and not by every thread; inverse: ce_inverse(chunks);
  * first: first block of each part; at: place of a ROW or PART memory in the team's scratch, -1: none. */
 typedef struct {
@@ -67,9 +84,14 @@ typedef struct {
     const kn_part *part;
     uint32_t part_id, team;
     kn_id last_point;
-    kn_place *place; /* of each instruction */
-    uint8_t *form;   /* of each instruction: CE_AS_* */
-    int exchanges;   /* the part needs shared memory to pass values between warps */
+    kn_place *place;     /* of each instruction */
+    uint8_t *form;       /* of each instruction: CE_AS_* */
+    const ce_even *even; /* NULL: the text for any launch */
+    uint16_t *held;      /* of each memory: 1 + the part that has it in registers */
+    kn_id *kept;         /* of each load: the one whose registers have its value */
+    int lane0;           /* texts are for the first lane of a thread, not lane v */
+    int to_memory;       /* texts of held memories are those of memory */
+    int exchanges;       /* the part needs shared memory to pass values between warps */
 
     const kn_phase *phase;
     ce_mode mode;
@@ -104,6 +126,8 @@ uint32_t ce_unroll_extent(const ce *e, uint32_t axis);
 const char *ce_loops(ce *e, uint32_t axes, int lanes);
 /* "[4][2]": the same as dimensions of an array. */
 const char *ce_dims(ce *e, uint32_t axes, int lanes);
+/* "[r][v]": as indices. */
+const char *ce_indices(ce *e, uint32_t axes);
 /* Number of the unroll indices of these axes, and the text that counts them: "(k1 * 2 + k2)". */
 uint32_t ce_unrolled(const ce *e, uint32_t axes);
 const char *ce_unroll_index(ce *e, uint32_t axes);
@@ -111,14 +135,32 @@ const char *ce_unroll_index(ce *e, uint32_t axes);
 const char *ce_value(ce *e, kn_id inst);
 /* Condition that what runs over these axes is present here, and is to be stored by this thread if one: NULL: always. */
 const char *ce_present(ce *e, uint32_t axes, int one);
+/* Opens `for each round q`, with the index on the axis and whether it is present. */
+void ce_open_round(ce *e);
 /* Index on an axis. */
 const char *ce_index(ce *e, kn_id axis);
+
+/* ---- cuda_even.c ---------------------------------------------------------------------------------------------------
+ */
+
+/* Is the phase that runs written out? */
+int ce_in_rounds(const ce *e);
+void ce_keep_loads(const ce *e, kn_id *kept);
 
 /* ---- cuda_emit_mem.c -----------------------------------------------------------------------------------------------
  */
 
 /* "m3[n0 * D1 + j1]": the element of an access. */
 const char *ce_element(ce *e, const kn_access *access);
+/* Are the lanes of a thread neighbours in memory? */
+int ce_is_wide(const ce *e, const kn_access *access);
+uint32_t ce_access_axes(const kn_access *access);
+int ce_same_access(const kn_access *a, const kn_access *b);
+int ce_is_held(const ce *e, kn_id mem);
+/* The registers of a held memory, of what phases of the present mode touch at the access. */
+void ce_declare_held(ce *e, const kn_access *access, const char *start);
+/* Loads ahead what the phase keeps. */
+void ce_load_ahead(ce *e);
 void ce_load(ce *e, kn_id inst);
 void ce_store(ce *e, kn_id inst);
 /* Must the team meet between phases [first, end) and this one, because one thread reads what another stored? */

@@ -196,6 +196,10 @@ static uint32_t places(const ce *e) { return point_lanes(e) ? e->per_thread : e-
 
 void ce_point_fold_begin(ce *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
+    if (ce_is_held(e, e->k->access[in->acc].mem)) {
+        ce_declare_held(e, &e->k->access[in->acc], identity(e, in));
+        return;
+    }
     if (!ce_in_registers(e, in)) {
         for (uint32_t which = 0; which < KN_ACCESSES && kn_access_at(in, which) != KN_NONE; which++) {
             kn_id mem = e->k->access[kn_access_at(in, which)].mem;
@@ -255,6 +259,7 @@ static void step_copies(ce *e, const kn_inst *in) {
         next = ce_prim(e, KP_ADD, type, type, "acc",
                        ce_prim(e, KP_MUL, type, type, operand(e, in, 0), operand(e, in, 1), NULL), NULL);
     const char *when = ce_present(e, in->over, 1), *there = ce_present(e, ce_bit(e->last_point), 0);
+    if (ce_is_held(e, e->k->access[in->acc].mem)) when = NULL;
     ce_line(e, "%s%s{", ce_loops(e, in->over, 1), when ? ce_text(e, "if (%s) ", when) : "");
     e->depth++;
     ce_line(e, "%s acc = %s;", acc_type(e, in), partial(e, in));
@@ -296,8 +301,31 @@ void ce_point_fold_step(ce *e, kn_id id) {
         step_copies(e, in);
 }
 
+/* Sums that stayed in registers, to where later kernels read them. */
+static void store_held(ce *e, const kn_access *access) {
+    ce_open_round(e);
+    const char *from = ce_element(e, access), *loops = ce_loops(e, ce_access_axes(access), 0);
+    e->to_memory = 1;
+    const char *to = ce_element(e, access), *when = ce_present(e, ce_bit(e->inner), 0);
+    if (ce_is_wide(e, access)) {
+        e->lane0 = 1;
+        const char *first = ce_element(e, access);
+        e->to_memory = 0;
+        ce_line(e, "%sif (%s) sn_write<%u>(&%s, &%s);", loops, when, e->per_thread, first, ce_element(e, access));
+        e->lane0 = 0;
+    } else {
+        ce_line(e, "%sif (%s) %s = %s;", ce_loops(e, ce_access_axes(access), 1), when, to, from);
+    }
+    e->to_memory = 0;
+    ce_close(e);
+}
+
 void ce_point_fold_end(ce *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
+    if (ce_is_held(e, e->k->access[in->acc].mem)) {
+        store_held(e, &e->k->access[in->acc]);
+        return;
+    }
     if (!ce_in_registers(e, in)) return;
     const char *x = ce_text(e, "a%u", id);
     uint32_t n = ce_unrolled(e, in->over), own = places(e);

@@ -4,7 +4,37 @@
 
 static const char *memory(ce *e, kn_id mem) { return ce_text(e, "m%u", mem); }
 
+/* ---- what stays in registers ---------------------------------------------------------------------------------------
+ */
+
+int ce_is_held(const ce *e, kn_id mem) { return e->even && e->held[mem] == e->part_id + 1; }
+
+uint32_t ce_access_axes(const kn_access *access) {
+    uint32_t axes = 0;
+    for (uint32_t i = 0; i < access->n; i++) axes |= ce_bit(access->axis[i]);
+    return axes;
+}
+
+/* "w3[q]", "w3". */
+static const char *registers(ce *e, char letter, uint32_t number) {
+    return ce_text(e, "%c%u%s", letter, number, e->even->rounds > 1 ? "[q]" : "");
+}
+
+void ce_declare_held(ce *e, const kn_access *access, const char *start) {
+    const char *type = ce_memory_type((sn_dtype)e->k->mem[access->mem].store);
+    const char *rounds = e->even->rounds > 1 ? ce_text(e, "[%u]", e->even->rounds) : "";
+    ce_line(e, "%s w%u%s%s;", type, access->mem, rounds, ce_dims(e, ce_access_axes(access), 1));
+    if (!start) return;
+    ce_line(e, "%s%s%s = %s;", *rounds ? ce_text(e, "FOR(q, %u) ", e->even->rounds) : "",
+            ce_loops(e, ce_access_axes(access), 1), ce_element(e, access), start);
+}
+
+/* ---- elements ------------------------------------------------------------------------------------------------------
+ */
+
 const char *ce_element(ce *e, const kn_access *access) {
+    if (ce_is_held(e, access->mem) && !e->to_memory)
+        return ce_text(e, "%s%s", registers(e, 'w', access->mem), ce_indices(e, ce_access_axes(access)));
     int in_row = e->k->mem[access->mem].space == KN_ROW;
     const char *text = NULL;
     for (uint32_t i = 0; i < access->n; i++) {
@@ -27,9 +57,10 @@ const char *ce_element(ce *e, const kn_access *access) {
     return ce_text(e, "%s[%s]", memory(e, access->mem), text);
 }
 
-/* Are the lanes of a thread neighbours in memory? */
-static int is_wide(const ce *e, const kn_access *access, sn_dtype type) {
-    if (e->per_thread == 1 || type == SN_BOOL || access->ix != KN_NONE || access->guard != KN_NONE) return 0;
+int ce_is_wide(const ce *e, const kn_access *access) {
+    if (e->mode == CE_COPIES || e->per_thread == 1 || e->k->mem[access->mem].store == SN_BOOL) return 0;
+    if (access->ix != KN_NONE || access->guard != KN_NONE) return 0;
+    if (ce_is_held(e, access->mem) && !e->to_memory) return 0;
     for (uint32_t i = 0; i < access->n; i++)
         if (access->axis[i] == e->lane_axis) return access->step[i].k == 1 && access->step[i].dim == KN_NONE;
     return 0;
@@ -47,31 +78,81 @@ static const char *from_memory(ce *e, sn_dtype type, const char *element) {
     return type == SN_BOOL ? ce_text(e, "(%s != 0)", element) : element;
 }
 
-/* A text with [v] in it as it is at lane 0. */
-static const char *first_lane(ce *e, const char *text) {
-    char *copy = base_arena_strdup(e->arena, text);
-    for (char *p = copy; *p; p++)
-        if (p[0] == '[' && p[1] == 'v' && p[2] == ']') p[1] = '0';
-    return copy;
+/* The element that the first lane of a thread touches, and its value. */
+static const char *first_element(ce *e, const kn_access *access) {
+    e->lane0 = 1;
+    const char *text = ce_element(e, access);
+    e->lane0 = 0;
+    return text;
+}
+static const char *first_value(ce *e, kn_id inst) {
+    e->lane0 = 1;
+    const char *text = ce_value(e, inst);
+    e->lane0 = 0;
+    return text;
+}
+
+/* Where absent threads load nothing. to: of lane v and of the first lane. */
+static void load_present(ce *e, const kn_inst *in, const char *to, const char *to_first) {
+    const kn_access *access = &e->k->access[in->acc];
+    const char *when = ce_present(e, ce_bit(e->lane_axis), 0);
+    if (ce_is_wide(e, access)) {
+        ce_line(e, "%sif (%s) sn_read<%u>(&%s, &%s);", ce_loops(e, in->over, 0), when, e->per_thread, to_first,
+                first_element(e, access));
+        return;
+    }
+    const char *value = from_memory(e, (sn_dtype)in->type, ce_element(e, access));
+    if (access->guard != KN_NONE) when = ce_text(e, "%s && %s", when, ce_value(e, access->guard));
+    ce_line(e, "%sif (%s) %s = %s;", ce_loops(e, in->over, 1), when, to, value);
+}
+
+void ce_load_ahead(ce *e) {
+    int any = 0;
+    for (kn_id i = e->phase->first; i < e->phase->end; i++) {
+        if (e->kept[i] != i) continue;
+        const kn_inst *in = &e->k->inst[i];
+        ce_line(e, "%s x%u%s%s = {};", ce_type((sn_dtype)in->type), i,
+                e->even->rounds > 1 ? ce_text(e, "[%u]", e->even->rounds) : "", ce_dims(e, in->over, 1));
+        any = 1;
+    }
+    if (!any) return;
+    ce_open_round(e);
+    for (kn_id i = e->phase->first; i < e->phase->end; i++) {
+        if (e->kept[i] != i) continue;
+        const kn_inst *in = &e->k->inst[i];
+        const char *to = ce_text(e, "%s%s", registers(e, 'x', i), ce_indices(e, in->over));
+        e->lane0 = 1;
+        const char *first = ce_text(e, "%s%s", registers(e, 'x', i), ce_indices(e, in->over));
+        e->lane0 = 0;
+        load_present(e, in, to, first);
+    }
+    ce_close(e);
 }
 
 void ce_load(ce *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
     const kn_access *access = &e->k->access[in->acc];
     sn_dtype type = (sn_dtype)in->type;
-    const char *element = ce_element(e, access), *to = ce_value(e, id);
-    const char *value = from_memory(e, type, element);
+    const char *to = ce_value(e, id), *declare = *ce_dims(e, in->over, 1) ? "" : ce_text(e, "%s ", ce_type(type));
+    if (e->even && e->kept[id] != KN_NONE) {
+        ce_line(e, "%s%s%s = %s%s;", ce_loops(e, in->over, 1), declare, to, registers(e, 'x', e->kept[id]),
+                ce_indices(e, in->over));
+        return;
+    }
+    if (e->even && in->over & ce_bit(e->lane_axis) && !ce_is_held(e, access->mem)) {
+        if (*declare) ce_line(e, "%s%s = 0;", declare, to);
+        load_present(e, in, to, first_value(e, id));
+        return;
+    }
+    const char *element = ce_element(e, access), *value = from_memory(e, type, element);
     if (access->guard != KN_NONE)
         value = ce_text(e, "%s ? %s : (%s)0", ce_value(e, access->guard), value, ce_type(type));
-    if (!is_wide(e, access, type)) {
-        if (*ce_dims(e, in->over, 1))
-            ce_line(e, "%s%s = %s;", ce_loops(e, in->over, 1), to, value);
-        else
-            ce_line(e, "const %s %s = %s;", ce_type(type), to, value);
+    if (e->even || !ce_is_wide(e, access)) {
+        ce_line(e, "%s%s%s%s = %s;", ce_loops(e, in->over, 1), *declare ? "const " : "", declare, to, value);
         return;
     }
     ce_line(e, "%sif (%s && sn_fits<%u>(&%s)) sn_read<%u>(&%s, &%s);", ce_loops(e, in->over, 0), all_lanes(e),
-            e->per_thread, first_lane(e, element), e->per_thread, first_lane(e, to), first_lane(e, element));
+            e->per_thread, first_element(e, access), e->per_thread, first_value(e, id), first_element(e, access));
     ce_line(e, "else FOR(v, %u) %s = %s;", e->per_thread, to, value);
 }
 
@@ -98,17 +179,21 @@ void ce_store(ce *e, kn_id id) {
     if (meets) ce_line(e, "SYNC%u;", e->part_id);
     const char *store = ce_text(e, "%s%s = %s;", when ? ce_text(e, "if (%s) ", when) : "", element,
                                 type == SN_BOOL ? ce_text(e, "(u8)%s", from) : from);
-    const char *value = ce_value(e, in->a[0]);
     int has_lanes = e->k->inst[in->a[0]].over & ce_bit(e->lane_axis) && e->lane_axis != KN_NONE;
-    if (!is_wide(e, access, type) || !has_lanes) {
+    if (ce_is_held(e, access->mem)) {
+        ce_line(e, "%s%s = %s%s;", ce_loops(e, in->over, 1), element, type == SN_BOOL ? "(u8)" : "", from);
+    } else if (!ce_is_wide(e, access) || !has_lanes) {
         ce_line(e, "%s%s", ce_loops(e, in->over, 1), store);
+    } else if (e->even) {
+        ce_line(e, "%sif (%s) sn_write<%u>(&%s, &%s);", ce_loops(e, in->over, 0), when, e->per_thread,
+                first_element(e, access), first_value(e, in->a[0]));
     } else {
         const char *copies =
             in->over & ce_bit(e->last_point) && e->mode != CE_POINT_LANES && e->part->tile > 1 ? "r < present && " : "";
         const char *entry = e->phase->at_entry && mem->space != KN_ROW ? "chunk == 0 && " : "";
         ce_line(e, "%sif (%s%s%s && sn_fits<%u>(&%s)) sn_write<%u>(&%s, &%s);", ce_loops(e, in->over, 0), copies, entry,
-                all_lanes(e), e->per_thread, first_lane(e, element), e->per_thread, first_lane(e, element),
-                first_lane(e, value));
+                all_lanes(e), e->per_thread, first_element(e, access), e->per_thread, first_element(e, access),
+                first_value(e, in->a[0]));
         ce_line(e, "else FOR(v, %u) %s", e->per_thread, store);
     }
     if (meets) ce_line(e, "SYNC%u;", e->part_id);
@@ -117,7 +202,7 @@ void ce_store(ce *e, kn_id id) {
 /* ---- where threads must meet ---------------------------------------------------------------------------------------
  */
 
-static int same_access(const kn_access *a, const kn_access *b) {
+int ce_same_access(const kn_access *a, const kn_access *b) {
     if (a->ix != KN_NONE || b->ix != KN_NONE || a->n != b->n) return 0;
     if (a->base.k != b->base.k || a->base.dim != b->base.dim) return 0;
     for (uint32_t i = 0; i < a->n; i++)
@@ -128,7 +213,7 @@ static int same_access(const kn_access *a, const kn_access *b) {
 /* Does the same thread touch the same element in both phases? */
 static int same_threads(const ce *e, const kn_phase *p, const kn_inst *a, const kn_phase *q, const kn_inst *b) {
     const kn_access *x = &e->k->access[a->acc], *y = &e->k->access[b->acc];
-    if (p->lanes == KN_NONE || p->lanes != q->lanes || p->width != q->width || !same_access(x, y)) return 0;
+    if (p->lanes == KN_NONE || p->lanes != q->lanes || p->width != q->width || !ce_same_access(x, y)) return 0;
     return a->over & ce_bit(p->lanes) && b->over & ce_bit(p->lanes);
 }
 

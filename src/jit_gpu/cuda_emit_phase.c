@@ -46,11 +46,14 @@ static const char *add_dim(ce *e, const char *text, const char *name, uint32_t n
 }
 static const char *add_index(ce *e, const char *text, const char *name, uint32_t n) {
     (void)n;
+    if (e->lane0 && name[0] == 'v') name = "0";
     return ce_text(e, "%s[%s]", text, name);
 }
 
 const char *ce_loops(ce *e, uint32_t axes, int lanes) { return for_dims(e, axes, lanes, add_loop); }
 const char *ce_dims(ce *e, uint32_t axes, int lanes) { return for_dims(e, axes, lanes, add_dim); }
+
+const char *ce_indices(ce *e, uint32_t axes) { return for_dims(e, axes, 1, add_index); }
 
 uint32_t ce_unrolled(const ce *e, uint32_t axes) {
     uint32_t n = 1;
@@ -87,16 +90,23 @@ static const char *name_of(ce *e, kn_id inst) {
 /* ---- indices -------------------------------------------------------------------------------------------------------
  */
 
+/* The index of a thread's lane, of that of its first one, or of the array of all. */
+static const char *lane_of(ce *e, const char *index) {
+    if (e->per_thread == 1) return index;
+    if (!e->even) return ce_text(e, e->lane0 ? "%s[0]" : "%s[v]", index);
+    return e->lane0 ? index : ce_text(e, "(%s + v)", index);
+}
+
 const char *ce_index(ce *e, kn_id axis) {
     if (e->k->axis[axis].role == KN_UNROLL) return ce_unroll_extent(e, axis) > 1 ? ce_text(e, "k%u", axis) : "0";
-    if (axis == e->last_point && e->part->tile > 1)
-        return e->mode != CE_POINT_LANES ? ce_text(e, "n%uc[r]", axis)
-               : e->per_thread > 1       ? ce_text(e, "n%ul[v]", axis)
-                                         : ce_text(e, "n%ul", axis);
+    if (axis == e->last_point && e->part->tile > 1) {
+        if (e->mode != CE_POINT_LANES) return ce_text(e, "n%uc[r]", axis);
+        return lane_of(e, ce_text(e, "n%ul", axis));
+    }
     if (e->k->axis[axis].role == KN_POINT) return ce_text(e, "n%u", axis);
     if (axis != e->inner || (e->mode != CE_LOOP_LANES && e->ilp == 1)) return ce_text(e, "j%u", axis);
-    return ce_text(e, "j%ux%s%s", axis, e->ilp > 1 ? "[u]" : "",
-                   e->mode == CE_LOOP_LANES && e->per_thread > 1 ? "[v]" : "");
+    const char *index = ce_text(e, "j%ux%s", axis, e->ilp > 1 ? "[u]" : "");
+    return e->mode == CE_LOOP_LANES ? lane_of(e, index) : index;
 }
 
 /* "t * 4 + v": the lane. */
@@ -116,7 +126,12 @@ const char *ce_present(ce *e, uint32_t axes, int one) {
     int lanes = e->lane_axis != KN_NONE && axes & ce_bit(e->lane_axis);
     if (one && !lanes) text = "t == 0";
     if (axes & ce_bit(e->last_point) && e->part->tile > 1)
-        text = both(e, text, e->mode == CE_POINT_LANES ? ce_text(e, "%s < present", lane(e)) : "r < present");
+        text = both(e, text,
+                    e->mode != CE_POINT_LANES ? "r < present"
+                    : e->even                 ? ce_text(e, "in_n%u", e->last_point)
+                                              : ce_text(e, "%s < present", lane(e)));
+    if (e->even && axes & ce_bit(e->inner) && e->mode == CE_LOOP_LANES)
+        return both(e, text, ce_text(e, "in_j%u%s", e->inner, e->ilp > 1 ? "[u]" : ""));
     if (axes & ce_bit(e->inner) && (e->mode == CE_LOOP_LANES || e->ilp > 1)) {
         kn_size n = e->k->axis[e->inner].extent;
         if (e->mode == CE_LOOP_LANES && e->width < e->team) text = both(e, text, ce_text(e, "t < %u", e->width));
@@ -166,7 +181,8 @@ static void emit_instruction(ce *e, kn_id id) {
         ce_store(e, id);
     else if (in->kind == KI_LOAD) {
         const char *dims = ce_dims(e, in->over, 1), *name = name_of(e, id);
-        if (*dims) ce_line(e, "%s %s%s;", ce_type((sn_dtype)in->type), name, dims);
+        int may_be_absent = e->even && in->over & ce_bit(e->lane_axis);
+        if (*dims) ce_line(e, "%s %s%s%s;", ce_type((sn_dtype)in->type), name, dims, may_be_absent ? " = {}" : "");
         ce_load(e, id);
     } else if (in->kind != KI_FOLD)
         emit_plain(e, id);
@@ -188,10 +204,58 @@ static void emit_level(ce *e, int level, int after) {
 /* ---- loops ---------------------------------------------------------------------------------------------------------
  */
 
+/* "t * 4": the first lane of a thread. */
+static const char *first_lane(ce *e) { return e->per_thread > 1 ? ce_text(e, "t * %u", e->per_thread) : "t"; }
+
+/* Condition of the index j. */
+static const char *is_inside(ce *e, const char *index) {
+    const char *inside = ce_text(e, "%s < %s", index, ce_size(e, e->k->axis[e->inner].extent));
+    return e->width < e->team ? ce_text(e, "t < %u && %s", e->width, inside) : inside;
+}
+
+void ce_open_round(ce *e) {
+    kn_id j = e->inner;
+    if (e->even->rounds > 1)
+        ce_line(e, "FOR(q, %u) {", e->even->rounds);
+    else
+        ce_line(e, "{");
+    e->depth++;
+    ce_line(e, "const i64 j%ux = %s%s;", j, e->even->rounds > 1 ? ce_text(e, "q * %u + ", e->width) : "",
+            first_lane(e));
+    ce_line(e, "const bool in_j%u = %s;", j, is_inside(e, ce_text(e, "j%ux", j)));
+}
+
+/* The loop of an even launch: rounds of lanes. */
+static void emit_even_loop(ce *e) {
+    kn_id j = e->inner;
+    if (ce_in_rounds(e)) {
+        ce_open_round(e);
+    } else {
+        ce_line(e, "for (i64 j%u = 0; j%u < %s; j%u += %u) {", j, j, ce_size(e, e->k->axis[j].extent), j,
+                e->ilp * e->width);
+        e->depth++;
+        if (e->ilp > 1) {
+            ce_line(e, "i64 j%ux[%u];", j, e->ilp);
+            ce_line(e, "bool in_j%u[%u];", j, e->ilp);
+            ce_line(e, "FOR(u, %u) j%ux[u] = j%u + u * %u + %s, in_j%u[u] = %s;", e->ilp, j, j, e->width, first_lane(e),
+                    j, is_inside(e, ce_text(e, "j%ux[u]", j)));
+        } else {
+            ce_line(e, "const i64 j%ux = j%u + %s;", j, j, first_lane(e));
+            ce_line(e, "const bool in_j%u = %s;", j, is_inside(e, ce_text(e, "j%ux", j)));
+        }
+    }
+    emit_level(e, e->phase->n_loop, 0);
+    ce_close(e);
+}
+
 static void emit_inner_loop(ce *e) {
     kn_id j = e->inner;
     const char *n = ce_size(e, e->k->axis[j].extent);
     int lanes = e->mode == CE_LOOP_LANES;
+    if (lanes && e->even) {
+        emit_even_loop(e);
+        return;
+    }
     ce_line(e, "for (i64 j%u = 0; j%u < %s; j%u += %u) {", j, j, n, j, e->ilp * (lanes ? e->width : 1));
     e->depth++;
     if (lanes || e->ilp > 1) {
@@ -233,6 +297,7 @@ void ce_phase(ce *e, const kn_phase *phase) {
         }
     emit_level(e, KN_AT_POINT, 0);
     if (phase->n_loop) {
+        if (ce_in_rounds(e)) ce_load_ahead(e);
         for (kn_id i = phase->first; i < phase->end; i++)
             if (kn_is_loop_fold(e->k, &e->k->inst[i])) ce_loop_fold_begin(e, i);
         emit_nest(e, 0);

@@ -43,7 +43,9 @@ struct be_exec {
     void **args;
     unsigned char *grid;
     size_t grid_bytes;
-    size_t bytes; /* of args and grid */
+    ce_even *even;  /* of each part */
+    uint16_t *held; /* of each memory: ce_find_even */
+    size_t bytes;   /* of all of these */
 };
 
 /* Makes the context current for the calling thread; give back what it returns. */

@@ -26,11 +26,20 @@ static int accumulates(const kn_kernel *k, kn_id mem) {
     return 0;
 }
 
-static size_t round_up(size_t n) { return (n + 63) & ~(size_t)63; }
+static size_t bytes_of(const kn_kernel *k, kn_id mem, const int64_t *dim) {
+    size_t n = (size_t)kn_size_value(k->mem[mem].count, dim) * sn_dtype_size((sn_dtype)k->mem[mem].store);
+    return (n + 63) & ~(size_t)63;
+}
 
-/* first[], at[]: as ce_grid has them, or NULL. */
-static geometry plan(const be_device *dev, const kn_kernel *k, const int64_t *dim, const int64_t *n_chunks,
-                     uint32_t *first, int32_t *at) {
+/* Does the launch keep it there? */
+static int in_registers(const be_exec *exec, const uint32_t *even, kn_id mem) {
+    return even && exec->held[mem] && even[exec->held[mem] - 1];
+}
+
+/* first[], at[]: as ce_grid has them, or NULL. even[]: of each part, NULL: of none. */
+static geometry plan(const be_device *dev, const be_exec *exec, const int64_t *dim, const int64_t *n_chunks,
+                     const uint32_t *even, uint32_t *first, int32_t *at) {
+    const kn_kernel *k = exec->kernel;
     geometry g = {.block = ce_shape_of(k).block};
     for (uint32_t p = 0; p < k->n_part; p++) {
         uint32_t teams = g.block / ce_team(k, p);
@@ -40,14 +49,17 @@ static geometry plan(const be_device *dev, const kn_kernel *k, const int64_t *di
     }
     size_t limit = dev->shared_limit > STATIC_SHARED ? dev->shared_limit - STATIC_SHARED : 0;
     if (limit > SHARED_SCRATCH) limit = SHARED_SCRATCH;
-    g.scratch = round_up((size_t)kn_scratch_bytes(k, dim));
+    for (kn_id m = 0; m < k->n_mem; m++) {
+        int is_row = k->mem[m].space == KN_ROW && !in_registers(exec, even, m);
+        if (at) at[m] = is_row ? (int32_t)g.scratch : -1;
+        if (is_row) g.scratch += bytes_of(k, m, dim);
+    }
     g.in_shared = g.scratch * g.teams <= limit;
     for (kn_id m = 0; m < k->n_mem; m++) {
         int32_t place = -1;
-        if (k->mem[m].space == KN_ROW) place = (int32_t)kn_row_offset(k, m, dim);
-        if (k->mem[m].space == KN_PART && g.in_shared && accumulates(k, m)) {
-            size_t bytes =
-                round_up((size_t)kn_size_value(k->mem[m].count, dim) * sn_dtype_size((sn_dtype)k->mem[m].store));
+        if (k->mem[m].space == KN_ROW) continue;
+        if (k->mem[m].space == KN_PART && g.in_shared && accumulates(k, m) && !in_registers(exec, even, m)) {
+            size_t bytes = bytes_of(k, m, dim);
             if ((g.scratch + bytes) * g.teams <= limit) {
                 place = (int32_t)g.scratch;
                 g.scratch += bytes;
@@ -70,7 +82,7 @@ sn_status gpu_prepare(be_device *dev, const be_exec *exec, const kn_launch *laun
     if (blocks > INT32_MAX || rows > INT32_MAX)
         return base_set_error(err, SN_ERR_UNSUPPORTED, "GPU: a launch of %lld blocks with %lld bytes of rows each",
                               (long long)blocks, (long long)rows);
-    geometry g = plan(dev, exec->kernel, launch->dim, n_chunks, NULL, NULL);
+    geometry g = plan(dev, exec, launch->dim, n_chunks, NULL, NULL, NULL); /* an even one needs no more */
     size_t need = g.in_shared ? 0 : g.scratch * g.teams * g.blocks;
     if (!need) return SN_OK;
     if (gpu_enter(dev, err)) return err->status;
@@ -93,12 +105,16 @@ sn_status gpu_prepare(be_device *dev, const be_exec *exec, const kn_launch *laun
 sn_status gpu_exec_room(be_device *dev, be_exec *exec, base_trap *err) {
     const kn_kernel *k = exec->kernel;
     size_t n_args = (size_t)k->n_mem + k->n_dim + k->n_scalar + 1;
-    exec->grid_bytes = sizeof(ce_grid) + k->n_part * (4 * sizeof(int64_t) + sizeof(uint32_t)) +
+    exec->grid_bytes = sizeof(ce_grid) + k->n_part * (4 * sizeof(int64_t) + 2 * sizeof(uint32_t)) +
                        k->n_mem * sizeof(int32_t) + sizeof(int64_t);
-    exec->bytes = n_args * sizeof *exec->args + exec->grid_bytes;
+    size_t even_bytes = k->n_part * sizeof *exec->even;
+    exec->bytes = n_args * sizeof *exec->args + exec->grid_bytes + even_bytes + k->n_mem * sizeof *exec->held;
     exec->args = base_calloc(dev->alloc, exec->bytes);
     if (!exec->args) return base_set_error(err, SN_ERR_NOMEM, "out of memory: arguments of a kernel");
     exec->grid = (unsigned char *)(exec->args + n_args);
+    exec->even = (ce_even *)(void *)(exec->grid + exec->grid_bytes);
+    exec->held = (uint16_t *)(exec->even + k->n_part);
+    for (uint32_t p = 0; p < k->n_part; p++) ce_find_even(k, p, &exec->even[p], exec->held);
     return SN_OK;
 }
 
@@ -111,8 +127,11 @@ void gpu_launch(be_device *dev, be_exec *exec, const kn_launch *launch, const in
             *over = each + k->n_part;
     uint64_t *inverse = (uint64_t *)(over + k->n_part);
     uint32_t *first = (uint32_t *)(inverse + k->n_part);
-    int32_t *at = (int32_t *)(first + k->n_part);
-    geometry g = plan(dev, k, launch->dim, n_chunks, first, at);
+    uint32_t *even = first + k->n_part;
+    int32_t *at = (int32_t *)(even + k->n_part);
+    for (uint32_t p = 0; p < k->n_part; p++)
+        even[p] = (uint32_t)ce_is_even(k, p, &exec->even[p], launch->dim, launch->mem);
+    geometry g = plan(dev, exec, launch->dim, n_chunks, even, first, at);
     for (uint32_t p = 0; p < k->n_part; p++) {
         chunks[p] = n_chunks[p];
         int64_t tiles = kn_tiles(k, p, launch->dim);

@@ -422,7 +422,10 @@ static void part(maker *m) {
     while (m->tile > m->most_lanes);
     uint32_t grain = 1 + below(m, 4), max_chunks = 1 + below(m, 6);
     kn_part_begin(&m->b, m->n_point, m->point, m->tile, grain, max_chunks);
-    if (m->wide) kn_part_team(&m->b, teams[below(m, 4)]);
+    if (m->wide) {
+        uint32_t team = teams[below(m, 4)];
+        kn_part_team(&m->b, team, chance(m, 60) ? 1 + below(m, 4) : 0);
+    }
     m->at_entry = 1;
     m->points = 0;
     if (chance(m, 30)) {
@@ -477,6 +480,7 @@ kernels_launch random_launch(const kn_kernel *k, uint64_t seed) {
     for (int i = 0; i < RANDOM_BASE_DIMS; i++) {
         uint32_t pick = (uint32_t)(kernels_random(&state) >> 33) % 14;
         base[i] = pick < 12 ? sizes[pick] : (int64_t)pick;
+        if (seed % 3 == 0) base[i] = (base[i] + 7) & ~INT64_C(7); /* vectors are aligned and whole */
     }
     for (uint32_t d = 0; d < RANDOM_MAX_DIMS - 1; d++) {
         dims[d] = 1;

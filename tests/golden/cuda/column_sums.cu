@@ -4,7 +4,7 @@ struct sn_grid {
     unsigned scratch_bytes, in_shared;
     i64 chunks[1], each[1], over[1];
     u64 inverse[1];
-    unsigned first[1];
+    unsigned first[1], even[1];
     int at[2];
 };
 
@@ -22,30 +22,56 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
         const i64 team = (i64)blockIdx.x * 4 + threadIdx.x / 32;
         const i64 chunk = team - (i64)g.first[0] * 4;
         if (chunk >= g.chunks[0]) return;
-        const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
-        i64 n0 = first * 128;
-        for (i64 tile = first; tile < end; tile++) {
-            const int present = (int)sn_least(128, D0 - n0);
-            i64 n0l[4];
-            FOR(v, 4) n0l[v] = n0 + sn_least(t * 4 + v, present - 1);
-            /* phase 0 */
-            float a1[4][4];
-            FOR(u, 4) FOR(v, 4) a1[u][v] = 0.0f;
-            for (i64 j1 = 0; j1 < D1; j1 += 4) {
-                i64 j1x[4];
-                FOR(u, 4) j1x[u] = sn_least(j1 + u, D1 - 1);
-                float v0l[4][4];
-                FOR(u, 4) if (t * 4 + 3 < present && sn_fits<4>(&m0[j1x[u] * D0 + n0l[0]])) sn_read<4>(&v0l[u][0], &m0[j1x[u] * D0 + n0l[0]]);
-                else FOR(v, 4) v0l[u][v] = m0[j1x[u] * D0 + n0l[v]];
-                FOR(u, 4) FOR(v, 4) if (j1 + u < D1) a1[u][v] = (a1[u][v] + v0l[u][v]);
+        if (g.even[0]) {
+            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            i64 n0 = first * 128;
+            for (i64 tile = first; tile < end; tile++) {
+                const int present = (int)sn_least(128, D0 - n0);
+                const i64 n0l = n0 + t * 4;
+                const bool in_n0 = t * 4 < present;
+                /* phase 0 */
+                float a1[4][4];
+                FOR(u, 4) FOR(v, 4) a1[u][v] = 0.0f;
+                for (i64 j1 = 0; j1 < D1; j1 += 4) {
+                    i64 j1x[4];
+                    FOR(u, 4) j1x[u] = sn_least(j1 + u, D1 - 1);
+                    float v0l[4][4] = {};
+                    FOR(u, 4) if (in_n0) sn_read<4>(&v0l[u][0], &m0[j1x[u] * D0 + n0l]);
+                    FOR(u, 4) FOR(v, 4) if (j1 + u < D1) a1[u][v] = (a1[u][v] + v0l[u][v]);
+                }
+                float v1l[4];
+                FOR(u, 2) FOR(v, 4) a1[u][v] = op_add::of(a1[2 * u][v], a1[2 * u + 1][v]);
+                FOR(u, 1) FOR(v, 4) a1[u][v] = op_add::of(a1[2 * u][v], a1[2 * u + 1][v]);
+                FOR(v, 4) v1l[v] = a1[0][v];
+                if (in_n0) sn_write<4>(&m1[n0l], &v1l[0]);
+                n0 += 128;
             }
-            float v1l[4];
-            FOR(u, 2) FOR(v, 4) a1[u][v] = op_add::of(a1[2 * u][v], a1[2 * u + 1][v]);
-            FOR(u, 1) FOR(v, 4) a1[u][v] = op_add::of(a1[2 * u][v], a1[2 * u + 1][v]);
-            FOR(v, 4) v1l[v] = a1[0][v];
-            if (t * 4 + 3 < present && sn_fits<4>(&m1[n0l[0]])) sn_write<4>(&m1[n0l[0]], &v1l[0]);
-            else FOR(v, 4) if (t * 4 + v < present) m1[n0l[v]] = v1l[v];
-            n0 += 128;
+        } else {
+            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            i64 n0 = first * 128;
+            for (i64 tile = first; tile < end; tile++) {
+                const int present = (int)sn_least(128, D0 - n0);
+                i64 n0l[4];
+                FOR(v, 4) n0l[v] = n0 + sn_least(t * 4 + v, present - 1);
+                /* phase 0 */
+                float a1[4][4];
+                FOR(u, 4) FOR(v, 4) a1[u][v] = 0.0f;
+                for (i64 j1 = 0; j1 < D1; j1 += 4) {
+                    i64 j1x[4];
+                    FOR(u, 4) j1x[u] = sn_least(j1 + u, D1 - 1);
+                    float v0l[4][4];
+                    FOR(u, 4) if (t * 4 + 3 < present && sn_fits<4>(&m0[j1x[u] * D0 + n0l[0]])) sn_read<4>(&v0l[u][0], &m0[j1x[u] * D0 + n0l[0]]);
+                    else FOR(v, 4) v0l[u][v] = m0[j1x[u] * D0 + n0l[v]];
+                    FOR(u, 4) FOR(v, 4) if (j1 + u < D1) a1[u][v] = (a1[u][v] + v0l[u][v]);
+                }
+                float v1l[4];
+                FOR(u, 2) FOR(v, 4) a1[u][v] = op_add::of(a1[2 * u][v], a1[2 * u + 1][v]);
+                FOR(u, 1) FOR(v, 4) a1[u][v] = op_add::of(a1[2 * u][v], a1[2 * u + 1][v]);
+                FOR(v, 4) v1l[v] = a1[0][v];
+                if (t * 4 + 3 < present && sn_fits<4>(&m1[n0l[0]])) sn_write<4>(&m1[n0l[0]], &v1l[0]);
+                else FOR(v, 4) if (t * 4 + v < present) m1[n0l[v]] = v1l[v];
+                n0 += 128;
+            }
         }
     }
 }

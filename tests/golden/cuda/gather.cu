@@ -4,7 +4,7 @@ struct sn_grid {
     unsigned scratch_bytes, in_shared;
     i64 chunks[1], each[1], over[1];
     u64 inverse[1];
-    unsigned first[1];
+    unsigned first[1], even[1];
     int at[3];
 };
 

@@ -4,7 +4,7 @@ struct sn_grid {
     unsigned scratch_bytes, in_shared;
     i64 chunks[1], each[1], over[1];
     u64 inverse[1];
-    unsigned first[1];
+    unsigned first[1], even[1];
     int at[11];
 };
 
@@ -35,154 +35,321 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
         u8 *const scratch = g.in_shared ? sn_shared : (u8 *)g.scratch + team * g.scratch_bytes;
         __shared__ __align__(16) u8 meet[2 * SN_MEET];
         int turn = 0;
-        float *const m4 = (float *)(scratch + g.at[4]);
-        float *const m7 = g.at[7] < 0 ? m7g + chunk * 2 : (float *)(scratch + g.at[7]);
-        float *const m8 = g.at[8] < 0 ? m8g + chunk * D3 : (float *)(scratch + g.at[8]);
-        float *const m9 = g.at[9] < 0 ? m9g + chunk * D1 : (float *)(scratch + g.at[9]);
-        float *const m10 = g.at[10] < 0 ? m10g + chunk * D3 : (float *)(scratch + g.at[10]);
-        float a34[2][4];
-        FOR(i, 2) FOR(v, 4) a34[i][v] = 0.0f;
-        for (i64 i = t; i < D3; i += 256) m8[i] = 0.0f;
-        for (i64 i = t; i < D1; i += 256) m9[i] = 0.0f;
-        for (i64 i = t; i < D3; i += 256) m10[i] = 0.0f;
-        SYNC0;
-        /* phase 0 */
-        float v0[2];
-        FOR(k2, 2) v0[k2] = m0[k2];
-        const i64 v1 = D0;
-        const float v2 = (float)v1;
-        i64 v3[2];
-        FOR(k2, 2) v3[k2] = (i64)(k2);
-        const float v4 = 0.0f;
-        const i64 v5 = 2LL;
-        const i64 v6 = 0LL;
-        const float v7 = 1.0f;
-        const float v8 = (v7 / v2);
-        const float v9 = 1.0f;
-        const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
-        i64 n0 = first * 4;
-        for (i64 tile = first; tile < end; tile++) {
-            const int present = (int)sn_least(4, D0 - n0);
-            i64 n0c[4];
-            FOR(r, 4) n0c[r] = n0 + sn_least(r, present - 1);
-            /* phase 1 */
-            float v10c[4][2];
-            FOR(r, 4) FOR(k1, 2) v10c[r][k1] = m1[n0c[r] * 2 + k1];
-            float a18[8][4];
-            FOR(i, 8) FOR(v, 4) a18[i][v] = 0.0f;
-            for (i64 j3 = 0; j3 < D1; j3 += 1024) {
-                i64 j3x[4];
-                FOR(v, 4) j3x[v] = sn_least(j3 + t * 4 + v, D1 - 1);
-                float v11[2][4];
-                FOR(k1, 2) if (j3 + t * 4 + 3 < D1 && sn_fits<4>(&m2[k1 * D1 + j3x[0]])) sn_read<4>(&v11[k1][0], &m2[k1 * D1 + j3x[0]]);
-                else FOR(v, 4) v11[k1][v] = m2[k1 * D1 + j3x[v]];
-                float v12c[4][4];
-                FOR(r, 4) FOR(v, 4) {
+        if (g.even[0]) {
+            float *const m7 = g.at[7] < 0 ? m7g + chunk * 2 : (float *)(scratch + g.at[7]);
+            float *const m8 = m8g + chunk * D3;
+            float *const m9 = m9g + chunk * D1;
+            float *const m10 = m10g + chunk * D3;
+            float a34[2][4];
+            FOR(i, 2) FOR(v, 4) a34[i][v] = 0.0f;
+            float w8[2][4];
+            FOR(k2, 2) FOR(v, 4) w8[k2][v] = 0.0f;
+            float w9[4];
+            FOR(v, 4) w9[v] = 0.0f;
+            float w10[2][4];
+            FOR(k1, 2) FOR(v, 4) w10[k1][v] = 0.0f;
+            /* phase 0 */
+            float v0[2];
+            FOR(k2, 2) v0[k2] = m0[k2];
+            const i64 v1 = D0;
+            const float v2 = (float)v1;
+            i64 v3[2];
+            FOR(k2, 2) v3[k2] = (i64)(k2);
+            const float v4 = 0.0f;
+            const i64 v5 = 2LL;
+            const i64 v6 = 0LL;
+            const float v7 = 1.0f;
+            const float v8 = (v7 / v2);
+            const float v9 = 1.0f;
+            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            i64 n0 = first * 4;
+            for (i64 tile = first; tile < end; tile++) {
+                const int present = (int)sn_least(4, D0 - n0);
+                i64 n0c[4];
+                FOR(r, 4) n0c[r] = n0 + sn_least(r, present - 1);
+                float w4[4][4];
+                /* phase 1 */
+                float v10c[4][2];
+                FOR(r, 4) FOR(k1, 2) v10c[r][k1] = m1[n0c[r] * 2 + k1];
+                float x17[2][4] = {};
+                {
+                    const i64 j3x = t * 4;
+                    const bool in_j3 = j3x < D1;
+                    FOR(k2, 2) FOR(v, 4) if (in_j3) x17[k2][v] = m5[(j3x + v) * 2 + k2];
+                }
+                float a18[8][4];
+                FOR(i, 8) FOR(v, 4) a18[i][v] = 0.0f;
+                {
+                    const i64 j3x = t * 4;
+                    const bool in_j3 = j3x < D1;
+                    float v11[2][4] = {};
+                    FOR(k1, 2) if (in_j3) sn_read<4>(&v11[k1][0], &m2[k1 * D1 + j3x]);
+                    float v12c[4][4];
+                    FOR(r, 4) FOR(v, 4) {
+                        float acc = (float)0;
+                        FOR(k1, 2) acc = k1 == 0 ? (v10c[r][k1] * v11[k1][v]) : fmaf(v10c[r][k1], v11[k1][v], acc);
+                        v12c[r][v] = acc;
+                    }
+                    float v13[4] = {};
+                    if (in_j3) sn_read<4>(&v13[0], &m3[j3x]);
+                    float v14c[4][4];
+                    FOR(r, 4) FOR(v, 4) v14c[r][v] = (v12c[r][v] + v13[v]);
+                    float v15c[4][4];
+                    FOR(r, 4) FOR(v, 4) v15c[r][v] = sn_tanh_f32(v14c[r][v]);
+                    FOR(r, 4) FOR(v, 4) w4[r][v] = v15c[r][v];
+                    float v17[2][4] = {};
+                    FOR(k2, 2) FOR(v, 4) v17[k2][v] = x17[k2][v];
+                    FOR(r, 4) FOR(k2, 2) FOR(v, 4) if (in_j3) a18[r * 2 + k2][v] = fmaf(v15c[r][v], v17[k2][v], a18[r * 2 + k2][v]);
+                }
+                float v18c[4][2];
+                sn_fold<op_add, 256, 256, 32, 8>(&a18[0][0], t, meet, turn);
+                FOR(r, 4) FOR(k2, 2) v18c[r][k2] = sn_fold_own<op_add, 4>(a18[r * 2 + k2]);
+                /* phase 2 */
+                float v19c[4][2];
+                FOR(r, 4) FOR(k2, 2) v19c[r][k2] = (v18c[r][k2] + v0[k2]);
+                float v20c[4];
+                FOR(r, 4) {
                     float acc = (float)0;
-                    FOR(k1, 2) acc = k1 == 0 ? (v10c[r][k1] * v11[k1][v]) : fmaf(v10c[r][k1], v11[k1][v], acc);
-                    v12c[r][v] = acc;
+                    FOR(k2, 2) acc = k2 == 0 ? v19c[r][k2] : sn_max(acc, v19c[r][k2]);
+                    v20c[r] = acc;
                 }
-                float v13[4];
-                if (j3 + t * 4 + 3 < D1 && sn_fits<4>(&m3[j3x[0]])) sn_read<4>(&v13[0], &m3[j3x[0]]);
-                else FOR(v, 4) v13[v] = m3[j3x[v]];
-                float v14c[4][4];
-                FOR(r, 4) FOR(v, 4) v14c[r][v] = (v12c[r][v] + v13[v]);
-                float v15c[4][4];
-                FOR(r, 4) FOR(v, 4) v15c[r][v] = sn_tanh_f32(v14c[r][v]);
-                FOR(r, 4) if (r < present && j3 + t * 4 + 3 < D1 && sn_fits<4>(&m4[(n0c[r] - n0) * D1 + j3x[0]])) sn_write<4>(&m4[(n0c[r] - n0) * D1 + j3x[0]], &v15c[r][0]);
-                else FOR(v, 4) if (r < present && j3 + t * 4 + v < D1) m4[(n0c[r] - n0) * D1 + j3x[v]] = v15c[r][v];
-                float v17[2][4];
-                FOR(k2, 2) FOR(v, 4) v17[k2][v] = m5[j3x[v] * 2 + k2];
-                FOR(r, 4) FOR(k2, 2) FOR(v, 4) if (j3 + t * 4 + v < D1) a18[r * 2 + k2][v] = fmaf(v15c[r][v], v17[k2][v], a18[r * 2 + k2][v]);
-            }
-            float v18c[4][2];
-            sn_fold<op_add, 256, 256, 32, 8>(&a18[0][0], t, meet, turn);
-            FOR(r, 4) FOR(k2, 2) v18c[r][k2] = sn_fold_own<op_add, 4>(a18[r * 2 + k2]);
-            /* phase 2 */
-            float v19c[4][2];
-            FOR(r, 4) FOR(k2, 2) v19c[r][k2] = (v18c[r][k2] + v0[k2]);
-            float v20c[4];
-            FOR(r, 4) {
-                float acc = (float)0;
-                FOR(k2, 2) acc = k2 == 0 ? v19c[r][k2] : sn_max(acc, v19c[r][k2]);
-                v20c[r] = acc;
-            }
-            float v21c[4][2];
-            FOR(r, 4) FOR(k2, 2) v21c[r][k2] = (v19c[r][k2] - v20c[r]);
-            float v22c[4][2];
-            FOR(r, 4) FOR(k2, 2) v22c[r][k2] = sn_exp_f32(v21c[r][k2]);
-            float v23c[4];
-            FOR(r, 4) {
-                float acc = (float)0;
-                FOR(k2, 2) acc = k2 == 0 ? v22c[r][k2] : (acc + v22c[r][k2]);
-                v23c[r] = acc;
-            }
-            i64 v24c[4];
-            FOR(r, 4) v24c[r] = m6[n0c[r]];
-            bool v25c[4][2];
-            FOR(r, 4) FOR(k2, 2) v25c[r][k2] = (v24c[r] == v3[k2]);
-            bool v26c[4];
-            FOR(r, 4) v26c[r] = (v24c[r] < v5);
-            bool v27c[4];
-            FOR(r, 4) v27c[r] = (v6 <= v24c[r]);
-            bool v28c[4];
-            FOR(r, 4) v28c[r] = (bool)(v26c[r] & v27c[r]);
-            float v29c[4];
-            FOR(r, 4) v29c[r] = (v28c[r] ? v8 : v4);
-            float v30c[4];
-            FOR(r, 4) v30c[r] = (-v29c[r]);
-            float v31c[4][2];
-            FOR(r, 4) FOR(k2, 2) v31c[r][k2] = (v25c[r][k2] ? v30c[r] : v4);
-            float v32c[4];
-            FOR(r, 4) v32c[r] = (v29c[r] / v23c[r]);
-            float v33c[4][2];
-            FOR(r, 4) FOR(k2, 2) v33c[r][k2] = fmaf(v22c[r][k2], v32c[r], v31c[r][k2]);
-            FOR(k2, 2) FOR(r, 4) if (r < present) a34[k2][r] = (a34[k2][r] + v33c[r][k2]);
-            /* phase 3 */
-            for (i64 j3 = 0; j3 < D1; j3 += 1024) {
-                i64 j3x[4];
-                FOR(v, 4) j3x[v] = sn_least(j3 + t * 4 + v, D1 - 1);
-                float v35[2][4];
-                FOR(k2, 2) FOR(v, 4) v35[k2][v] = m5[j3x[v] * 2 + k2];
-                float v36c[4][4];
-                FOR(r, 4) FOR(v, 4) {
+                float v21c[4][2];
+                FOR(r, 4) FOR(k2, 2) v21c[r][k2] = (v19c[r][k2] - v20c[r]);
+                float v22c[4][2];
+                FOR(r, 4) FOR(k2, 2) v22c[r][k2] = sn_exp_f32(v21c[r][k2]);
+                float v23c[4];
+                FOR(r, 4) {
                     float acc = (float)0;
-                    FOR(k2, 2) acc = k2 == 0 ? (v33c[r][k2] * v35[k2][v]) : fmaf(v33c[r][k2], v35[k2][v], acc);
-                    v36c[r][v] = acc;
+                    FOR(k2, 2) acc = k2 == 0 ? v22c[r][k2] : (acc + v22c[r][k2]);
+                    v23c[r] = acc;
                 }
-                float v37c[4][4];
-                FOR(r, 4) if (j3 + t * 4 + 3 < D1 && sn_fits<4>(&m4[(n0c[r] - n0) * D1 + j3x[0]])) sn_read<4>(&v37c[r][0], &m4[(n0c[r] - n0) * D1 + j3x[0]]);
-                else FOR(v, 4) v37c[r][v] = m4[(n0c[r] - n0) * D1 + j3x[v]];
-                FOR(k2, 2) FOR(v, 4) if (j3 + t * 4 + v < D1) {
-                    float acc = m8[j3x[v] * 2 + k2];
-                    FOR(r, 4) if (r < present) acc = fmaf(v37c[r][v], v33c[r][k2], acc);
-                    m8[j3x[v] * 2 + k2] = acc;
+                i64 v24c[4];
+                FOR(r, 4) v24c[r] = m6[n0c[r]];
+                bool v25c[4][2];
+                FOR(r, 4) FOR(k2, 2) v25c[r][k2] = (v24c[r] == v3[k2]);
+                bool v26c[4];
+                FOR(r, 4) v26c[r] = (v24c[r] < v5);
+                bool v27c[4];
+                FOR(r, 4) v27c[r] = (v6 <= v24c[r]);
+                bool v28c[4];
+                FOR(r, 4) v28c[r] = (bool)(v26c[r] & v27c[r]);
+                float v29c[4];
+                FOR(r, 4) v29c[r] = (v28c[r] ? v8 : v4);
+                float v30c[4];
+                FOR(r, 4) v30c[r] = (-v29c[r]);
+                float v31c[4][2];
+                FOR(r, 4) FOR(k2, 2) v31c[r][k2] = (v25c[r][k2] ? v30c[r] : v4);
+                float v32c[4];
+                FOR(r, 4) v32c[r] = (v29c[r] / v23c[r]);
+                float v33c[4][2];
+                FOR(r, 4) FOR(k2, 2) v33c[r][k2] = fmaf(v22c[r][k2], v32c[r], v31c[r][k2]);
+                FOR(k2, 2) FOR(r, 4) if (r < present) a34[k2][r] = (a34[k2][r] + v33c[r][k2]);
+                /* phase 3 */
+                {
+                    const i64 j3x = t * 4;
+                    const bool in_j3 = j3x < D1;
+                    float v35[2][4] = {};
+                    FOR(k2, 2) FOR(v, 4) v35[k2][v] = x17[k2][v];
+                    float v36c[4][4];
+                    FOR(r, 4) FOR(v, 4) {
+                        float acc = (float)0;
+                        FOR(k2, 2) acc = k2 == 0 ? (v33c[r][k2] * v35[k2][v]) : fmaf(v33c[r][k2], v35[k2][v], acc);
+                        v36c[r][v] = acc;
+                    }
+                    float v37c[4][4] = {};
+                    FOR(r, 4) FOR(v, 4) v37c[r][v] = w4[r][v];
+                    FOR(k2, 2) FOR(v, 4) {
+                        float acc = w8[k2][v];
+                        FOR(r, 4) if (r < present) acc = fmaf(v37c[r][v], v33c[r][k2], acc);
+                        w8[k2][v] = acc;
+                    }
+                    float v39c[4][4];
+                    FOR(r, 4) FOR(v, 4) v39c[r][v] = (-v37c[r][v]);
+                    float v40c[4][4];
+                    FOR(r, 4) FOR(v, 4) v40c[r][v] = fmaf(v39c[r][v], v37c[r][v], v9);
+                    float v41c[4][4];
+                    FOR(r, 4) FOR(v, 4) v41c[r][v] = (v36c[r][v] * v40c[r][v]);
+                    FOR(v, 4) {
+                        float acc = w9[v];
+                        FOR(r, 4) if (r < present) acc = (acc + v41c[r][v]);
+                        w9[v] = acc;
+                    }
+                    FOR(k1, 2) FOR(v, 4) {
+                        float acc = w10[k1][v];
+                        FOR(r, 4) if (r < present) acc = fmaf(v10c[r][k1], v41c[r][v], acc);
+                        w10[k1][v] = acc;
+                    }
                 }
-                float v39c[4][4];
-                FOR(r, 4) FOR(v, 4) v39c[r][v] = (-v37c[r][v]);
-                float v40c[4][4];
-                FOR(r, 4) FOR(v, 4) v40c[r][v] = fmaf(v39c[r][v], v37c[r][v], v9);
-                float v41c[4][4];
-                FOR(r, 4) FOR(v, 4) v41c[r][v] = (v36c[r][v] * v40c[r][v]);
-                FOR(v, 4) if (j3 + t * 4 + v < D1) {
-                    float acc = m9[j3x[v]];
-                    FOR(r, 4) if (r < present) acc = (acc + v41c[r][v]);
-                    m9[j3x[v]] = acc;
-                }
-                FOR(k1, 2) FOR(v, 4) if (j3 + t * 4 + v < D1) {
-                    float acc = m10[k1 * D1 + j3x[v]];
-                    FOR(r, 4) if (r < present) acc = fmaf(v10c[r][k1], v41c[r][v], acc);
-                    m10[k1 * D1 + j3x[v]] = acc;
-                }
+                n0 += 4;
             }
-            n0 += 4;
+            if (t == 0) FOR(k2, 2) m7[k2] = sn_fold_own<op_add, 4>(a34[k2]);
+            {
+                const i64 j3x = t * 4;
+                const bool in_j3 = j3x < D1;
+                FOR(k2, 2) FOR(v, 4) if (in_j3) m8[(j3x + v) * 2 + k2] = w8[k2][v];
+            }
+            {
+                const i64 j3x = t * 4;
+                const bool in_j3 = j3x < D1;
+                if (in_j3) sn_write<4>(&m9[j3x], &w9[0]);
+            }
+            {
+                const i64 j3x = t * 4;
+                const bool in_j3 = j3x < D1;
+                FOR(k1, 2) if (in_j3) sn_write<4>(&m10[k1 * D1 + j3x], &w10[k1][0]);
+            }
+            SYNC0;
+            if (g.at[7] >= 0) for (i64 i = t; i < 2; i += 256) m7g[chunk * 2 + i] = m7[i];
+        } else {
+            float *const m4 = (float *)(scratch + g.at[4]);
+            float *const m7 = g.at[7] < 0 ? m7g + chunk * 2 : (float *)(scratch + g.at[7]);
+            float *const m8 = g.at[8] < 0 ? m8g + chunk * D3 : (float *)(scratch + g.at[8]);
+            float *const m9 = g.at[9] < 0 ? m9g + chunk * D1 : (float *)(scratch + g.at[9]);
+            float *const m10 = g.at[10] < 0 ? m10g + chunk * D3 : (float *)(scratch + g.at[10]);
+            float a34[2][4];
+            FOR(i, 2) FOR(v, 4) a34[i][v] = 0.0f;
+            for (i64 i = t; i < D3; i += 256) m8[i] = 0.0f;
+            for (i64 i = t; i < D1; i += 256) m9[i] = 0.0f;
+            for (i64 i = t; i < D3; i += 256) m10[i] = 0.0f;
+            SYNC0;
+            /* phase 0 */
+            float v0[2];
+            FOR(k2, 2) v0[k2] = m0[k2];
+            const i64 v1 = D0;
+            const float v2 = (float)v1;
+            i64 v3[2];
+            FOR(k2, 2) v3[k2] = (i64)(k2);
+            const float v4 = 0.0f;
+            const i64 v5 = 2LL;
+            const i64 v6 = 0LL;
+            const float v7 = 1.0f;
+            const float v8 = (v7 / v2);
+            const float v9 = 1.0f;
+            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            i64 n0 = first * 4;
+            for (i64 tile = first; tile < end; tile++) {
+                const int present = (int)sn_least(4, D0 - n0);
+                i64 n0c[4];
+                FOR(r, 4) n0c[r] = n0 + sn_least(r, present - 1);
+                /* phase 1 */
+                float v10c[4][2];
+                FOR(r, 4) FOR(k1, 2) v10c[r][k1] = m1[n0c[r] * 2 + k1];
+                float a18[8][4];
+                FOR(i, 8) FOR(v, 4) a18[i][v] = 0.0f;
+                for (i64 j3 = 0; j3 < D1; j3 += 1024) {
+                    i64 j3x[4];
+                    FOR(v, 4) j3x[v] = sn_least(j3 + t * 4 + v, D1 - 1);
+                    float v11[2][4];
+                    FOR(k1, 2) if (j3 + t * 4 + 3 < D1 && sn_fits<4>(&m2[k1 * D1 + j3x[0]])) sn_read<4>(&v11[k1][0], &m2[k1 * D1 + j3x[0]]);
+                    else FOR(v, 4) v11[k1][v] = m2[k1 * D1 + j3x[v]];
+                    float v12c[4][4];
+                    FOR(r, 4) FOR(v, 4) {
+                        float acc = (float)0;
+                        FOR(k1, 2) acc = k1 == 0 ? (v10c[r][k1] * v11[k1][v]) : fmaf(v10c[r][k1], v11[k1][v], acc);
+                        v12c[r][v] = acc;
+                    }
+                    float v13[4];
+                    if (j3 + t * 4 + 3 < D1 && sn_fits<4>(&m3[j3x[0]])) sn_read<4>(&v13[0], &m3[j3x[0]]);
+                    else FOR(v, 4) v13[v] = m3[j3x[v]];
+                    float v14c[4][4];
+                    FOR(r, 4) FOR(v, 4) v14c[r][v] = (v12c[r][v] + v13[v]);
+                    float v15c[4][4];
+                    FOR(r, 4) FOR(v, 4) v15c[r][v] = sn_tanh_f32(v14c[r][v]);
+                    FOR(r, 4) if (r < present && j3 + t * 4 + 3 < D1 && sn_fits<4>(&m4[(n0c[r] - n0) * D1 + j3x[0]])) sn_write<4>(&m4[(n0c[r] - n0) * D1 + j3x[0]], &v15c[r][0]);
+                    else FOR(v, 4) if (r < present && j3 + t * 4 + v < D1) m4[(n0c[r] - n0) * D1 + j3x[v]] = v15c[r][v];
+                    float v17[2][4];
+                    FOR(k2, 2) FOR(v, 4) v17[k2][v] = m5[j3x[v] * 2 + k2];
+                    FOR(r, 4) FOR(k2, 2) FOR(v, 4) if (j3 + t * 4 + v < D1) a18[r * 2 + k2][v] = fmaf(v15c[r][v], v17[k2][v], a18[r * 2 + k2][v]);
+                }
+                float v18c[4][2];
+                sn_fold<op_add, 256, 256, 32, 8>(&a18[0][0], t, meet, turn);
+                FOR(r, 4) FOR(k2, 2) v18c[r][k2] = sn_fold_own<op_add, 4>(a18[r * 2 + k2]);
+                /* phase 2 */
+                float v19c[4][2];
+                FOR(r, 4) FOR(k2, 2) v19c[r][k2] = (v18c[r][k2] + v0[k2]);
+                float v20c[4];
+                FOR(r, 4) {
+                    float acc = (float)0;
+                    FOR(k2, 2) acc = k2 == 0 ? v19c[r][k2] : sn_max(acc, v19c[r][k2]);
+                    v20c[r] = acc;
+                }
+                float v21c[4][2];
+                FOR(r, 4) FOR(k2, 2) v21c[r][k2] = (v19c[r][k2] - v20c[r]);
+                float v22c[4][2];
+                FOR(r, 4) FOR(k2, 2) v22c[r][k2] = sn_exp_f32(v21c[r][k2]);
+                float v23c[4];
+                FOR(r, 4) {
+                    float acc = (float)0;
+                    FOR(k2, 2) acc = k2 == 0 ? v22c[r][k2] : (acc + v22c[r][k2]);
+                    v23c[r] = acc;
+                }
+                i64 v24c[4];
+                FOR(r, 4) v24c[r] = m6[n0c[r]];
+                bool v25c[4][2];
+                FOR(r, 4) FOR(k2, 2) v25c[r][k2] = (v24c[r] == v3[k2]);
+                bool v26c[4];
+                FOR(r, 4) v26c[r] = (v24c[r] < v5);
+                bool v27c[4];
+                FOR(r, 4) v27c[r] = (v6 <= v24c[r]);
+                bool v28c[4];
+                FOR(r, 4) v28c[r] = (bool)(v26c[r] & v27c[r]);
+                float v29c[4];
+                FOR(r, 4) v29c[r] = (v28c[r] ? v8 : v4);
+                float v30c[4];
+                FOR(r, 4) v30c[r] = (-v29c[r]);
+                float v31c[4][2];
+                FOR(r, 4) FOR(k2, 2) v31c[r][k2] = (v25c[r][k2] ? v30c[r] : v4);
+                float v32c[4];
+                FOR(r, 4) v32c[r] = (v29c[r] / v23c[r]);
+                float v33c[4][2];
+                FOR(r, 4) FOR(k2, 2) v33c[r][k2] = fmaf(v22c[r][k2], v32c[r], v31c[r][k2]);
+                FOR(k2, 2) FOR(r, 4) if (r < present) a34[k2][r] = (a34[k2][r] + v33c[r][k2]);
+                /* phase 3 */
+                for (i64 j3 = 0; j3 < D1; j3 += 1024) {
+                    i64 j3x[4];
+                    FOR(v, 4) j3x[v] = sn_least(j3 + t * 4 + v, D1 - 1);
+                    float v35[2][4];
+                    FOR(k2, 2) FOR(v, 4) v35[k2][v] = m5[j3x[v] * 2 + k2];
+                    float v36c[4][4];
+                    FOR(r, 4) FOR(v, 4) {
+                        float acc = (float)0;
+                        FOR(k2, 2) acc = k2 == 0 ? (v33c[r][k2] * v35[k2][v]) : fmaf(v33c[r][k2], v35[k2][v], acc);
+                        v36c[r][v] = acc;
+                    }
+                    float v37c[4][4];
+                    FOR(r, 4) if (j3 + t * 4 + 3 < D1 && sn_fits<4>(&m4[(n0c[r] - n0) * D1 + j3x[0]])) sn_read<4>(&v37c[r][0], &m4[(n0c[r] - n0) * D1 + j3x[0]]);
+                    else FOR(v, 4) v37c[r][v] = m4[(n0c[r] - n0) * D1 + j3x[v]];
+                    FOR(k2, 2) FOR(v, 4) if (j3 + t * 4 + v < D1) {
+                        float acc = m8[j3x[v] * 2 + k2];
+                        FOR(r, 4) if (r < present) acc = fmaf(v37c[r][v], v33c[r][k2], acc);
+                        m8[j3x[v] * 2 + k2] = acc;
+                    }
+                    float v39c[4][4];
+                    FOR(r, 4) FOR(v, 4) v39c[r][v] = (-v37c[r][v]);
+                    float v40c[4][4];
+                    FOR(r, 4) FOR(v, 4) v40c[r][v] = fmaf(v39c[r][v], v37c[r][v], v9);
+                    float v41c[4][4];
+                    FOR(r, 4) FOR(v, 4) v41c[r][v] = (v36c[r][v] * v40c[r][v]);
+                    FOR(v, 4) if (j3 + t * 4 + v < D1) {
+                        float acc = m9[j3x[v]];
+                        FOR(r, 4) if (r < present) acc = (acc + v41c[r][v]);
+                        m9[j3x[v]] = acc;
+                    }
+                    FOR(k1, 2) FOR(v, 4) if (j3 + t * 4 + v < D1) {
+                        float acc = m10[k1 * D1 + j3x[v]];
+                        FOR(r, 4) if (r < present) acc = fmaf(v10c[r][k1], v41c[r][v], acc);
+                        m10[k1 * D1 + j3x[v]] = acc;
+                    }
+                }
+                n0 += 4;
+            }
+            if (t == 0) FOR(k2, 2) m7[k2] = sn_fold_own<op_add, 4>(a34[k2]);
+            SYNC0;
+            if (g.at[7] >= 0) for (i64 i = t; i < 2; i += 256) m7g[chunk * 2 + i] = m7[i];
+            if (g.at[8] >= 0) for (i64 i = t; i < D3; i += 256) m8g[chunk * D3 + i] = m8[i];
+            if (g.at[9] >= 0) for (i64 i = t; i < D1; i += 256) m9g[chunk * D1 + i] = m9[i];
+            if (g.at[10] >= 0) for (i64 i = t; i < D3; i += 256) m10g[chunk * D3 + i] = m10[i];
         }
-        if (t == 0) FOR(k2, 2) m7[k2] = sn_fold_own<op_add, 4>(a34[k2]);
-        SYNC0;
-        if (g.at[7] >= 0) for (i64 i = t; i < 2; i += 256) m7g[chunk * 2 + i] = m7[i];
-        if (g.at[8] >= 0) for (i64 i = t; i < D3; i += 256) m8g[chunk * D3 + i] = m8[i];
-        if (g.at[9] >= 0) for (i64 i = t; i < D1; i += 256) m9g[chunk * D1 + i] = m9[i];
-        if (g.at[10] >= 0) for (i64 i = t; i < D3; i += 256) m10g[chunk * D3 + i] = m10[i];
     }
 }
 
@@ -192,7 +359,7 @@ struct sn_grid {
     unsigned scratch_bytes, in_shared;
     i64 chunks[4], each[4], over[4];
     u64 inverse[4];
-    unsigned first[4];
+    unsigned first[4], even[4];
     int at[8];
 };
 

@@ -4,7 +4,7 @@ struct sn_grid {
     unsigned scratch_bytes, in_shared;
     i64 chunks[1], each[1], over[1];
     u64 inverse[1];
-    unsigned first[1];
+    unsigned first[1], even[1];
     int at[3];
 };
 
@@ -25,60 +25,119 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
         u8 *const scratch = g.in_shared ? sn_shared + threadIdx.x / 32 * g.scratch_bytes : (u8 *)g.scratch + team * g.scratch_bytes;
         u8 *const meet = 0;
         int turn = 0;
-        float *const m1 = (float *)(scratch + g.at[1]);
-        const float v7 = 1.0f;
-        const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
-        i64 n0 = first;
-        for (i64 tile = first; tile < end; tile++) {
-            /* phase 0 */
-            float a1[4];
-            FOR(v, 4) a1[v] = __int_as_float(0xff800000);
-            for (i64 j1 = 0; j1 < D1; j1 += 128) {
-                i64 j1x[4];
-                FOR(v, 4) j1x[v] = sn_least(j1 + t * 4 + v, D1 - 1);
-                float v0[4];
-                if (j1 + t * 4 + 3 < D1 && sn_fits<4>(&m0[n0 * D1 + j1x[0]])) sn_read<4>(&v0[0], &m0[n0 * D1 + j1x[0]]);
-                else FOR(v, 4) v0[v] = m0[n0 * D1 + j1x[v]];
-                FOR(v, 4) if (j1 + t * 4 + v < D1) a1[v] = sn_max(a1[v], v0[v]);
+        if (g.even[0]) {
+            const float v7 = 1.0f;
+            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            i64 n0 = first;
+            for (i64 tile = first; tile < end; tile++) {
+                float w1[8][4];
+                /* phase 0 */
+                float x0[8][4] = {};
+                FOR(q, 8) {
+                    const i64 j1x = q * 128 + t * 4;
+                    const bool in_j1 = j1x < D1;
+                    if (in_j1) sn_read<4>(&x0[q][0], &m0[n0 * D1 + j1x]);
+                }
+                float a1[4];
+                FOR(v, 4) a1[v] = __int_as_float(0xff800000);
+                FOR(q, 8) {
+                    const i64 j1x = q * 128 + t * 4;
+                    const bool in_j1 = j1x < D1;
+                    float v0[4] = {};
+                    FOR(v, 4) v0[v] = x0[q][v];
+                    FOR(v, 4) if (in_j1) a1[v] = sn_max(a1[v], v0[v]);
+                }
+                float v1;
+                sn_fold<op_max, 32, 32, 4, 4>(&a1[0], t, meet, turn);
+                v1 = sn_fold_own<op_max, 4>(a1);
+                /* phase 1 */
+                float a6[4];
+                FOR(v, 4) a6[v] = 0.0f;
+                FOR(q, 8) {
+                    const i64 j1x = q * 128 + t * 4;
+                    const bool in_j1 = j1x < D1;
+                    float v2[4] = {};
+                    FOR(v, 4) v2[v] = x0[q][v];
+                    float v3[4];
+                    FOR(v, 4) v3[v] = (v2[v] - v1);
+                    float v4[4];
+                    FOR(v, 4) v4[v] = sn_exp_f32(v3[v]);
+                    FOR(v, 4) w1[q][v] = v4[v];
+                    FOR(v, 4) if (in_j1) a6[v] = (a6[v] + v4[v]);
+                }
+                float v6;
+                sn_fold<op_add, 32, 32, 4, 4>(&a6[0], t, meet, turn);
+                v6 = sn_fold_own<op_add, 4>(a6);
+                /* phase 2 */
+                const float v8 = (v7 / v6);
+                /* phase 3 */
+                FOR(q, 8) {
+                    const i64 j1x = q * 128 + t * 4;
+                    const bool in_j1 = j1x < D1;
+                    float v9[4] = {};
+                    FOR(v, 4) v9[v] = w1[q][v];
+                    float v10[4];
+                    FOR(v, 4) v10[v] = (v9[v] * v8);
+                    if (in_j1) sn_write<4>(&m2[n0 * D1 + j1x], &v10[0]);
+                }
+                n0 += 1;
             }
-            float v1;
-            sn_fold<op_max, 32, 32, 4, 4>(&a1[0], t, meet, turn);
-            v1 = sn_fold_own<op_max, 4>(a1);
-            /* phase 1 */
-            float a6[4];
-            FOR(v, 4) a6[v] = 0.0f;
-            for (i64 j1 = 0; j1 < D1; j1 += 128) {
-                i64 j1x[4];
-                FOR(v, 4) j1x[v] = sn_least(j1 + t * 4 + v, D1 - 1);
-                float v2[4];
-                if (j1 + t * 4 + 3 < D1 && sn_fits<4>(&m0[n0 * D1 + j1x[0]])) sn_read<4>(&v2[0], &m0[n0 * D1 + j1x[0]]);
-                else FOR(v, 4) v2[v] = m0[n0 * D1 + j1x[v]];
-                float v3[4];
-                FOR(v, 4) v3[v] = (v2[v] - v1);
-                float v4[4];
-                FOR(v, 4) v4[v] = sn_exp_f32(v3[v]);
-                if (j1 + t * 4 + 3 < D1 && sn_fits<4>(&m1[j1x[0]])) sn_write<4>(&m1[j1x[0]], &v4[0]);
-                else FOR(v, 4) if (j1 + t * 4 + v < D1) m1[j1x[v]] = v4[v];
-                FOR(v, 4) if (j1 + t * 4 + v < D1) a6[v] = (a6[v] + v4[v]);
+        } else {
+            float *const m1 = (float *)(scratch + g.at[1]);
+            const float v7 = 1.0f;
+            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            i64 n0 = first;
+            for (i64 tile = first; tile < end; tile++) {
+                /* phase 0 */
+                float a1[4];
+                FOR(v, 4) a1[v] = __int_as_float(0xff800000);
+                for (i64 j1 = 0; j1 < D1; j1 += 128) {
+                    i64 j1x[4];
+                    FOR(v, 4) j1x[v] = sn_least(j1 + t * 4 + v, D1 - 1);
+                    float v0[4];
+                    if (j1 + t * 4 + 3 < D1 && sn_fits<4>(&m0[n0 * D1 + j1x[0]])) sn_read<4>(&v0[0], &m0[n0 * D1 + j1x[0]]);
+                    else FOR(v, 4) v0[v] = m0[n0 * D1 + j1x[v]];
+                    FOR(v, 4) if (j1 + t * 4 + v < D1) a1[v] = sn_max(a1[v], v0[v]);
+                }
+                float v1;
+                sn_fold<op_max, 32, 32, 4, 4>(&a1[0], t, meet, turn);
+                v1 = sn_fold_own<op_max, 4>(a1);
+                /* phase 1 */
+                float a6[4];
+                FOR(v, 4) a6[v] = 0.0f;
+                for (i64 j1 = 0; j1 < D1; j1 += 128) {
+                    i64 j1x[4];
+                    FOR(v, 4) j1x[v] = sn_least(j1 + t * 4 + v, D1 - 1);
+                    float v2[4];
+                    if (j1 + t * 4 + 3 < D1 && sn_fits<4>(&m0[n0 * D1 + j1x[0]])) sn_read<4>(&v2[0], &m0[n0 * D1 + j1x[0]]);
+                    else FOR(v, 4) v2[v] = m0[n0 * D1 + j1x[v]];
+                    float v3[4];
+                    FOR(v, 4) v3[v] = (v2[v] - v1);
+                    float v4[4];
+                    FOR(v, 4) v4[v] = sn_exp_f32(v3[v]);
+                    if (j1 + t * 4 + 3 < D1 && sn_fits<4>(&m1[j1x[0]])) sn_write<4>(&m1[j1x[0]], &v4[0]);
+                    else FOR(v, 4) if (j1 + t * 4 + v < D1) m1[j1x[v]] = v4[v];
+                    FOR(v, 4) if (j1 + t * 4 + v < D1) a6[v] = (a6[v] + v4[v]);
+                }
+                float v6;
+                sn_fold<op_add, 32, 32, 4, 4>(&a6[0], t, meet, turn);
+                v6 = sn_fold_own<op_add, 4>(a6);
+                /* phase 2 */
+                const float v8 = (v7 / v6);
+                /* phase 3 */
+                for (i64 j1 = 0; j1 < D1; j1 += 128) {
+                    i64 j1x[4];
+                    FOR(v, 4) j1x[v] = sn_least(j1 + t * 4 + v, D1 - 1);
+                    float v9[4];
+                    if (j1 + t * 4 + 3 < D1 && sn_fits<4>(&m1[j1x[0]])) sn_read<4>(&v9[0], &m1[j1x[0]]);
+                    else FOR(v, 4) v9[v] = m1[j1x[v]];
+                    float v10[4];
+                    FOR(v, 4) v10[v] = (v9[v] * v8);
+                    if (j1 + t * 4 + 3 < D1 && sn_fits<4>(&m2[n0 * D1 + j1x[0]])) sn_write<4>(&m2[n0 * D1 + j1x[0]], &v10[0]);
+                    else FOR(v, 4) if (j1 + t * 4 + v < D1) m2[n0 * D1 + j1x[v]] = v10[v];
+                }
+                n0 += 1;
             }
-            float v6;
-            sn_fold<op_add, 32, 32, 4, 4>(&a6[0], t, meet, turn);
-            v6 = sn_fold_own<op_add, 4>(a6);
-            /* phase 2 */
-            const float v8 = (v7 / v6);
-            /* phase 3 */
-            for (i64 j1 = 0; j1 < D1; j1 += 128) {
-                i64 j1x[4];
-                FOR(v, 4) j1x[v] = sn_least(j1 + t * 4 + v, D1 - 1);
-                float v9[4];
-                if (j1 + t * 4 + 3 < D1 && sn_fits<4>(&m1[j1x[0]])) sn_read<4>(&v9[0], &m1[j1x[0]]);
-                else FOR(v, 4) v9[v] = m1[j1x[v]];
-                float v10[4];
-                FOR(v, 4) v10[v] = (v9[v] * v8);
-                if (j1 + t * 4 + 3 < D1 && sn_fits<4>(&m2[n0 * D1 + j1x[0]])) sn_write<4>(&m2[n0 * D1 + j1x[0]], &v10[0]);
-                else FOR(v, 4) if (j1 + t * 4 + v < D1) m2[n0 * D1 + j1x[v]] = v10[v];
-            }
-            n0 += 1;
         }
     }
 }
