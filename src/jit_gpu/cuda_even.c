@@ -1,7 +1,7 @@
-/* Even launches, for which each part has a second text: what a thread's lanes touch is aligned, and they are all present
- * or all absent. In: a kernel, later the dims and addresses of a launch. Out: whether a part is worth a second text,
- * what it keeps in registers for each element of a row, and whether a launch is even. A function of the kernel alone but
- * for the last. */
+/* Even launches, for which each part has a second text: what a thread's lanes touch is aligned, and they are all
+ * present or all absent. In: a kernel, later the dims and addresses of a launch. Out: whether a part is worth a second
+ * text, what it keeps in registers for each element of a row, and whether a launch is even. A function of the kernel
+ * alone but for the last. */
 #include "jit_gpu/cuda_emit.h"
 
 /* Words of 32 bits of each thread, for memories and as many for loads: with what the arithmetic needs, blocks of 256
