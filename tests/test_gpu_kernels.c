@@ -101,7 +101,7 @@ static void check_seed(uint64_t seed, int wide) {
     const kn_kernel *k = kernels_make(&room, random_kernel, &options), *expanded = kernels_expand(&room, k);
     code c = compile(k, what);
     for (unsigned i = 0; i < 3; i++) {
-        kernels_launch start = random_launch(expanded, seed * 10 + i);
+        kernels_launch start = random_launch(expanded, seed * 11 + i);
         check_launch(expanded, &c, &start, i < 2 ? i : (unsigned)seed + 2, what);
         kernels_launch_free(&start);
     }

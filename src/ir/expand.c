@@ -123,7 +123,8 @@ kn_kernel *kn_expand(base_arena *arena, const kn_kernel *k, uint32_t has) {
     for (kn_id p = 0; p < k->n_part; p++) {
         const kn_part *part = &k->part[p];
         kn_part_begin(&c.to, part->n_point, part->point, part->tile, part->grain, part->max_chunks);
-        kn_part_team(&c.to, part->team, part->rounds);
+        kn_part_team(&c.to, part->team);
+        kn_part_rounds(&c.to, part->rounds);
         for (kn_id i = part->first_phase; i < part->end_phase; i++) copy_phase(&c, &k->phase[i]);
         kn_part_end(&c.to);
     }

@@ -205,10 +205,12 @@ void kn_part_begin(kn_build *b, uint32_t n_point, const kn_id *point, uint32_t t
     *base_vec_push(&b->part, b->arena) = part;
 }
 
-void kn_part_team(kn_build *b, uint32_t team, uint32_t rounds) {
-    kn_part *part = &b->part.at[b->part.n - 1];
-    part->team = (uint16_t)(team <= KN_MAX_WIDTH ? team : 0);
-    part->rounds = (uint16_t)(rounds <= KN_MAX_ROUNDS ? rounds : KN_MAX_ROUNDS + 1);
+void kn_part_team(kn_build *b, uint32_t team) {
+    b->part.at[b->part.n - 1].team = (uint16_t)(team <= KN_MAX_WIDTH ? team : 0);
+}
+
+void kn_part_rounds(kn_build *b, uint32_t rounds) {
+    b->part.at[b->part.n - 1].rounds = (uint16_t)(rounds <= KN_MAX_ROUNDS ? rounds : KN_MAX_ROUNDS + 1);
 }
 
 void kn_phase_begin(kn_build *b, int at_entry, uint32_t n_loop, const kn_id *loop, kn_id lanes, uint32_t width,

@@ -55,7 +55,8 @@ kn_id kn_fold_point_pairs(kn_build *b, kn_prim prim, uint32_t fold, kn_id x, kn_
  * phase_begin, instructions, phase_end }, part_end. */
 void kn_part_begin(kn_build *b, uint32_t n_point, const kn_id *point, uint32_t tile, uint32_t grain,
                    uint32_t max_chunks);
-void kn_part_team(kn_build *b, uint32_t team, uint32_t rounds); /* of the part that was begun last */
+void kn_part_team(kn_build *b, uint32_t team);     /* of the part that was begun last, .. */
+void kn_part_rounds(kn_build *b, uint32_t rounds); /* .. like these */
 void kn_phase_begin(kn_build *b, int at_entry, uint32_t n_loop, const kn_id *loop, kn_id lanes, uint32_t width,
                     uint32_t ilp);
 void kn_phase_end(kn_build *b);

@@ -295,7 +295,8 @@ void lw_lower(lw_part *p) {
     for (uint32_t i = 0; i < p->n_axis; i++)
         if (p->axis[i].role == KN_POINT && p->axis[i].axis != KN_NONE) point[n_point++] = p->axis[i].axis;
     kn_part_begin(&p->launch->b, n_point, point, p->tile, p->grain, p->max_chunks);
-    kn_part_team(&p->launch->b, p->team, p->rounds);
+    kn_part_team(&p->launch->b, p->team);
+    kn_part_rounds(&p->launch->b, p->rounds);
     for (uint32_t i = 0; i < p->phase.n; i++) write_phase(p, i);
     kn_part_end(&p->launch->b);
 }

@@ -32,6 +32,8 @@ typedef struct {
     /* the part and the phase */
     uint32_t points, loops, all_loops, unrolls, tile;
     int at_entry;
+    kn_id row_loop; /* the part has rows along it, KN_NONE: it may have anything */
+    uint32_t row_width;
     kn_id nest[2];
     uint32_t n_nest;
     kn_access rows[MAX_ROWS]; /* row scratch stored by earlier phases */
@@ -348,7 +350,9 @@ static void scatter(maker *m) {
 /* Loops in random number and order, lanes, width and ilp. */
 static void begin_phase(maker *m) {
     m->loops = m->n_nest = 0;
-    for (uint32_t i = 0; i < m->n_loop; i++)
+    int row = m->row_loop != KN_NONE && !m->at_entry && chance(m, 85);
+    if (row) m->nest[m->n_nest++] = m->row_loop;
+    for (uint32_t i = 0; i < m->n_loop && !row; i++)
         if (chance(m, 60)) m->nest[m->n_nest++] = m->loop[i];
     if (m->n_nest == 2 && chance(m, 50)) {
         m->nest[0] = m->loop[1];
@@ -360,6 +364,10 @@ static void begin_phase(maker *m) {
 static void open_phase(maker *m) {
     uint32_t way = below(m, 3), width = 1, ilp = m->n_nest ? 1u << below(m, 4) : 1;
     kn_id lanes = KN_NONE;
+    if (m->row_loop != KN_NONE && !m->at_entry && m->n_nest == 1 && m->nest[0] == m->row_loop) {
+        kn_phase_begin(&m->b, 0, 1, m->nest, m->row_loop, m->row_width, 1);
+        return;
+    }
     if (m->wide && m->points && m->tile > 16) way = 2; /* not hundreds of copies of the body */
     if (way == 1 && m->n_nest) {
         lanes = m->nest[m->n_nest - 1];
@@ -418,13 +426,19 @@ static void part(maker *m) {
                           teams[] = {1, 32, 64, 256};
     m->n_values = m->n_rows = m->n_rows_before = 0;
     m->n_point = below(m, 3);
+    int rows = m->wide && chance(m, 40);
+    m->row_loop = KN_NONE;
     do m->tile = m->n_point ? (m->wide ? wide : tiles)[below(m, 7)] : 1;
-    while (m->tile > m->most_lanes);
+    while (m->tile > m->most_lanes || (rows && m->tile > 4));
     uint32_t grain = 1 + below(m, 4), max_chunks = 1 + below(m, 6);
     kn_part_begin(&m->b, m->n_point, m->point, m->tile, grain, max_chunks);
     if (m->wide) {
-        uint32_t team = teams[below(m, 4)];
-        kn_part_team(&m->b, team, chance(m, 60) ? 1 + below(m, 4) : 0);
+        uint32_t team = teams[below(m, 4)], rounds = 1 + below(m, 4);
+        m->row_loop = rows ? m->loop[chance(m, 20)] : (kn_id)KN_NONE;
+        m->row_width = (team < 32 ? 32 : team) << below(m, 3);
+        if (chance(m, 30) || m->row_width > m->most_lanes) m->row_width = 16;
+        kn_part_team(&m->b, team);
+        kn_part_rounds(&m->b, rows || chance(m, 20) ? rounds : 0);
     }
     m->at_entry = 1;
     m->points = 0;
@@ -473,6 +487,23 @@ kn_kernel *random_kernel(base_arena *arena, const void *options) {
     return kn_build_finish(&m.b);
 }
 
+/* Rows of as many rounds as a part says. */
+static void fit_rounds(const kn_kernel *k, int64_t *base) {
+    for (uint32_t p = 0; p < k->n_part; p++)
+        for (uint32_t q = k->part[p].first_phase; q < k->part[p].end_phase && k->part[p].rounds; q++) {
+            const kn_phase *phase = &k->phase[q];
+            if (phase->n_loop != 1 || phase->lanes != phase->loop[0] || phase->ilp > 1) continue;
+            int64_t most = (int64_t)k->part[p].rounds * phase->width;
+            kn_id dim = k->axis[phase->lanes].extent.dim;
+            if (dim == KN_NONE || most > 512) continue;
+            for (int i = 0; i < RANDOM_BASE_DIMS; i++) {
+                if (base[i] > 8) base[i] = 8;
+                if (dim + 1u == 1u << i) base[i] = most - most / 4;
+            }
+            return;
+        }
+}
+
 kernels_launch random_launch(const kn_kernel *k, uint64_t seed) {
     static const int64_t sizes[] = {0, 1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 33};
     uint64_t state = seed;
@@ -482,6 +513,7 @@ kernels_launch random_launch(const kn_kernel *k, uint64_t seed) {
         base[i] = pick < 12 ? sizes[pick] : (int64_t)pick;
         if (seed % 3 == 0) base[i] = (base[i] + 7) & ~INT64_C(7); /* vectors are aligned and whole */
     }
+    if (seed % 3 == 0) fit_rounds(k, base);
     for (uint32_t d = 0; d < RANDOM_MAX_DIMS - 1; d++) {
         dims[d] = 1;
         for (int i = 0; i < RANDOM_BASE_DIMS; i++)
