@@ -133,7 +133,9 @@ static sn_status problem_run(problem *p, base_trap *err) {
     if (p->g.row) be_gpu.remote->write(dev, (void *)(uintptr_t)p->g.row, p->host[3], p->bytes[3]);
     be_gpu.gemm(dev, &p->g);
     be_gpu.remote->read(dev, p->host[2], p->g.c, p->bytes[2]);
-    return be_gpu.remote->finish(dev, err);
+    status = be_gpu.remote->finish(dev, err);
+    be_gpu.remote->forget_gemm(dev, &p->g);
+    return status;
 }
 
 static void problem_check(const problem *p, const char *what) {
@@ -334,6 +336,44 @@ START_TEST(memory_of_shapes_is_bounded) {
 }
 END_TEST
 
+/* What calls hold is not forgotten, however many they are: a recording asks for nothing. Held twice, it stays until
+ * both let go. */
+START_TEST(held_shapes_stay) {
+    if (!support_standin_needed(&gpu, "held_shapes_stay")) return;
+    enum { SHAPES = 256, MANY = 300 };
+    open_device(0);
+    base_trap err = {.armed = 0};
+    static be_gemm g[MANY + 1];
+    float *a = be_gpu.alloc(dev, MANY * sizeof *a), *c = be_gpu.alloc(dev, MANY * sizeof *c);
+    ck_assert(a && c);
+    for (int i = 0; i <= MANY; i++) {
+        g[i] = (be_gemm){.dtype = SN_F32, .m = i < MANY ? i + 1 : 1, .n = 1, .k = 1, .a = a, .b = a, .c = c};
+        ck_assert_int_eq(be_gpu.remote->prepare_gemm(dev, &g[i], &err), SN_OK);
+        ck_assert_int_eq(be_gpu.remote->prepare_gemm(dev, &g[i], &err), SN_OK);
+    }
+    ck_assert_ptr_eq(g[0].plan, g[MANY].plan);
+    ck_assert_uint_eq(gpu.count("cublasLtMatmulAlgoGetHeuristic"), MANY);
+    be_recording *recording = NULL;
+    ck_assert_int_eq(be_gpu.remote->begin(dev, &err), SN_OK);
+    be_gpu.remote->record(dev);
+    for (int i = 0; i <= MANY; i++) be_gpu.gemm(dev, &g[i]);
+    be_gpu.remote->recorded(dev, &recording);
+    be_gpu.remote->replay(dev, recording);
+    ck_assert_msg(!be_gpu.remote->finish(dev, &err), "%s", err.text);
+    be_gpu.remote->forget(dev, recording);
+    ck_assert_uint_eq(gpu.count("cublasLtMatmulAlgoGetHeuristic"), MANY);
+    ck_assert_int_eq(gpu.lt_live(), 1 + 5 * MANY);
+    be_gpu.remote->forget_gemm(dev, &g[MANY]);
+    ck_assert_ptr_null(g[MANY].plan);
+    ck_assert_int_eq(gpu.lt_live(), 1 + 5 * MANY);
+    for (int i = 0; i < MANY; i++) be_gpu.remote->forget_gemm(dev, &g[i]);
+    ck_assert_int_eq(gpu.lt_live(), 1 + 5 * SHAPES);
+    be_gpu.free(dev, a, MANY * sizeof *a);
+    be_gpu.free(dev, c, MANY * sizeof *c);
+    close_device();
+}
+END_TEST
+
 /* Nothing can do it: a sentence with sizes and types, when the call is prepared and not while it runs. */
 START_TEST(no_algorithm_has_a_sentence) {
     if (!support_standin_needed(&gpu, "no_algorithm_has_a_sentence")) return;
@@ -354,7 +394,7 @@ START_TEST(no_algorithm_has_a_sentence) {
     ck_assert_int_eq(be_gpu.remote->prepare_gemm(dev, &g, &err), SN_ERR_UNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(err.text, "f32 to f64"));
     /* sizes beyond 32 bits are the library's to judge: they reach it whole */
-    const be_gemm wide = {.dtype = SN_F32, .m = 2, .n = (int64_t)1 << 33, .k = 3, .a = &g, .b = &g, .c = &g};
+    be_gemm wide = {.dtype = SN_F32, .m = 2, .n = (int64_t)1 << 33, .k = 3, .a = &g, .b = &g, .c = &g};
     ck_assert_int_eq(be_gpu.remote->prepare_gemm(dev, &wide, &err), SN_OK);
     close_device();
 }
@@ -463,6 +503,7 @@ int main(void) {
     tcase_add_test(tc, relu_of_nan);
     tcase_add_test(tc, tf32_when_asked);
     tcase_add_test(tc, memory_of_shapes_is_bounded);
+    tcase_add_test(tc, held_shapes_stay);
     tcase_add_test(tc, no_algorithm_has_a_sentence);
     tcase_add_test(tc, opening_again);
     tcase_add_loop_test(tc, every_failure_has_a_sentence, 0, 2);

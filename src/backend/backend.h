@@ -42,6 +42,7 @@ typedef struct {
     sn_dtype to;     /* of c and row; 0: as a and b */
     const void *row; /* [n]: added to each row of c; NULL: nothing is */
     int relu;        /* taken at the end; may make 0 of a NaN */
+    void *plan;      /* what prepare_gemm chose; NULL: nothing yet */
 } be_gemm;
 
 static inline sn_dtype be_gemm_to(const be_gemm *g) { return g->to ? g->to : g->dtype; }
@@ -66,8 +67,10 @@ typedef struct {
     /* Before a launch with these dims: what it needs of the device, so that it cannot fail for lack of it. */
     sn_status (*prepare)(be_device *dev, const be_exec *exec, const kn_launch *launch, const int64_t *n_chunks,
                          base_trap *err);
-    /* Before a matrix product of these sizes at these addresses, or at others as aligned: chooses how it is done. */
-    sn_status (*prepare_gemm)(be_device *dev, const be_gemm *gemm, base_trap *err);
+    /* Before a matrix product of these sizes at these addresses, or at others as aligned: chooses how it is done, which
+     * cannot be asked while work is recorded. The choice stays until the next one, or forget_gemm. */
+    sn_status (*prepare_gemm)(be_device *dev, be_gemm *gemm, base_trap *err);
+    void (*forget_gemm)(be_device *dev, be_gemm *gemm);
 
     /* In a turn: what is launched, multiplied and copied between record and recorded is kept and not run. *at: NULL, or
      * a recording to be replaced. age: recordings made at another age of the device must not be replayed. */

@@ -429,6 +429,7 @@ static const be_remote remote = {
     .staging_free = staging_free,
     .prepare = gpu_prepare,
     .prepare_gemm = gpu_prepare_gemm,
+    .forget_gemm = gpu_forget_gemm,
     .record = gpu_record,
     .recorded = gpu_recorded,
     .replay = gpu_replay,

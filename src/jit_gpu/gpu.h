@@ -72,7 +72,8 @@ void gpu_blas_init(gpu_blas **out, base_alloc *alloc, const base_log *log);
 void gpu_blas_free(be_device *dev, gpu_blas *blas);
 /* Opens cuBLASLt, and takes its workspace. */
 sn_status gpu_blas_open(be_device *dev, base_trap *err);
-sn_status gpu_prepare_gemm(be_device *dev, const be_gemm *gemm, base_trap *err);
+sn_status gpu_prepare_gemm(be_device *dev, be_gemm *gemm, base_trap *err);
+void gpu_forget_gemm(be_device *dev, be_gemm *gemm);
 void gpu_gemm(be_device *dev, const be_gemm *gemm);
 
 #endif

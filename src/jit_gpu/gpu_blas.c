@@ -1,8 +1,8 @@
 /* Matrix products on cuBLASLt, opened before the first of them. How a product is done is asked for once for its shape,
- * when a call is laid out, and kept for the shapes used last: a recording needs none of it once it is made. The library
- * gets a workspace from us, so that it allocates nothing while a call is recorded. Where it has no algorithm with the
- * epilogue, or adds no rows so aligned, the product comes without, and a kernel of ours does the rest (gpu_finish.c).
- */
+ * when a call is laid out (the library may refuse to be asked while a stream is captured), and kept as long as a call
+ * holds it, and then among the shapes used last. The library gets a workspace from us, so that it allocates nothing
+ * while a call is recorded. Where it has no algorithm with the epilogue, or adds no rows so aligned, the product comes
+ * without, and a kernel of ours does the rest (gpu_finish.c). */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,12 +10,14 @@
 #include "jit_gpu/gpu_finish.h"
 #include "jit_gpu/lt.h"
 
-/* NVIDIA's advice for the workspace, from compute capability 9.0 on and before; shapes that are remembered. */
+/* NVIDIA's advice for the workspace, from compute capability 9.0 on and before; shapes remembered that no call holds.
+ */
 enum { WORKSPACE = 32 << 20, OLDER_WORKSPACE = 4 << 20, SHAPES = 256, HOPPER = 90 };
 
 /* A shape met before. */
 typedef struct known {
     struct known *next; /* used before this one */
+    uint32_t held;      /* by be_gemm.plan */
     lt_shape shape;
     lt_product product;
     lt_heuristic best;
@@ -115,20 +117,28 @@ static lt_status describe(gpu_blas *blas, known *p, const be_gemm *g) {
     return status;
 }
 
-/* The shape's product, the latest from now on; the one that was not used for the longest time may go for it. */
+/* Of those that nobody holds, only so many stay. */
+static void trim(gpu_blas *blas) {
+    uint32_t n = 0;
+    for (known **link = &blas->latest, *p; (p = *link);) {
+        if (p->held || n++ < SHAPES) {
+            link = &p->next;
+            continue;
+        }
+        *link = p->next;
+        forget(blas, p);
+    }
+}
+
+/* The shape's product, the latest from now on. */
 static known *find(be_device *dev, const be_gemm *g, base_trap *err) {
     gpu_blas *blas = dev->blas;
     lt_shape shape;
-    uint32_t n = 0;
     lt_shape_of(g, dev->tf32, &shape);
-    known **link = &blas->latest, *p;
-    for (; (p = *link); link = &p->next, n++) {
-        if (memcmp(&p->shape, &shape, sizeof shape) != 0) {
-            if (p->next || n + 1 < SHAPES) continue;
-            *link = NULL;
-            forget(blas, p);
-            break;
-        }
+    known **link = &blas->latest, *p = g->plan;
+    if (p && !memcmp(&p->shape, &shape, sizeof shape)) return p;
+    for (; (p = *link); link = &p->next) {
+        if (memcmp(&p->shape, &shape, sizeof shape) != 0) continue;
         *link = p->next;
         p->next = blas->latest;
         return blas->latest = p;
@@ -146,7 +156,11 @@ static known *find(be_device *dev, const be_gemm *g, base_trap *err) {
         return NULL;
     }
     p->next = blas->latest;
-    return blas->latest = p;
+    blas->latest = p;
+    p->held++; /* while others go */
+    trim(blas);
+    p->held--;
+    return p;
 }
 
 /* Does a kernel of ours have to do what comes after the product? */
@@ -154,15 +168,32 @@ static int is_unfinished(const known *p, const be_gemm *g) {
     return (g->row || g->relu) && !(p && p->product.epilogue);
 }
 
-sn_status gpu_prepare_gemm(be_device *dev, const be_gemm *g, base_trap *err) {
+static void hold(be_gemm *g, known *p) {
+    if (p) p->held++;
+    if (g->plan) ((known *)g->plan)->held--;
+    g->plan = p;
+}
+
+sn_status gpu_prepare_gemm(be_device *dev, be_gemm *g, base_trap *err) {
     if (gpu_enter(dev, err)) return err->status;
     pthread_mutex_lock(&dev->turn);
-    const known *p = g->k ? find(dev, g, err) : NULL;
+    known *p = g->k ? find(dev, g, err) : NULL;
     sn_status status = g->k && !p ? err->status : SN_OK;
     if (!status && is_unfinished(p, g)) status = gpu_finish_prepare(dev, dev->blas->finish, g, err);
+    if (!status) hold(g, p);
     pthread_mutex_unlock(&dev->turn);
     gpu_leave(dev);
     return status;
+}
+
+void gpu_forget_gemm(be_device *dev, be_gemm *g) {
+    base_trap ignored = {.armed = 0};
+    if (!g->plan || gpu_enter(dev, &ignored)) return;
+    pthread_mutex_lock(&dev->turn);
+    hold(g, NULL);
+    trim(dev->blas);
+    pthread_mutex_unlock(&dev->turn);
+    gpu_leave(dev);
 }
 
 /* ---- products ---------------------------------------------------------------------------------------------------- */

@@ -71,6 +71,7 @@ sn_status rt_remote_layout(sn_call *call) {
     r->staged_out = place(call, f->n_input, f->n_input + f->roots.n_out, &at);
     sn_status status = make_room(call, at ? at : ALIGN, r->staged_in + r->staged_out);
     r->once_age = r->many_age = 0;
+    r->here = 0;
     for (uint32_t i = 0; i < f->program->n_step && !status; i++) {
         const rt_step *step = &call->step[i];
         if (step->kind == PG_LAUNCH)
@@ -84,7 +85,7 @@ sn_status rt_remote_products(sn_call *call) {
     const sn_context *ctx = call->function->ctx;
     sn_status status = SN_OK;
     for (uint32_t i = 0; i < call->function->program->n_step && !status; i++) {
-        const be_gemm *g = &call->step[i].gemm;
+        be_gemm *g = &call->step[i].gemm;
         if (call->step[i].kind == PG_GEMM && g->m && g->n && g->batch)
             status = ctx->backend->remote->prepare_gemm(ctx->device, g, &call->error);
     }
@@ -95,6 +96,8 @@ void rt_remote_free(sn_call *call) {
     const sn_context *ctx = call->function->ctx;
     rt_remote *r = &call->remote;
     if (!ctx->backend->remote) return;
+    for (uint32_t i = 0; i < call->function->program->n_step; i++)
+        ctx->backend->remote->forget_gemm(ctx->device, &call->step[i].gemm);
     ctx->backend->remote->forget(ctx->device, r->once);
     ctx->backend->remote->forget(ctx->device, r->many);
     if (r->io) ctx->backend->free(ctx->device, r->io, r->io_bytes);
@@ -186,7 +189,8 @@ static void count(const sn_call *call, size_t input) {
 
 static uint64_t runs_of(const sn_call *call) { return atomic_load_explicit(&call->runs, memory_order_relaxed); }
 
-/* One run: as it is at first and where it is timed, else by its recording. */
+/* One run: as it is at first, where it is timed, and once after sizes changed (what is used for the first time may have
+ * to be loaded, and sizes that change each time are not worth recording); else by its recording. */
 static void run_once(sn_call *call) {
     const sn_context *ctx = call->function->ctx;
     const be_remote *remote = ctx->backend->remote;
@@ -194,6 +198,8 @@ static void run_once(sn_call *call) {
     uint64_t run = runs_of(call), age = remote->age(ctx->device) + 1;
     if (run % TIMED < 2) {
         start_timed(call);
+    } else if (!r->here) {
+        start_steps(call);
     } else {
         if (r->once_age != age) {
             remote->record(ctx->device);
@@ -203,6 +209,7 @@ static void run_once(sn_call *call) {
         }
         remote->replay(ctx->device, r->once);
     }
+    r->here++;
     atomic_store_explicit(&call->runs, run + 1, memory_order_relaxed);
 }
 
@@ -222,6 +229,7 @@ static void run_many(sn_call *call, size_t input) {
         r->many_input = input;
     }
     remote->replay(ctx->device, r->many);
+    r->here += MANY;
     atomic_store_explicit(&call->runs, runs_of(call) + MANY, memory_order_relaxed);
 }
 
@@ -232,7 +240,7 @@ sn_status rt_remote_run(sn_call *call, int counting, size_t input, int64_t n) {
     if (status) return status;
     send_inputs(call);
     while (n > 0) {
-        if (counting && n >= MANY && runs_of(call) >= 2) {
+        if (counting && n >= MANY && runs_of(call) >= 2 && call->remote.here) {
             run_many(call, input);
             n -= MANY;
             continue;

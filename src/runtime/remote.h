@@ -18,6 +18,7 @@ typedef struct {
     be_recording *once, *many;    /* a run; MANY runs that count */
     uint64_t once_age, many_age;  /* of the device when they were made; 0: not there, or of other dims */
     size_t many_input;            /* what is counted in many */
+    uint64_t here;                /* runs with these sizes */
 } rt_remote;
 
 /* With the dims of a call: room for inputs and outputs, and what its launches need. */

@@ -1,7 +1,8 @@
 /* Matrix products: column-major f64, f32, TF32, f16 and bf16, batches, bias and relu; each sum in order, in f64,
  * rounded once. Strict where the real library is silent or forgiving: unknown attributes and sizes of them, layouts
  * that do not fit each other, operands outside of the device's memory or less aligned than was told, an algorithm that
- * was chosen for something else, a workspace that is too small, a bias that is not set. As the real one's, its relu
+ * was chosen for something else, a workspace that is too small, a bias that is not set, a question
+ * for algorithms while a stream is captured (which CUDA 13.3 refuses). As the real one's, its relu
  * makes 0 of a NaN. TF32 rounds operands to 10 bits of mantissa, so that a test sees that it was asked for. */
 #include <math.h>
 #include <pthread.h>
@@ -12,7 +13,7 @@
 #include "standin.h"
 
 enum { R_32F = 0, R_64F = 1, R_16F = 2, R_16BF = 14, COMPUTE_32F = 68, COMPUTE_64F = 70, COMPUTE_TF32 = 77 };
-enum { OK = 0, ALLOC_FAILED = 3, INVALID_VALUE = 7, NOT_SUPPORTED = 15 };
+enum { OK = 0, ALLOC_FAILED = 3, INVALID_VALUE = 7, INTERNAL_ERROR = 14, NOT_SUPPORTED = 15 };
 enum { TRANSA = 3, TRANSB = 4, EPILOGUE = 7, BIAS_POINTER = 8, BATCH_COUNT = 5, STRIDE = 6 };
 enum { DEFAULT = 1, RELU = 2, BIAS = 4 };
 enum { PREF_WORKSPACE = 1, PREF_REDUCTION = 3, PREF_ALIGN = 5 /* .. 8: of a, b, c, d */ };
@@ -263,6 +264,7 @@ int cublasLtMatmulAlgoGetHeuristic(const kind *handle, desc *d, layout *a, layou
                                    preference *p, int wanted, heuristic *results, int *found) {
     ENTER(cublasLtMatmulAlgoGetHeuristic);
     *found = 0;
+    if (standin_capturing()) return INTERNAL_ERROR;
     if (*handle != HANDLE || p->is != PREFERENCE || wanted < 1) return INVALID_VALUE;
     int code = check(d, a, b, c, to);
     if (code) return code;

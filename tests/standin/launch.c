@@ -170,12 +170,16 @@ result cuLaunchKernel(void *at, unsigned gx, unsigned gy, unsigned gz, unsigned 
 /* ---- capture and graphs --------------------------------------------------------------------------------------------
  */
 
+static _Atomic int n_capturing;
+int standin_capturing(void) { return n_capturing != 0; }
+
 result cuStreamBeginCapture_v2(void *at, int mode) {
     (void)mode;
     ENTER(cuStreamBeginCapture_v2);
     stream *s = at;
     if (s->capturing) return CAPTURE_UNSUPPORTED;
     s->capturing = 1;
+    n_capturing++;
     return 0;
 }
 
@@ -190,6 +194,7 @@ result cuStreamEndCapture(void *at, void **out) {
     graph *g = calloc(1, sizeof *g);
     int was = s->capturing;
     s->capturing = 0;
+    n_capturing -= was;
     int code = standin_enter("cuStreamEndCapture");
     if (!g || !was || code) {
         standin_clear(&s->captured);

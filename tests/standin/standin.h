@@ -48,6 +48,8 @@ int standin_sticky(int code); /* makes an error stay, and returns it */
 /* Puts run(arg copied) on a stream: now, later, or into the graph that is being captured. */
 int standin_enqueue(void *stream, int (*run)(void *arg), const void *arg, size_t bytes);
 
+/* Is a stream being captured? */
+int standin_capturing(void);
 /* Do these bytes lie in one allocation? */
 int standin_on_device(const void *at, size_t bytes);
 

@@ -118,6 +118,7 @@ static void bridge_gemm(be_device *dev, const be_gemm *g) {
     be_gpu.gemm(dev, &there);
     be_gpu.remote->read(dev, g->c, at_c, c);
     finish(dev);
+    be_gpu.remote->forget_gemm(dev, &there);
     be_gpu.free(dev, at_a, a);
     be_gpu.free(dev, at_b, b);
     be_gpu.free(dev, at_c, c);
