@@ -23,18 +23,18 @@
 typedef struct {
     kernels_room *room;
     const kn_kernel *k;
-    int comments;
+    const ce_people *people;
     base_strbuf text;
 } emission;
 
 static void emit(void *arg) {
     emission *e = arg;
-    ce_kernel(&e->room->arena, e->k, "kernel", e->comments, &e->text);
+    ce_kernel(&e->room->arena, e->k, "kernel", e->people, &e->text);
 }
 
 /* To be freed. */
-static base_strbuf source_of(kernels_room *room, const kn_kernel *k, int comments) {
-    emission e = {.room = room, .k = k, .comments = comments};
+static base_strbuf source_of(kernels_room *room, const kn_kernel *k, const ce_people *people) {
+    emission e = {.room = room, .k = k, .people = people};
     base_strbuf_init(&e.text, &room->alloc);
     ck_assert_msg(!base_protect(&room->trap, emit, &e), "%s", room->trap.text);
     ck_assert(!e.text.failed);
@@ -89,6 +89,8 @@ static const struct {
               {"column_sums", column_sums}, {"gather", gather}, {"total", total}};
 enum { N_GRAPHS = sizeof graphs / sizeof *graphs };
 
+static const ir_graph *graph_of_step; /* while for_kernels calls */
+
 /* Calls f for each kernel of a graph that is scheduled for a GPU; nothing is compiled or run. */
 static void for_kernels(int graph, void (*f)(kernels_room *room, const pg_step *step, void *arg), void *arg) {
     static be_backend backend;
@@ -101,6 +103,7 @@ static void for_kernels(int graph, void (*f)(kernels_room *room, const pg_step *
     graphs[graph].build(&n, ctx);
     sn_function *function = net_function(&n);
     kernels_room_init(&room);
+    graph_of_step = &function->graph;
     for (uint32_t i = 0; i < function->program->n_step; i++)
         if (function->program->step[i].kind == PG_LAUNCH) f(&room, &function->program->step[i], arg);
     kernels_room_free(&room);
@@ -113,7 +116,9 @@ static void for_kernels(int graph, void (*f)(kernels_room *room, const pg_step *
  */
 
 static void add_body(kernels_room *room, const pg_step *step, void *arg) {
-    base_strbuf *all = arg, source = source_of(room, step->kernel, 1);
+    pg_namer namer = {graph_of_step, step->kernel};
+    const ce_people people = {pg_name_instruction, &namer};
+    base_strbuf *all = arg, source = source_of(room, step->kernel, &people);
     const char *body = strstr(source.at, "struct sn_grid");
     ck_assert_ptr_nonnull(body);
     base_strbuf_printf(all, "%s// kernel %s\n%s", all->n ? "\n" : "", step->name, body);
@@ -137,7 +142,7 @@ END_TEST
 static void compare_names(kernels_room *room, const pg_step *step, void *arg) {
     kn_kernel unnamed = *step->kernel;
     unnamed.mem_name = NULL;
-    base_strbuf a = source_of(room, step->kernel, 0), b = source_of(room, &unnamed, 0);
+    base_strbuf a = source_of(room, step->kernel, NULL), b = source_of(room, &unnamed, NULL);
     ck_assert_str_eq(a.at, b.at);
     base_strbuf_free(&b);
     base_strbuf_free(&a);
@@ -145,6 +150,26 @@ static void compare_names(kernels_room *room, const pg_step *step, void *arg) {
 }
 
 START_TEST(names_are_no_part_of_the_source) { for_kernels(_i, compare_names, NULL); }
+END_TEST
+
+static void odd_name(void *arg, uint32_t inst, base_strbuf *out) {
+    (void)arg, (void)inst;
+    base_strbuf_puts(out, "*/ odd\n\x01*/");
+}
+
+/* Names are the user's and may hold anything. */
+static void check_odd_names(kernels_room *room, const pg_step *step, void *arg) {
+    const ce_people people = {odd_name, NULL};
+    base_strbuf text = source_of(room, step->kernel, &people);
+    const char *first = strstr(text.at, " odd");
+    ck_assert_ptr_nonnull(first);
+    for (const char *at = first; at; at = strstr(at + 1, " odd"))
+        ck_assert_int_eq(strncmp(at - 5, "/* *_ odd__*_ */\n", 17), 0);
+    base_strbuf_free(&text);
+    (void)arg;
+}
+
+START_TEST(names_stay_inside_comments) { for_kernels(_i, check_odd_names, NULL); }
 END_TEST
 
 /* ---- NVIDIA's compiler --------------------------------------------------------------------------------------------
@@ -239,7 +264,7 @@ static int wanted(int i) {
 }
 
 static void compile_everywhere(kernels_room *room, const pg_step *step, void *arg) {
-    base_strbuf source = source_of(room, step->kernel, 0);
+    base_strbuf source = source_of(room, step->kernel, NULL);
     for (int i = 0; i < n_archs; i++)
         if (wanted(i)) compile(source.at, archs[i], 1, step->name);
     base_strbuf_free(&source);
@@ -255,7 +280,7 @@ END_TEST
 
 static void compile_twice(kernels_room *room, const pg_step *step, void *arg) {
     base_trap err = {.armed = 0};
-    base_strbuf source = source_of(room, step->kernel, 0), ptx[2], cubin[2];
+    base_strbuf source = source_of(room, step->kernel, NULL), ptx[2], cubin[2];
     for (int i = 0; i < 2; i++) {
         base_strbuf_init(&ptx[i], &alloc);
         base_strbuf_init(&cubin[i], &alloc);
@@ -301,7 +326,7 @@ END_TEST
 
 /* Kernels that no schedule made: for one architecture. */
 static void compile_one(kernels_room *room, const kn_kernel *k, const char *what) {
-    base_strbuf source = source_of(room, k, 0);
+    base_strbuf source = source_of(room, k, NULL);
     for (int i = 0; i < n_archs; i++)
         if (archs[i] == 90 || support_slow()) compile(source.at, archs[i], 0, what);
     base_strbuf_free(&source);
@@ -357,6 +382,7 @@ int main(void) {
     TCase *text = tcase_create("text"), *compiler = tcase_create("compiler");
     tcase_add_loop_test(text, text_is_golden, 0, N_GRAPHS);
     tcase_add_loop_test(text, names_are_no_part_of_the_source, 0, N_GRAPHS);
+    tcase_add_loop_test(text, names_stay_inside_comments, 0, N_GRAPHS);
     tcase_add_loop_test(compiler, graphs_compile_without_spilling, 0, N_GRAPHS);
     tcase_add_test(compiler, the_same_source_gives_the_same_code);
     tcase_add_test(compiler, spilling_shows);

@@ -109,6 +109,10 @@ typedef struct {
      * which line of kn_print each instruction is. */
     const char *const *texts;
     sn_status (*text)(be_device *dev, const void *kernel, size_t n, const char *what, base_strbuf *out, base_trap *err);
+    /* The first of texts for people who know the kernel's names: mem_name, and name (may be NULL) for values. Needs no
+     * device. NULL: text has all there is. */
+    sn_status (*source)(base_alloc *alloc, const kn_kernel *kernel, kn_namer *name, void *arg, base_strbuf *out,
+                        base_trap *err);
     /* kernel must outlive the exec. name is for debuggers and profilers. */
     sn_status (*load)(be_device *dev, const kn_kernel *kernel, const void *blob, size_t n, const char *name,
                       be_exec **out, base_trap *err);

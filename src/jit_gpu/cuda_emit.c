@@ -321,7 +321,24 @@ static void emit_part(ce *e, uint32_t block) {
     ce_close(e);
 }
 
-static const char *comment(ce *e, const char *text) { return e->comments && text ? ce_text(e, " /* %s */", text) : ""; }
+/* Names are the user's and may hold anything; a comment ends where it should. */
+static const char *comment(ce *e, const char *text) {
+    if (!e->people || !text || !*text) return "";
+    char *name = base_arena_strdup(e->arena, text);
+    for (char *c = name; *c; c++)
+        if ((unsigned char)*c < ' ' || (c > name && c[-1] == '*' && *c == '/')) *c = '_';
+    return ce_text(e, " /* %s */", name);
+}
+
+void ce_name_line(ce *e, uint32_t line, kn_id inst) {
+    if (!e->people || !e->people->name || line >= e->line.n) return;
+    size_t start = e->out->n; /* the end of the output is as good a place as any, and no allocation of our own */
+    e->people->name(e->people->arg, inst, e->out);
+    const char *text = e->out->n > start && !e->out->failed ? comment(e, e->out->at + start) : "";
+    const char *old = e->line.at[line];
+    e->out->n = start;
+    if (*text) e->line.at[line] = ce_text(e, "%.*s%s\n", (int)strlen(old) - 1, old, text);
+}
 
 static void parameters(ce *e, const char *symbol, uint32_t block) {
     const kn_kernel *k = e->k;
@@ -352,8 +369,8 @@ static void parameters(ce *e, const char *symbol, uint32_t block) {
     e->depth--;
 }
 
-void ce_kernel(base_arena *arena, const kn_kernel *k, const char *symbol, int comments, base_strbuf *out) {
-    ce e = {.arena = arena, .k = k, .comments = comments};
+void ce_kernel(base_arena *arena, const kn_kernel *k, const char *symbol, const ce_people *people, base_strbuf *out) {
+    ce e = {.arena = arena, .k = k, .people = people, .out = out};
     uint32_t block = ce_shape_of(k).block;
     e.place = ARENA_ARRAY(arena, kn_place, k->n_inst);
     e.form = ARENA_ARRAY(arena, uint8_t, k->n_inst);

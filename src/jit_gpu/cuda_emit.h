@@ -74,12 +74,19 @@ typedef enum { CE_COPIES, CE_LOOP_LANES, CE_POINT_LANES } ce_mode;
 /* In which forms a value of an earlier phase is there, if it varies over the last point axis. */
 enum { CE_AS_COPIES = 1, CE_AS_LANES = 2 };
 
+/* What a text for people has besides. */
+typedef struct {
+    kn_namer *name; /* of an instruction; NULL: none */
+    void *arg;
+} ce_people;
+
 typedef struct {
     base_arena *arena;
     const kn_kernel *k;
     BASE_VEC(const char *) line; /* of text, indented */
-    int comments;                /* names of memories, phases */
-    int depth;                   /* of indentation */
+    const ce_people *people;     /* NULL: no comments */
+    base_strbuf *out;
+    int depth; /* of indentation */
 
     const kn_part *part;
     uint32_t part_id, team;
@@ -99,9 +106,10 @@ typedef struct {
     kn_id lane_axis, inner;
 } ce;
 
-/* Appends the source of the kernel, not expanded, as `extern "C" __global__ void symbol`. comments 1: with the names of
- * memories, for people; 0: a function of the kernel's bytes alone. Under the arena's trap. */
-void ce_kernel(base_arena *arena, const kn_kernel *k, const char *symbol, int comments, base_strbuf *out);
+/* Appends the source of the kernel, not expanded, as `extern "C" __global__ void symbol`. people NULL: a function of
+ * the kernel's bytes alone; else with comments: the names of memories and, where there is a namer, of values. Under the
+ * arena's trap. */
+void ce_kernel(base_arena *arena, const kn_kernel *k, const char *symbol, const ce_people *people, base_strbuf *out);
 
 /* ---- cuda_emit.c ---------------------------------------------------------------------------------------------------
  */
@@ -112,6 +120,8 @@ void ce_open(ce *e);  /* { */
 void ce_close(ce *e); /* } */
 __attribute__((format(printf, 2, 3))) const char *ce_text(ce *e, const char *format, ...);
 const char *ce_size(ce *e, kn_size size);
+/* Puts the user's name of the instruction, if people want it, behind the first of the lines from that number on. */
+void ce_name_line(ce *e, uint32_t line, kn_id inst);
 
 /* ---- cuda_emit_phase.c ---------------------------------------------------------------------------------------------
  */

@@ -198,7 +198,11 @@ static void emit_instruction(ce *e, kn_id id) {
 
 static void emit_level(ce *e, int level, int after) {
     for (kn_id i = e->phase->first; i < e->phase->end; i++)
-        if (e->place[i].level == level && e->place[i].after == after) emit_instruction(e, i);
+        if (e->place[i].level == level && e->place[i].after == after) {
+            uint32_t line = e->line.n;
+            emit_instruction(e, i);
+            ce_name_line(e, line, i);
+        }
 }
 
 /* ---- loops ---------------------------------------------------------------------------------------------------------
@@ -288,7 +292,7 @@ static void emit_nest(ce *e, int level) {
 
 void ce_phase(ce *e, const kn_phase *phase) {
     ce_begin_phase(e, phase);
-    if (e->comments) ce_line(e, "/* phase %u */", (unsigned)(phase - e->k->phase));
+    if (e->people) ce_line(e, "/* phase %u */", (unsigned)(phase - e->k->phase));
     if (!phase->at_entry)
         for (kn_id i = phase->first; i < phase->end; i++) {
             kn_id operand[5];

@@ -117,17 +117,18 @@ static sn_status gpu_compiler(be_device *dev, char text[BE_COMPILER_MAX], base_t
 
 typedef struct {
     base_arena *arena;
+    const kn_kernel *kernel; /* NULL: decoded from .. */
     const void *bytes;
     size_t n;
     const char *symbol;
-    int comments;
+    const ce_people *people;
     base_strbuf *out;
 } emission;
 
 static void emit(void *arg) {
     emission *e = arg;
-    const kn_kernel *k = kn_decode(e->arena, e->bytes, e->n);
-    ce_kernel(e->arena, k, e->symbol, e->comments, e->out);
+    const kn_kernel *k = e->kernel ? e->kernel : kn_decode(e->arena, e->bytes, e->n);
+    ce_kernel(e->arena, k, e->symbol, e->people, e->out);
 }
 
 /* Symbol names come from content: two kernels never share one by accident. */
@@ -136,17 +137,36 @@ static void symbol_of(const void *kernel, size_t n, char symbol[40]) {
     base_hash_text(base_hash_bytes(kernel, n), symbol + 3);
 }
 
-sn_status gpu_source(base_alloc *alloc, const void *kernel, size_t n, int comments, base_strbuf *out, base_trap *err) {
+static sn_status emit_source(base_alloc *alloc, emission *e, base_trap *err) {
     char symbol[40];
     base_trap trap = {.armed = 0};
     base_arena arena;
-    symbol_of(kernel, n, symbol);
+    symbol_of(e->bytes, e->n, symbol);
     base_arena_init(&arena, alloc, &trap);
-    emission e = {&arena, kernel, n, symbol, comments, out};
-    sn_status status = base_protect(&trap, emit, &e);
+    e->arena = &arena;
+    e->symbol = symbol;
+    sn_status status = base_protect(&trap, emit, e);
     base_arena_free(&arena);
     if (status) return base_set_error(err, status, "%s", trap.text);
-    return out->failed ? base_set_error(err, SN_ERR_NOMEM, "out of memory: source of a kernel") : SN_OK;
+    return e->out->failed ? base_set_error(err, SN_ERR_NOMEM, "out of memory: source of a kernel") : SN_OK;
+}
+
+static sn_status source_of(base_alloc *alloc, const void *kernel, size_t n, base_strbuf *out, base_trap *err) {
+    emission e = {.bytes = kernel, .n = n, .out = out};
+    return emit_source(alloc, &e, err);
+}
+
+sn_status gpu_source(base_alloc *alloc, const kn_kernel *kernel, kn_namer *name, void *arg, base_strbuf *out,
+                     base_trap *err) {
+    const ce_people people = {name, arg};
+    base_strbuf key;
+    base_strbuf_init(&key, alloc);
+    kn_encode(kernel, &key);
+    emission e = {.kernel = kernel, .bytes = key.at, .n = key.n, .people = &people, .out = out};
+    sn_status status = key.failed ? base_set_error(err, SN_ERR_NOMEM, "out of memory: bytes of a kernel")
+                                  : emit_source(alloc, &e, err);
+    base_strbuf_free(&key);
+    return status;
 }
 
 static sn_status gpu_compile(be_device *dev, const void *kernel, size_t n, be_blob *out, base_trap *err) {
@@ -155,7 +175,7 @@ static sn_status gpu_compile(be_device *dev, const void *kernel, size_t n, be_bl
     base_strbuf_init(&ptx, dev->alloc);
     base_strbuf_init(&blob, dev->alloc);
     *out = (be_blob){0};
-    sn_status status = gpu_source(dev->alloc, kernel, n, 0, &source, err);
+    sn_status status = source_of(dev->alloc, kernel, n, &source, err);
     if (!status) status = gpu_nvrtc_compile(dev->nvrtc, source.at, "kernel.cu", dev->cc, &ptx, &blob, err);
     if (!status) {
         size_t cubin_bytes = blob.n;
@@ -178,13 +198,13 @@ static sn_status gpu_compile(be_device *dev, const void *kernel, size_t n, be_bl
 
 static sn_status gpu_text(be_device *dev, const void *kernel, size_t n, const char *what, base_strbuf *out,
                           base_trap *err) {
-    if (!strcmp(what, "cuda")) return gpu_source(dev->alloc, kernel, n, 1, out, err);
+    if (!strcmp(what, "cuda")) return source_of(dev->alloc, kernel, n, out, err);
     if (strcmp(what, "ptx"))
         return base_set_error(err, SN_ERR_ARGUMENT, "no text '%s' of kernels: cuda and ptx exist", what);
     base_strbuf source, ptx;
     base_strbuf_init(&source, dev->alloc);
     base_strbuf_init(&ptx, dev->alloc);
-    sn_status status = gpu_source(dev->alloc, kernel, n, 0, &source, err);
+    sn_status status = source_of(dev->alloc, kernel, n, &source, err);
     if (!status) status = gpu_nvrtc_compile(dev->nvrtc, source.at, "kernel.cu", dev->cc, &ptx, NULL, err);
     if (!status && ptx.n) base_strbuf_add(out, ptx.at, ptx.n - 1); /* without its NUL */
     if (!status && out->failed) status = base_set_error(err, SN_ERR_NOMEM, "out of memory: text of a kernel");
@@ -452,6 +472,7 @@ const be_backend be_gpu = {
     .texts = texts,
     .compile = gpu_compile,
     .text = gpu_text,
+    .source = gpu_source,
     .load = gpu_load,
     .unload = gpu_unload,
     .reserve = gpu_reserve,

@@ -54,8 +54,9 @@ void gpu_leave(be_device *dev);
 /* Keeps the first failure of a turn. */
 __attribute__((format(printf, 3, 4))) void gpu_failed(be_device *dev, cu_result result, const char *format, ...);
 
-/* The CUDA C++ of a kernel's bytes (kn_encode); comments 1: for people. Needs no device. */
-sn_status gpu_source(base_alloc *alloc, const void *kernel, size_t n, int comments, base_strbuf *out, base_trap *err);
+/* The CUDA C++ of a kernel with comments: what is compiled has none. Needs no device. */
+sn_status gpu_source(base_alloc *alloc, const kn_kernel *kernel, kn_namer *name, void *arg, base_strbuf *out,
+                     base_trap *err);
 
 /* ---- gpu_launch.c ------------------------------------------------------------------------------------------------ */
 

@@ -2,6 +2,7 @@
  * the profile. */
 #define _POSIX_C_SOURCE 200809L
 #include <inttypes.h>
+#include <string.h>
 
 #include "runtime/function.h"
 
@@ -129,15 +130,22 @@ static void put_kernels(const sn_function *f, base_strbuf *out) {
 }
 
 sn_status rt_show_code(sn_function *f, const char *what, base_strbuf *out, base_trap *err) {
+    const be_backend *backend = f->ctx->backend;
     for (uint32_t i = 0; i < f->program->n_step; i++) {
         const pg_step *step = &f->program->step[i];
         if (step->kind != PG_LAUNCH) continue;
+        base_strbuf_printf(out, "; %s of kernel %s (step %u)\n", what, step->name, (unsigned)i);
+        if (backend->source && !strcmp(what, backend->texts[0])) {
+            pg_namer namer = {&f->graph, step->kernel};
+            sn_status failed = backend->source(&f->ctx->alloc, step->kernel, pg_name_instruction, &namer, out, err);
+            if (failed) return failed;
+            continue;
+        }
         base_strbuf bytes;
         base_strbuf_init(&bytes, &f->ctx->alloc);
         kn_encode(step->kernel, &bytes);
-        base_strbuf_printf(out, "; %s of kernel %s (step %u)\n", what, step->name, (unsigned)i);
         sn_status status = bytes.failed ? base_set_error(err, SN_ERR_NOMEM, "out of memory for the bytes of a kernel")
-                                        : f->ctx->backend->text(f->ctx->device, bytes.at, bytes.n, what, out, err);
+                                        : backend->text(f->ctx->device, bytes.at, bytes.n, what, out, err);
         base_strbuf_free(&bytes);
         if (status) return status;
     }

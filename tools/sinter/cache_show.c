@@ -57,6 +57,16 @@ static void print_kernel(void *arg) {
     kn_print_named(k, values ? put_value_name : NULL, values, p->out);
 }
 
+static void print_source(void *arg) {
+    printing *p = arg;
+    kn_kernel *k = kn_decode(&p->arena, p->item->entry.key, p->item->entry.kernel_bytes);
+    base_trap err = {.armed = 0};
+    k->mem_name = words_of(p, "memories", k->n_mem);
+    const char **values = words_of(p, "values", k->n_inst);
+    if (gpu_source(p->out->alloc, k, values ? put_value_name : NULL, values, p->out, &err))
+        base_fail(p->arena.trap, err.status, "%s", err.text);
+}
+
 static void print_types(void *arg) {
     printing *p = arg;
     const kn_kernel *k = kn_decode(&p->arena, p->item->entry.key, p->item->entry.kernel_bytes);
@@ -202,9 +212,8 @@ int cache_is_gpu(const cache_item *item) {
 static int put_gpu(const cache_item *item, const char *what, base_strbuf *out) {
     const cache_entry *e = &item->entry;
     gpu_blob blob;
-    base_trap err = {.armed = 0};
     if (!strcmp(what, "cuda"))
-        return gpu_source(out->alloc, e->key, e->kernel_bytes, 1, out, &err) ? tool_fail("cache", "%s", err.text) : 0;
+        return put_decoded(item, print_source, out) ? 0 : tool_fail("cache", "%s: its key holds no kernel", item->name);
     if (!gpu_blob_open(&blob, e->payload, e->payload_bytes))
         return tool_fail("cache", "%s: its code is malformed", item->name);
     base_strbuf_add(out, blob.ptx, blob.ptx_bytes - 1);

@@ -50,7 +50,10 @@ static void print_code(job *j, const kn_kernel *kernel, const char *name) {
     j->status = j->backend->open(&options, &dev, &j->error);
     printf("%s\n", name);
     for (const char *const *what = j->backend->texts; *what && !j->status; what++) {
-        j->status = j->backend->text(dev, key.at, key.n, *what, &text, &j->error);
+        pg_namer namer = {&j->graph, kernel};
+        j->status = j->backend->source && what == j->backend->texts
+                        ? j->backend->source(&j->alloc, kernel, pg_name_instruction, &namer, &text, &j->error)
+                        : j->backend->text(dev, key.at, key.n, *what, &text, &j->error);
         print(&text);
     }
     j->backend->close(dev);

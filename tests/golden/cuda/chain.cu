@@ -30,17 +30,17 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
                 const i64 n0l = n0 + t * 4;
                 const bool in_n0 = t * 4 < present;
                 /* phase 0 */
-                float v0l[4] = {};
+                float v0l[4] = {}; /* y */
                 if (in_n0) sn_read<4>(&v0l[0], &m0[n0l]);
-                float v1l[4] = {};
+                float v1l[4] = {}; /* x */
                 if (in_n0) sn_read<4>(&v1l[0], &m1[n0l]);
-                float v2l[4];
+                float v2l[4]; /* sub(y,x) */
                 FOR(v, 4) v2l[v] = (v0l[v] - v1l[v]);
                 float v4l[4];
                 FOR(v, 4) v4l[v] = sn_max(v2l[v], v3);
-                float v5l[4];
+                float v5l[4]; /* mul(y,..) */
                 FOR(v, 4) v5l[v] = (v0l[v] * v4l[v]);
-                if (in_n0) sn_write<4>(&m2[n0l], &v5l[0]);
+                if (in_n0) sn_write<4>(&m2[n0l], &v5l[0]); /* mul(y,..) */
                 n0 += 128;
             }
         } else {
@@ -52,19 +52,19 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
                 i64 n0l[4];
                 FOR(v, 4) n0l[v] = n0 + sn_least(t * 4 + v, present - 1);
                 /* phase 0 */
-                float v0l[4];
+                float v0l[4]; /* y */
                 if (t * 4 + 3 < present && sn_fits<4>(&m0[n0l[0]])) sn_read<4>(&v0l[0], &m0[n0l[0]]);
                 else FOR(v, 4) v0l[v] = m0[n0l[v]];
-                float v1l[4];
+                float v1l[4]; /* x */
                 if (t * 4 + 3 < present && sn_fits<4>(&m1[n0l[0]])) sn_read<4>(&v1l[0], &m1[n0l[0]]);
                 else FOR(v, 4) v1l[v] = m1[n0l[v]];
-                float v2l[4];
+                float v2l[4]; /* sub(y,x) */
                 FOR(v, 4) v2l[v] = (v0l[v] - v1l[v]);
                 float v4l[4];
                 FOR(v, 4) v4l[v] = sn_max(v2l[v], v3);
-                float v5l[4];
+                float v5l[4]; /* mul(y,..) */
                 FOR(v, 4) v5l[v] = (v0l[v] * v4l[v]);
-                if (t * 4 + 3 < present && sn_fits<4>(&m2[n0l[0]])) sn_write<4>(&m2[n0l[0]], &v5l[0]);
+                if (t * 4 + 3 < present && sn_fits<4>(&m2[n0l[0]])) sn_write<4>(&m2[n0l[0]], &v5l[0]); /* mul(y,..) */
                 else FOR(v, 4) if (t * 4 + v < present) m2[n0l[v]] = v5l[v];
                 n0 += 128;
             }

@@ -35,15 +35,15 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
                 for (i64 j1 = 0; j1 < D1; j1 += 4) {
                     i64 j1x[4];
                     FOR(u, 4) j1x[u] = sn_least(j1 + u, D1 - 1);
-                    float v0l[4][4] = {};
+                    float v0l[4][4] = {}; /* x */
                     FOR(u, 4) if (in_n0) sn_read<4>(&v0l[u][0], &m0[j1x[u] * D0 + n0l]);
-                    FOR(u, 4) FOR(v, 4) if (j1 + u < D1) a1[u][v] = (a1[u][v] + v0l[u][v]);
+                    FOR(u, 4) FOR(v, 4) if (j1 + u < D1) a1[u][v] = (a1[u][v] + v0l[u][v]); /* sum(x) */
                 }
                 float v1l[4];
                 FOR(u, 2) FOR(v, 4) a1[u][v] = op_add::of(a1[2 * u][v], a1[2 * u + 1][v]);
                 FOR(u, 1) FOR(v, 4) a1[u][v] = op_add::of(a1[2 * u][v], a1[2 * u + 1][v]);
                 FOR(v, 4) v1l[v] = a1[0][v];
-                if (in_n0) sn_write<4>(&m1[n0l], &v1l[0]);
+                if (in_n0) sn_write<4>(&m1[n0l], &v1l[0]); /* sum(x) */
                 n0 += 128;
             }
         } else {
@@ -59,16 +59,16 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
                 for (i64 j1 = 0; j1 < D1; j1 += 4) {
                     i64 j1x[4];
                     FOR(u, 4) j1x[u] = sn_least(j1 + u, D1 - 1);
-                    float v0l[4][4];
+                    float v0l[4][4]; /* x */
                     FOR(u, 4) if (t * 4 + 3 < present && sn_fits<4>(&m0[j1x[u] * D0 + n0l[0]])) sn_read<4>(&v0l[u][0], &m0[j1x[u] * D0 + n0l[0]]);
                     else FOR(v, 4) v0l[u][v] = m0[j1x[u] * D0 + n0l[v]];
-                    FOR(u, 4) FOR(v, 4) if (j1 + u < D1) a1[u][v] = (a1[u][v] + v0l[u][v]);
+                    FOR(u, 4) FOR(v, 4) if (j1 + u < D1) a1[u][v] = (a1[u][v] + v0l[u][v]); /* sum(x) */
                 }
                 float v1l[4];
                 FOR(u, 2) FOR(v, 4) a1[u][v] = op_add::of(a1[2 * u][v], a1[2 * u + 1][v]);
                 FOR(u, 1) FOR(v, 4) a1[u][v] = op_add::of(a1[2 * u][v], a1[2 * u + 1][v]);
                 FOR(v, 4) v1l[v] = a1[0][v];
-                if (t * 4 + 3 < present && sn_fits<4>(&m1[n0l[0]])) sn_write<4>(&m1[n0l[0]], &v1l[0]);
+                if (t * 4 + 3 < present && sn_fits<4>(&m1[n0l[0]])) sn_write<4>(&m1[n0l[0]], &v1l[0]); /* sum(x) */
                 else FOR(v, 4) if (t * 4 + v < present) m1[n0l[v]] = v1l[v];
                 n0 += 128;
             }

@@ -42,11 +42,11 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 {
                     const i64 j2x = t * 4;
                     const bool in_j2 = j2x < D1;
-                    float v0[4] = {};
+                    float v0[4] = {}; /* W1 */
                     if (in_j2) sn_read<4>(&v0[0], &m0[n0 * D1 + j2x]);
-                    float v1[4] = {};
+                    float v1[4] = {}; /* x */
                     if (in_j2) sn_read<4>(&v1[0], &m1[j2x]);
-                    FOR(v, 4) if (in_j2) a2[v] = fmaf(v0[v], v1[v], a2[v]);
+                    FOR(v, 4) if (in_j2) a2[v] = fmaf(v0[v], v1[v], a2[v]); /* matmul(W1,x) */
                 }
                 float v2;
                 sn_fold<op_add, 256, 256, 4, 4>(&a2[0], t, meet, turn);
@@ -54,9 +54,9 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 /* phase 1 */
                 const float v3 = sn_sigmoid_f32(v2);
                 if (t == 0) m2[n0] = v3;
-                float v5[10];
+                float v5[10]; /* W2 */
                 FOR(k1, 10) v5[k1] = m3[k1 * D0 + n0];
-                FOR(k1, 10) a6[k1] = fmaf(v5[k1], v3, a6[k1]);
+                FOR(k1, 10) a6[k1] = fmaf(v5[k1], v3, a6[k1]); /* matmul(W2,..) */
                 n0 += 1;
             }
             if (t == 0) FOR(k1, 10) m4[k1] = a6[k1];
@@ -75,13 +75,13 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 for (i64 j2 = 0; j2 < D1; j2 += 1024) {
                     i64 j2x[4];
                     FOR(v, 4) j2x[v] = sn_least(j2 + t * 4 + v, D1 - 1);
-                    float v0[4];
+                    float v0[4]; /* W1 */
                     if (j2 + t * 4 + 3 < D1 && sn_fits<4>(&m0[n0 * D1 + j2x[0]])) sn_read<4>(&v0[0], &m0[n0 * D1 + j2x[0]]);
                     else FOR(v, 4) v0[v] = m0[n0 * D1 + j2x[v]];
-                    float v1[4];
+                    float v1[4]; /* x */
                     if (j2 + t * 4 + 3 < D1 && sn_fits<4>(&m1[j2x[0]])) sn_read<4>(&v1[0], &m1[j2x[0]]);
                     else FOR(v, 4) v1[v] = m1[j2x[v]];
-                    FOR(v, 4) if (j2 + t * 4 + v < D1) a2[v] = fmaf(v0[v], v1[v], a2[v]);
+                    FOR(v, 4) if (j2 + t * 4 + v < D1) a2[v] = fmaf(v0[v], v1[v], a2[v]); /* matmul(W1,x) */
                 }
                 float v2;
                 sn_fold<op_add, 256, 256, 4, 4>(&a2[0], t, meet, turn);
@@ -89,9 +89,9 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 /* phase 1 */
                 const float v3 = sn_sigmoid_f32(v2);
                 if (t == 0) m2[n0] = v3;
-                float v5[10];
+                float v5[10]; /* W2 */
                 FOR(k1, 10) v5[k1] = m3[k1 * D0 + n0];
-                FOR(k1, 10) a6[k1] = fmaf(v5[k1], v3, a6[k1]);
+                FOR(k1, 10) a6[k1] = fmaf(v5[k1], v3, a6[k1]); /* matmul(W2,..) */
                 n0 += 1;
             }
             if (t == 0) FOR(k1, 10) m4[k1] = a6[k1];
@@ -145,19 +145,19 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             for (i64 j3 = 0; j3 < D2; j3 += 256) {
                 const i64 j3x = j3 + t;
                 const bool in_j3 = j3x < D2;
-                float v2[10] = {};
+                float v2[10] = {}; /* matmul(W2,..) */
                 FOR(k1, 10) if (in_j3) v2[k1] = m0[j3x * 10 + k1];
-                FOR(k1, 10) if (in_j3) a3[k1] = (a3[k1] + v2[k1]);
+                FOR(k1, 10) if (in_j3) a3[k1] = (a3[k1] + v2[k1]); /* matmul(W2,..) */
             }
             float v3[10];
             sn_fold<op_add, 256, 256, 10, 8>(&a3[0], t, meet, turn);
             FOR(k1, 10) v3[k1] = a3[k1];
             /* phase 2 */
-            float v4[10];
+            float v4[10]; /* t */
             FOR(k1, 10) v4[k1] = m1[k1];
             float v5[10];
             FOR(k1, 10) v5[k1] = sn_sigmoid_f32(v3[k1]);
-            float v6[10];
+            float v6[10]; /* sub(..,t) */
             FOR(k1, 10) v6[k1] = (v5[k1] - v4[k1]);
             float v7[10];
             FOR(k1, 10) v7[k1] = (v6[k1] + v6[k1]);
@@ -174,9 +174,9 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 const float v11 = m2[n0];
                 float v12[10];
                 FOR(k1, 10) v12[k1] = (v10[k1] * v11);
-                float v13[10];
+                float v13[10]; /* W2 */
                 FOR(k1, 10) v13[k1] = m3[k1 * D0 + n0];
-                float v14;
+                float v14; /* matmul(W2,..) */
                 {
                     float acc = (float)0;
                     FOR(k1, 10) acc = k1 == 0 ? (v13[k1] * v10[k1]) : fmaf(v13[k1], v10[k1], acc);
@@ -185,28 +185,28 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 const float v15 = (v0 - v11);
                 const float v16 = (v11 * v15);
                 const float v17 = (v14 * v16);
-                float v18[10];
+                float v18[10]; /* sub(W2,..) */
                 FOR(k1, 10) v18[k1] = (-v12[k1]);
-                float v19[10];
+                float v19[10]; /* sub(W2,..) */
                 FOR(k1, 10) v19[k1] = fmaf(v18[k1], v1, v13[k1]);
-                SYNC0;
+                SYNC0; /* sub(W2,..) */
                 FOR(k1, 10) if (t == 0) m3[k1 * D0 + n0] = v19[k1];
                 SYNC0;
                 /* phase 4 */
                 {
                     const i64 j2x = t * 4;
                     const bool in_j2 = j2x < D1;
-                    float v21[4] = {};
+                    float v21[4] = {}; /* x */
                     if (in_j2) sn_read<4>(&v21[0], &m4[j2x]);
-                    float v22[4];
+                    float v22[4]; /* matmul(..,x) */
                     FOR(v, 4) v22[v] = (v17 * v21[v]);
-                    float v23[4] = {};
+                    float v23[4] = {}; /* W1 */
                     if (in_j2) sn_read<4>(&v23[0], &m5[n0 * D1 + j2x]);
-                    float v24[4];
+                    float v24[4]; /* sub(W1,..) */
                     FOR(v, 4) v24[v] = (-v22[v]);
-                    float v25[4];
+                    float v25[4]; /* sub(W1,..) */
                     FOR(v, 4) v25[v] = fmaf(v24[v], v1, v23[v]);
-                    if (in_j2) sn_write<4>(&m5[n0 * D1 + j2x], &v25[0]);
+                    if (in_j2) sn_write<4>(&m5[n0 * D1 + j2x], &v25[0]); /* sub(W1,..) */
                 }
                 SYNC0;
                 n0 += 1;
@@ -220,19 +220,19 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             FOR(i, 10) a3[i] = 0.0f;
             for (i64 j3 = 0; j3 < D2; j3 += 256) {
                 const i64 j3x = sn_least(j3 + t, D2 - 1);
-                float v2[10];
+                float v2[10]; /* matmul(W2,..) */
                 FOR(k1, 10) v2[k1] = m0[j3x * 10 + k1];
-                FOR(k1, 10) if (j3 + t < D2) a3[k1] = (a3[k1] + v2[k1]);
+                FOR(k1, 10) if (j3 + t < D2) a3[k1] = (a3[k1] + v2[k1]); /* matmul(W2,..) */
             }
             float v3[10];
             sn_fold<op_add, 256, 256, 10, 8>(&a3[0], t, meet, turn);
             FOR(k1, 10) v3[k1] = a3[k1];
             /* phase 2 */
-            float v4[10];
+            float v4[10]; /* t */
             FOR(k1, 10) v4[k1] = m1[k1];
             float v5[10];
             FOR(k1, 10) v5[k1] = sn_sigmoid_f32(v3[k1]);
-            float v6[10];
+            float v6[10]; /* sub(..,t) */
             FOR(k1, 10) v6[k1] = (v5[k1] - v4[k1]);
             float v7[10];
             FOR(k1, 10) v7[k1] = (v6[k1] + v6[k1]);
@@ -249,9 +249,9 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 const float v11 = m2[n0];
                 float v12[10];
                 FOR(k1, 10) v12[k1] = (v10[k1] * v11);
-                float v13[10];
+                float v13[10]; /* W2 */
                 FOR(k1, 10) v13[k1] = m3[k1 * D0 + n0];
-                float v14;
+                float v14; /* matmul(W2,..) */
                 {
                     float acc = (float)0;
                     FOR(k1, 10) acc = k1 == 0 ? (v13[k1] * v10[k1]) : fmaf(v13[k1], v10[k1], acc);
@@ -260,30 +260,30 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 const float v15 = (v0 - v11);
                 const float v16 = (v11 * v15);
                 const float v17 = (v14 * v16);
-                float v18[10];
+                float v18[10]; /* sub(W2,..) */
                 FOR(k1, 10) v18[k1] = (-v12[k1]);
-                float v19[10];
+                float v19[10]; /* sub(W2,..) */
                 FOR(k1, 10) v19[k1] = fmaf(v18[k1], v1, v13[k1]);
-                SYNC0;
+                SYNC0; /* sub(W2,..) */
                 FOR(k1, 10) if (t == 0) m3[k1 * D0 + n0] = v19[k1];
                 SYNC0;
                 /* phase 4 */
                 for (i64 j2 = 0; j2 < D1; j2 += 1024) {
                     i64 j2x[4];
                     FOR(v, 4) j2x[v] = sn_least(j2 + t * 4 + v, D1 - 1);
-                    float v21[4];
+                    float v21[4]; /* x */
                     if (j2 + t * 4 + 3 < D1 && sn_fits<4>(&m4[j2x[0]])) sn_read<4>(&v21[0], &m4[j2x[0]]);
                     else FOR(v, 4) v21[v] = m4[j2x[v]];
-                    float v22[4];
+                    float v22[4]; /* matmul(..,x) */
                     FOR(v, 4) v22[v] = (v17 * v21[v]);
-                    float v23[4];
+                    float v23[4]; /* W1 */
                     if (j2 + t * 4 + 3 < D1 && sn_fits<4>(&m5[n0 * D1 + j2x[0]])) sn_read<4>(&v23[0], &m5[n0 * D1 + j2x[0]]);
                     else FOR(v, 4) v23[v] = m5[n0 * D1 + j2x[v]];
-                    float v24[4];
+                    float v24[4]; /* sub(W1,..) */
                     FOR(v, 4) v24[v] = (-v22[v]);
-                    float v25[4];
+                    float v25[4]; /* sub(W1,..) */
                     FOR(v, 4) v25[v] = fmaf(v24[v], v1, v23[v]);
-                    if (j2 + t * 4 + 3 < D1 && sn_fits<4>(&m5[n0 * D1 + j2x[0]])) sn_write<4>(&m5[n0 * D1 + j2x[0]], &v25[0]);
+                    if (j2 + t * 4 + 3 < D1 && sn_fits<4>(&m5[n0 * D1 + j2x[0]])) sn_write<4>(&m5[n0 * D1 + j2x[0]], &v25[0]); /* sub(W1,..) */
                     else FOR(v, 4) if (j2 + t * 4 + v < D1) m5[n0 * D1 + j2x[v]] = v25[v];
                 }
                 SYNC0;

@@ -27,10 +27,10 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
         if (chunk >= g.chunks[0]) return;
         /* phase 0 */
         const float v0 = 2.0f;
-        const i64 v2 = (-1LL);
-        const i64 v3 = D3;
-        const i64 v4 = sn_add(v3, v2);
-        const i64 v6 = 0LL;
+        const i64 v2 = (-1LL); /* gather(table,ids) */
+        const i64 v3 = D3; /* gather(table,ids) */
+        const i64 v4 = sn_add(v3, v2); /* gather(table,ids) */
+        const i64 v6 = 0LL; /* gather(table,ids) */
         const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
         i64 n0 = 0;
         i64 n1 = 0;
@@ -44,10 +44,10 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
             const int present = (int)sn_least(32, D1 - n1);
             const i64 n1l = n1 + sn_least(t, present - 1);
             /* phase 1 */
-            const i64 v1 = m0[n0];
-            const i64 v5 = sn_min(v1, v4);
-            const i64 v7 = sn_max(v5, v6);
-            const float v8l = m1[n1l + v7 * D1];
+            const i64 v1 = m0[n0]; /* ids */
+            const i64 v5 = sn_min(v1, v4); /* gather(table,ids) */
+            const i64 v7 = sn_max(v5, v6); /* gather(table,ids) */
+            const float v8l = m1[n1l + v7 * D1]; /* gather(table,ids) */
             const float v9l = (v8l * v0);
             if (t < present) m2[n0 * D1 + n1l] = v9l;
             n1 += 32;

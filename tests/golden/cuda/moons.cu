@@ -49,7 +49,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             float w10[2][4];
             FOR(k1, 2) FOR(v, 4) w10[k1][v] = 0.0f;
             /* phase 0 */
-            float v0[2];
+            float v0[2]; /* b2 */
             FOR(k2, 2) v0[k2] = m0[k2];
             const i64 v1 = D0;
             const float v2 = (float)v1;
@@ -69,7 +69,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 FOR(r, 4) n0c[r] = n0 + sn_least(r, present - 1);
                 float w4[4][4];
                 /* phase 1 */
-                float v10c[4][2];
+                float v10c[4][2]; /* X */
                 FOR(r, 4) FOR(k1, 2) v10c[r][k1] = m1[n0c[r] * 2 + k1];
                 float x17[2][4] = {};
                 {
@@ -82,30 +82,30 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 {
                     const i64 j3x = t * 4;
                     const bool in_j3 = j3x < D1;
-                    float v11[2][4] = {};
+                    float v11[2][4] = {}; /* W1 */
                     FOR(k1, 2) if (in_j3) sn_read<4>(&v11[k1][0], &m2[k1 * D1 + j3x]);
-                    float v12c[4][4];
+                    float v12c[4][4]; /* matmul(X,W1) */
                     FOR(r, 4) FOR(v, 4) {
                         float acc = (float)0;
                         FOR(k1, 2) acc = k1 == 0 ? (v10c[r][k1] * v11[k1][v]) : fmaf(v10c[r][k1], v11[k1][v], acc);
                         v12c[r][v] = acc;
                     }
-                    float v13[4] = {};
+                    float v13[4] = {}; /* b1 */
                     if (in_j3) sn_read<4>(&v13[0], &m3[j3x]);
-                    float v14c[4][4];
+                    float v14c[4][4]; /* add(..,b1) */
                     FOR(r, 4) FOR(v, 4) v14c[r][v] = (v12c[r][v] + v13[v]);
                     float v15c[4][4];
                     FOR(r, 4) FOR(v, 4) v15c[r][v] = sn_tanh_f32(v14c[r][v]);
                     FOR(r, 4) FOR(v, 4) w4[r][v] = v15c[r][v];
-                    float v17[2][4] = {};
+                    float v17[2][4] = {}; /* W2 */
                     FOR(k2, 2) FOR(v, 4) v17[k2][v] = x17[k2][v];
-                    FOR(r, 4) FOR(k2, 2) FOR(v, 4) if (in_j3) a18[r * 2 + k2][v] = fmaf(v15c[r][v], v17[k2][v], a18[r * 2 + k2][v]);
+                    FOR(r, 4) FOR(k2, 2) FOR(v, 4) if (in_j3) a18[r * 2 + k2][v] = fmaf(v15c[r][v], v17[k2][v], a18[r * 2 + k2][v]); /* matmul(..,W2) */
                 }
                 float v18c[4][2];
                 sn_fold<op_add, 256, 256, 32, 8>(&a18[0][0], t, meet, turn);
                 FOR(r, 4) FOR(k2, 2) v18c[r][k2] = sn_fold_own<op_add, 4>(a18[r * 2 + k2]);
                 /* phase 2 */
-                float v19c[4][2];
+                float v19c[4][2]; /* add(..,b2) */
                 FOR(r, 4) FOR(k2, 2) v19c[r][k2] = (v18c[r][k2] + v0[k2]);
                 float v20c[4];
                 FOR(r, 4) {
@@ -123,13 +123,13 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                     FOR(k2, 2) acc = k2 == 0 ? v22c[r][k2] : (acc + v22c[r][k2]);
                     v23c[r] = acc;
                 }
-                i64 v24c[4];
+                i64 v24c[4]; /* y */
                 FOR(r, 4) v24c[r] = m6[n0c[r]];
-                bool v25c[4][2];
+                bool v25c[4][2]; /* eq(y,..) */
                 FOR(r, 4) FOR(k2, 2) v25c[r][k2] = (v24c[r] == v3[k2]);
-                bool v26c[4];
+                bool v26c[4]; /* lt(y,..) */
                 FOR(r, 4) v26c[r] = (v24c[r] < v5);
-                bool v27c[4];
+                bool v27c[4]; /* ge(y,..) */
                 FOR(r, 4) v27c[r] = (v6 <= v24c[r]);
                 bool v28c[4];
                 FOR(r, 4) v28c[r] = (bool)(v26c[r] & v27c[r]);
@@ -148,9 +148,9 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 {
                     const i64 j3x = t * 4;
                     const bool in_j3 = j3x < D1;
-                    float v35[2][4] = {};
+                    float v35[2][4] = {}; /* W2 */
                     FOR(k2, 2) FOR(v, 4) v35[k2][v] = x17[k2][v];
-                    float v36c[4][4];
+                    float v36c[4][4]; /* matmul(..,W2) */
                     FOR(r, 4) FOR(v, 4) {
                         float acc = (float)0;
                         FOR(k2, 2) acc = k2 == 0 ? (v33c[r][k2] * v35[k2][v]) : fmaf(v33c[r][k2], v35[k2][v], acc);
@@ -174,7 +174,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                         FOR(r, 4) if (r < present) acc = (acc + v41c[r][v]);
                         w9[v] = acc;
                     }
-                    FOR(k1, 2) FOR(v, 4) {
+                    FOR(k1, 2) FOR(v, 4) { /* matmul(X,..) */
                         float acc = w10[k1][v];
                         FOR(r, 4) if (r < present) acc = fmaf(v10c[r][k1], v41c[r][v], acc);
                         w10[k1][v] = acc;
@@ -213,7 +213,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             for (i64 i = t; i < D3; i += 256) m10[i] = 0.0f;
             SYNC0;
             /* phase 0 */
-            float v0[2];
+            float v0[2]; /* b2 */
             FOR(k2, 2) v0[k2] = m0[k2];
             const i64 v1 = D0;
             const float v2 = (float)v1;
@@ -232,40 +232,40 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 i64 n0c[4];
                 FOR(r, 4) n0c[r] = n0 + sn_least(r, present - 1);
                 /* phase 1 */
-                float v10c[4][2];
+                float v10c[4][2]; /* X */
                 FOR(r, 4) FOR(k1, 2) v10c[r][k1] = m1[n0c[r] * 2 + k1];
                 float a18[8][4];
                 FOR(i, 8) FOR(v, 4) a18[i][v] = 0.0f;
                 for (i64 j3 = 0; j3 < D1; j3 += 1024) {
                     i64 j3x[4];
                     FOR(v, 4) j3x[v] = sn_least(j3 + t * 4 + v, D1 - 1);
-                    float v11[2][4];
+                    float v11[2][4]; /* W1 */
                     FOR(k1, 2) if (j3 + t * 4 + 3 < D1 && sn_fits<4>(&m2[k1 * D1 + j3x[0]])) sn_read<4>(&v11[k1][0], &m2[k1 * D1 + j3x[0]]);
                     else FOR(v, 4) v11[k1][v] = m2[k1 * D1 + j3x[v]];
-                    float v12c[4][4];
+                    float v12c[4][4]; /* matmul(X,W1) */
                     FOR(r, 4) FOR(v, 4) {
                         float acc = (float)0;
                         FOR(k1, 2) acc = k1 == 0 ? (v10c[r][k1] * v11[k1][v]) : fmaf(v10c[r][k1], v11[k1][v], acc);
                         v12c[r][v] = acc;
                     }
-                    float v13[4];
+                    float v13[4]; /* b1 */
                     if (j3 + t * 4 + 3 < D1 && sn_fits<4>(&m3[j3x[0]])) sn_read<4>(&v13[0], &m3[j3x[0]]);
                     else FOR(v, 4) v13[v] = m3[j3x[v]];
-                    float v14c[4][4];
+                    float v14c[4][4]; /* add(..,b1) */
                     FOR(r, 4) FOR(v, 4) v14c[r][v] = (v12c[r][v] + v13[v]);
                     float v15c[4][4];
                     FOR(r, 4) FOR(v, 4) v15c[r][v] = sn_tanh_f32(v14c[r][v]);
                     FOR(r, 4) if (r < present && j3 + t * 4 + 3 < D1 && sn_fits<4>(&m4[(n0c[r] - n0) * D1 + j3x[0]])) sn_write<4>(&m4[(n0c[r] - n0) * D1 + j3x[0]], &v15c[r][0]);
                     else FOR(v, 4) if (r < present && j3 + t * 4 + v < D1) m4[(n0c[r] - n0) * D1 + j3x[v]] = v15c[r][v];
-                    float v17[2][4];
+                    float v17[2][4]; /* W2 */
                     FOR(k2, 2) FOR(v, 4) v17[k2][v] = m5[j3x[v] * 2 + k2];
-                    FOR(r, 4) FOR(k2, 2) FOR(v, 4) if (j3 + t * 4 + v < D1) a18[r * 2 + k2][v] = fmaf(v15c[r][v], v17[k2][v], a18[r * 2 + k2][v]);
+                    FOR(r, 4) FOR(k2, 2) FOR(v, 4) if (j3 + t * 4 + v < D1) a18[r * 2 + k2][v] = fmaf(v15c[r][v], v17[k2][v], a18[r * 2 + k2][v]); /* matmul(..,W2) */
                 }
                 float v18c[4][2];
                 sn_fold<op_add, 256, 256, 32, 8>(&a18[0][0], t, meet, turn);
                 FOR(r, 4) FOR(k2, 2) v18c[r][k2] = sn_fold_own<op_add, 4>(a18[r * 2 + k2]);
                 /* phase 2 */
-                float v19c[4][2];
+                float v19c[4][2]; /* add(..,b2) */
                 FOR(r, 4) FOR(k2, 2) v19c[r][k2] = (v18c[r][k2] + v0[k2]);
                 float v20c[4];
                 FOR(r, 4) {
@@ -283,13 +283,13 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                     FOR(k2, 2) acc = k2 == 0 ? v22c[r][k2] : (acc + v22c[r][k2]);
                     v23c[r] = acc;
                 }
-                i64 v24c[4];
+                i64 v24c[4]; /* y */
                 FOR(r, 4) v24c[r] = m6[n0c[r]];
-                bool v25c[4][2];
+                bool v25c[4][2]; /* eq(y,..) */
                 FOR(r, 4) FOR(k2, 2) v25c[r][k2] = (v24c[r] == v3[k2]);
-                bool v26c[4];
+                bool v26c[4]; /* lt(y,..) */
                 FOR(r, 4) v26c[r] = (v24c[r] < v5);
-                bool v27c[4];
+                bool v27c[4]; /* ge(y,..) */
                 FOR(r, 4) v27c[r] = (v6 <= v24c[r]);
                 bool v28c[4];
                 FOR(r, 4) v28c[r] = (bool)(v26c[r] & v27c[r]);
@@ -308,9 +308,9 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 for (i64 j3 = 0; j3 < D1; j3 += 1024) {
                     i64 j3x[4];
                     FOR(v, 4) j3x[v] = sn_least(j3 + t * 4 + v, D1 - 1);
-                    float v35[2][4];
+                    float v35[2][4]; /* W2 */
                     FOR(k2, 2) FOR(v, 4) v35[k2][v] = m5[j3x[v] * 2 + k2];
-                    float v36c[4][4];
+                    float v36c[4][4]; /* matmul(..,W2) */
                     FOR(r, 4) FOR(v, 4) {
                         float acc = (float)0;
                         FOR(k2, 2) acc = k2 == 0 ? (v33c[r][k2] * v35[k2][v]) : fmaf(v33c[r][k2], v35[k2][v], acc);
@@ -335,7 +335,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                         FOR(r, 4) if (r < present) acc = (acc + v41c[r][v]);
                         m9[j3x[v]] = acc;
                     }
-                    FOR(k1, 2) FOR(v, 4) if (j3 + t * 4 + v < D1) {
+                    FOR(k1, 2) FOR(v, 4) if (j3 + t * 4 + v < D1) { /* matmul(X,..) */
                         float acc = m10[k1 * D1 + j3x[v]];
                         FOR(r, 4) if (r < present) acc = fmaf(v10c[r][k1], v41c[r][v], acc);
                         m10[k1 * D1 + j3x[v]] = acc;
@@ -408,9 +408,9 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
             for (i64 j1 = 0; j1 < D1; j1 += 8) {
                 i64 j1x[8];
                 FOR(u, 8) j1x[u] = sn_least(j1 + u, D1 - 1);
-                float v7l[8];
+                float v7l[8]; /* matmul(X,..) */
                 FOR(u, 8) v7l[u] = m0[j1x[u] * D0 + n0l];
-                FOR(u, 8) if (j1 + u < D1) a8[u] = (a8[u] + v7l[u]);
+                FOR(u, 8) if (j1 + u < D1) a8[u] = (a8[u] + v7l[u]); /* matmul(X,..) */
             }
             float v8l;
             FOR(u, 4) a8[u] = op_add::of(a8[2 * u], a8[2 * u + 1]);
@@ -418,12 +418,12 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
             FOR(u, 1) a8[u] = op_add::of(a8[2 * u], a8[2 * u + 1]);
             v8l = a8[0];
             /* phase 2 */
-            const float v9l = m1[n0l];
-            const float v10l = (v9l + v9l);
+            const float v9l = m1[n0l]; /* W1 */
+            const float v10l = (v9l + v9l); /* add(W1,W1) */
             const float v11l = fmaf(v5, v10l, v8l);
-            const float v12l = (-v11l);
-            const float v13l = fmaf(v12l, v6, v9l);
-            if (t < present) m1[n0l] = v13l;
+            const float v12l = (-v11l); /* sub(W1,..) */
+            const float v13l = fmaf(v12l, v6, v9l); /* sub(W1,..) */
+            if (t < present) m1[n0l] = v13l; /* sub(W1,..) */
             n0 += 32;
         }
         return;
@@ -462,12 +462,12 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
             FOR(u, 1) a23[u] = op_add::of(a23[2 * u], a23[2 * u + 1]);
             v23l = a23[0];
             /* phase 5 */
-            const float v24l = m3[n2l];
-            const float v25l = (v24l + v24l);
+            const float v24l = m3[n2l]; /* W2 */
+            const float v25l = (v24l + v24l); /* add(W2,W2) */
             const float v26l = fmaf(v20, v25l, v23l);
-            const float v27l = (-v26l);
-            const float v28l = fmaf(v27l, v21, v24l);
-            if (t < present) m3[n2l] = v28l;
+            const float v27l = (-v26l); /* sub(W2,..) */
+            const float v28l = fmaf(v27l, v21, v24l); /* sub(W2,..) */
+            if (t < present) m3[n2l] = v28l; /* sub(W2,..) */
             n2 += 32;
         }
         return;
@@ -500,10 +500,10 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
             FOR(u, 1) a32[u] = op_add::of(a32[2 * u], a32[2 * u + 1]);
             v32l = a32[0];
             /* phase 8 */
-            const float v33l = m5[n4l];
-            const float v34l = (-v32l);
-            const float v35l = fmaf(v34l, v30, v33l);
-            if (t < present) m5[n4l] = v35l;
+            const float v33l = m5[n4l]; /* b1 */
+            const float v34l = (-v32l); /* sub(b1,..) */
+            const float v35l = fmaf(v34l, v30, v33l); /* sub(b1,..) */
+            if (t < present) m5[n4l] = v35l; /* sub(b1,..) */
             n4 += 32;
         }
         return;
@@ -534,14 +534,14 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
         sn_fold<op_add, 32, 32, 2, 2>(&x38[0], t, meet, turn);
         FOR(k6, 2) v38[k6] = x38[k6];
         /* phase 10 */
-        float v39[2];
+        float v39[2]; /* b2 */
         FOR(k6, 2) v39[k6] = m7[k6];
         const float v40 = __int_as_float((int)S1);
-        float v41[2];
+        float v41[2]; /* sub(b2,..) */
         FOR(k6, 2) v41[k6] = (-v38[k6]);
-        float v42[2];
+        float v42[2]; /* sub(b2,..) */
         FOR(k6, 2) v42[k6] = fmaf(v41[k6], v40, v39[k6]);
-        SYNC3;
+        SYNC3; /* sub(b2,..) */
         FOR(k6, 2) if (t == 0 && chunk == 0) m7[k6] = v42[k6];
         SYNC3;
     }

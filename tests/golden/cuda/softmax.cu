@@ -43,9 +43,9 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
                 FOR(q, 8) {
                     const i64 j1x = q * 128 + t * 4;
                     const bool in_j1 = j1x < D1;
-                    float v0[4] = {};
+                    float v0[4] = {}; /* x */
                     FOR(v, 4) v0[v] = x0[q][v];
-                    FOR(v, 4) if (in_j1) a1[v] = sn_max(a1[v], v0[v]);
+                    FOR(v, 4) if (in_j1) a1[v] = sn_max(a1[v], v0[v]); /* reduce_max(x) */
                 }
                 float v1;
                 sn_fold<op_max, 32, 32, 4, 4>(&a1[0], t, meet, turn);
@@ -56,9 +56,9 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
                 FOR(q, 8) {
                     const i64 j1x = q * 128 + t * 4;
                     const bool in_j1 = j1x < D1;
-                    float v2[4] = {};
+                    float v2[4] = {}; /* x */
                     FOR(v, 4) v2[v] = x0[q][v];
-                    float v3[4];
+                    float v3[4]; /* sub(x,..) */
                     FOR(v, 4) v3[v] = (v2[v] - v1);
                     float v4[4];
                     FOR(v, 4) v4[v] = sn_exp_f32(v3[v]);
@@ -94,10 +94,10 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
                 for (i64 j1 = 0; j1 < D1; j1 += 128) {
                     i64 j1x[4];
                     FOR(v, 4) j1x[v] = sn_least(j1 + t * 4 + v, D1 - 1);
-                    float v0[4];
+                    float v0[4]; /* x */
                     if (j1 + t * 4 + 3 < D1 && sn_fits<4>(&m0[n0 * D1 + j1x[0]])) sn_read<4>(&v0[0], &m0[n0 * D1 + j1x[0]]);
                     else FOR(v, 4) v0[v] = m0[n0 * D1 + j1x[v]];
-                    FOR(v, 4) if (j1 + t * 4 + v < D1) a1[v] = sn_max(a1[v], v0[v]);
+                    FOR(v, 4) if (j1 + t * 4 + v < D1) a1[v] = sn_max(a1[v], v0[v]); /* reduce_max(x) */
                 }
                 float v1;
                 sn_fold<op_max, 32, 32, 4, 4>(&a1[0], t, meet, turn);
@@ -108,10 +108,10 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
                 for (i64 j1 = 0; j1 < D1; j1 += 128) {
                     i64 j1x[4];
                     FOR(v, 4) j1x[v] = sn_least(j1 + t * 4 + v, D1 - 1);
-                    float v2[4];
+                    float v2[4]; /* x */
                     if (j1 + t * 4 + 3 < D1 && sn_fits<4>(&m0[n0 * D1 + j1x[0]])) sn_read<4>(&v2[0], &m0[n0 * D1 + j1x[0]]);
                     else FOR(v, 4) v2[v] = m0[n0 * D1 + j1x[v]];
-                    float v3[4];
+                    float v3[4]; /* sub(x,..) */
                     FOR(v, 4) v3[v] = (v2[v] - v1);
                     float v4[4];
                     FOR(v, 4) v4[v] = sn_exp_f32(v3[v]);

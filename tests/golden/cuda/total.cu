@@ -34,9 +34,9 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 const i64 n0l = n0 + t * 4;
                 const bool in_n0 = t * 4 < present;
                 /* phase 0 */
-                float v0l[4] = {};
+                float v0l[4] = {}; /* x */
                 if (in_n0) sn_read<4>(&v0l[0], &m0[n0l]);
-                FOR(v, 4) if (in_n0) a1[v] = (a1[v] + v0l[v]);
+                FOR(v, 4) if (in_n0) a1[v] = (a1[v] + v0l[v]); /* sum(x) */
                 n0 += 1024;
             }
             sn_fold<op_add, 256, 256, 4, 4>(&a1[0], t, meet, turn);
@@ -54,10 +54,10 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 i64 n0l[4];
                 FOR(v, 4) n0l[v] = n0 + sn_least(t * 4 + v, present - 1);
                 /* phase 0 */
-                float v0l[4];
+                float v0l[4]; /* x */
                 if (t * 4 + 3 < present && sn_fits<4>(&m0[n0l[0]])) sn_read<4>(&v0l[0], &m0[n0l[0]]);
                 else FOR(v, 4) v0l[v] = m0[n0l[v]];
-                FOR(v, 4) if (t * 4 + v < present) a1[v] = (a1[v] + v0l[v]);
+                FOR(v, 4) if (t * 4 + v < present) a1[v] = (a1[v] + v0l[v]); /* sum(x) */
                 n0 += 1024;
             }
             sn_fold<op_add, 256, 256, 4, 4>(&a1[0], t, meet, turn);
@@ -98,9 +98,9 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
         for (i64 j0 = 0; j0 < D0; j0 += 256) {
             i64 j0x[8];
             FOR(u, 8) j0x[u] = sn_least(j0 + u * 32 + t, D0 - 1);
-            float v0[8];
+            float v0[8]; /* sum(x) */
             FOR(u, 8) v0[u] = m0[j0x[u]];
-            FOR(u, 8) if (j0 + u * 32 + t < D0) a1[u] = (a1[u] + v0[u]);
+            FOR(u, 8) if (j0 + u * 32 + t < D0) a1[u] = (a1[u] + v0[u]); /* sum(x) */
         }
         float v1;
         FOR(u, 4) a1[u] = op_add::of(a1[2 * u], a1[2 * u + 1]);
@@ -111,6 +111,6 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
         sn_fold<op_add, 32, 32, 1, 1>(&x1, t, meet, turn);
         v1 = x1;
         /* phase 1 */
-        if (t == 0 && chunk == 0) m1[0] = v1;
+        if (t == 0 && chunk == 0) m1[0] = v1; /* sum(x) */
     }
 }
