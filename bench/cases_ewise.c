@@ -45,6 +45,12 @@ static void bind(vector *s, const float *const *in, size_t n_in, int32_t rank, c
 /* ---- chain
  * --------------------------------------------------------------------------------------------------------------- */
 
+static sn_expr chain_of(sn_graph *g, sn_expr x, sn_expr y, sn_expr z) {
+    sn_expr a = sn_add(sn_mul(x, y), z);
+    sn_expr b = sn_mul(sn_max(sn_sub(a, x), y), z);
+    return sn_mul(sn_abs(sn_sub(b, sn_const(g, 0.5))), a);
+}
+
 static void setup_chain(bench_run *run, const bench_case *c) {
     vector *s = new_vector(run, c->size);
     s->body = yard_chain;
@@ -55,13 +61,66 @@ static void setup_chain(bench_run *run, const bench_case *c) {
     sn_dim N = sn_dim_new(g, "N");
     sn_expr x = sn_input(g, "x", SN_F32, SN_SHAPE(N)), y = sn_input(g, "y", SN_F32, SN_SHAPE(N));
     sn_expr z = sn_input(g, "z", SN_F32, SN_SHAPE(N));
-    sn_expr a = sn_add(sn_mul(x, y), z);
-    sn_expr b = sn_mul(sn_max(sn_sub(a, x), y), z);
-    sn_expr out = sn_mul(sn_abs(sn_sub(b, sn_const(g, 0.5))), a);
+    sn_expr out = chain_of(g, x, y, z);
     const sn_expr in[] = {x, y, z};
     bench_compile(run, in, 3, &out, 1, NULL, 0);
     bind(s, (const float *const[]){s->yard.x, s->yard.y, s->yard.z}, 3, 1, &c->size);
     run->bytes = 4.0 * sizeof(float) * (double)c->size;
+}
+
+typedef struct {
+    bench_run *run;
+    sn_dtype dtype;
+    uint16_t *got;
+    yard_halves yard;
+} halves;
+
+static void ours_halves(void *arg) { bench_call(((halves *)arg)->run); }
+static void yard_of_halves(void *arg) {
+    halves *s = arg;
+    team_run(s->run->team, s->dtype == SN_F16 ? yard_chain_f16 : yard_chain_bf16, &s->yard);
+}
+
+/* In units of what one rounding to the type may differ. */
+static double error_of_halves(void *arg) {
+    const halves *s = arg;
+    double worst = 0, unit = s->dtype == SN_F16 ? 0x1p-10 : 0x1p-7;
+    for (int64_t i = 0; i < s->yard.n; i++) {
+        double a = sn_element_get(s->dtype, s->got + i), b = sn_element_get(s->dtype, s->yard.out + i);
+        double e = fabs(a - b) / (unit * (1e-3 + fabs(b)));
+        if (!(e <= worst)) worst = e;
+    }
+    return worst;
+}
+
+static const uint16_t *halves_of(bench_run *run, sn_dtype dtype, int64_t n, uint32_t seed) {
+    uint16_t *p = bench_alloc(run, (size_t)n * sizeof *p);
+    for (int64_t i = 0; i < n; i++) sn_element_put(dtype, p + i, bench_uniform_at(i, seed, -1, 1));
+    return p;
+}
+
+static void setup_halves(bench_run *run, const bench_case *c) {
+    halves *s = run->state = bench_alloc(run, sizeof *s);
+    sn_graph *g = bench_graph(run);
+    sn_dim N = sn_dim_new(g, "N");
+    sn_expr x = sn_input(g, "x", c->dtype, SN_SHAPE(N)), y = sn_input(g, "y", c->dtype, SN_SHAPE(N));
+    sn_expr z = sn_input(g, "z", c->dtype, SN_SHAPE(N)), out = chain_of(g, x, y, z);
+    const sn_expr in[] = {x, y, z};
+    *s = (halves){.run = run, .dtype = c->dtype, .got = bench_alloc(run, (size_t)c->size * sizeof *s->got)};
+    s->yard = (yard_halves){c->size, halves_of(run, c->dtype, c->size, 1), halves_of(run, c->dtype, c->size, 2),
+                            halves_of(run, c->dtype, c->size, 3), bench_alloc(run, (size_t)c->size * sizeof *s->got)};
+    run->ours = ours_halves;
+    run->yard = yard_of_halves;
+    run->error = error_of_halves;
+    bench_compile(run, in, 3, &out, 1, NULL, 0);
+    const uint16_t *const data[] = {s->yard.x, s->yard.y, s->yard.z};
+    for (size_t i = 0; i < 3; i++) {
+        sn_tensor t = sn_tensor_of(c->dtype, (void *)(uintptr_t)data[i], 1, &c->size);
+        bench_bind_in(run, i, &t);
+    }
+    sn_tensor result = sn_tensor_of(c->dtype, s->got, 1, &c->size);
+    bench_bind_out(run, 0, &result);
+    run->bytes = 4.0 * sizeof(uint16_t) * (double)c->size;
 }
 
 /* ---- maths
@@ -167,6 +226,24 @@ static const bench_case cases[] = {
      .tolerance = 1e-4,
      .setup = setup_chain,
      .dtype = SN_F32,
+     .size = 16 << 20},
+    {.name = "chain-f16",
+     .what = "the same of f16",
+     .yardstick = "one fused loop of F16C intrinsics",
+     .measure = BENCH_SPEED,
+     .limit = 0.95,
+     .tolerance = 1.01,
+     .setup = setup_halves,
+     .dtype = SN_F16,
+     .size = 16 << 20},
+    {.name = "chain-bf16",
+     .what = "the same of bf16",
+     .yardstick = "one fused loop of AVX2 intrinsics",
+     .measure = BENCH_SPEED,
+     .limit = 0.95,
+     .tolerance = 1.01,
+     .setup = setup_halves,
+     .dtype = SN_BF16,
      .size = 16 << 20},
     MATHS(exp, EXP, 1.0),
     MATHS(sin, SIN, 1.0),

@@ -104,6 +104,13 @@ typedef struct {
     int64_t rows, columns; /* of matrices one after the other, where it matters */
 } yard_vector;
 void yard_chain(void *arg, int part, int parts); /* eight operations */
+typedef struct {
+    int64_t n;
+    const uint16_t *x, *y, *z; /* f16 or bf16 */
+    uint16_t *out;
+} yard_halves;
+void yard_chain_f16(void *arg, int part, int parts); /* the same, computed as floats */
+void yard_chain_bf16(void *arg, int part, int parts);
 void yard_exp(void *arg, int part, int parts);
 void yard_log(void *arg, int part, int parts);
 void yard_sin(void *arg, int part, int parts);

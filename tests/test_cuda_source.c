@@ -82,11 +82,20 @@ static void total(net *n, sn_context *ctx) {
     net_output(n, sn_sum_all(net_input(n, "x", SN_SHAPE(net_dim(n, "N")))));
 }
 
+static void halves(net *n, sn_context *ctx) {
+    net_begin(n, ctx, "halves");
+    sn_dim N = net_dim(n, "N"), C = net_dim(n, "C");
+    sn_expr x = net_input(n, "x", SN_SHAPE(N, C)), y = sn_cast(x, SN_BF16);
+    net_output(n, sn_cast(sn_mul(sn_cast(x, SN_F16), sn_const_of(n->g, SN_F16, 3)), SN_F32));
+    net_output(n, sn_softmax(y, 1));
+    net_output(n, sn_sum(sn_cast(sn_exp(y), SN_F16), SN_AXES(0), 0));
+}
+
 static const struct {
     const char *name;
     void (*build)(net *n, sn_context *ctx);
 } graphs[] = {{"softmax", softmax},         {"moons", moons},   {"digit", digit}, {"chain", chain},
-              {"column_sums", column_sums}, {"gather", gather}, {"total", total}};
+              {"column_sums", column_sums}, {"gather", gather}, {"total", total}, {"halves", halves}};
 enum { N_GRAPHS = sizeof graphs / sizeof *graphs };
 
 static const ir_graph *graph_of_step; /* while for_kernels calls */

@@ -120,6 +120,40 @@ START_TEST(facts) {
 }
 END_TEST
 
+START_TEST(elements) {
+    union {
+        int64_t i64;
+        int32_t i32;
+        uint8_t u8;
+        uint16_t half;
+        float f32;
+    } at;
+    sn_element_put(SN_F16, &at, 0.1);
+    ck_assert_uint_eq(at.half, 0x2e66);
+    ck_assert_double_eq(sn_element_get(SN_F16, &at), 0x1.998p-4);
+    sn_element_put(SN_BF16, &at, -1e39);
+    ck_assert_uint_eq(at.half, 0xff80);
+    sn_element_put(SN_F32, &at, 0.1);
+    ck_assert(at.f32 == 0.1f && sn_element_get(SN_F32, &at) == (double)0.1f);
+    sn_element_put(SN_I64, &at, 1e30);
+    ck_assert_int_eq(at.i64, INT64_MAX);
+    sn_element_put(SN_I64, &at, -0x1p63);
+    ck_assert_int_eq(at.i64, INT64_MIN);
+    sn_element_put(SN_I32, &at, -2.9);
+    ck_assert_int_eq(at.i32, -2);
+    ck_assert_double_eq(sn_element_get(SN_I32, &at), -2);
+    sn_element_put(SN_I32, &at, 3e9);
+    ck_assert_int_eq(at.i32, INT32_MAX);
+    sn_element_put(SN_U8, &at, 300);
+    ck_assert_uint_eq(at.u8, 255);
+    sn_element_put(SN_U8, &at, NAN);
+    ck_assert_uint_eq(at.u8, 0);
+    sn_element_put(SN_BOOL, &at, NAN);
+    ck_assert_double_eq(sn_element_get(SN_BOOL, &at), 1);
+    ck_assert_double_eq(sn_element_get(SN_DTYPE_NONE, &at), 0);
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("floats");
     TCase *c = tcase_create("conversions");
@@ -129,6 +163,7 @@ int main(void) {
     tcase_add_test(c, f16_is_the_compilers);
 #endif
     tcase_add_test(c, facts);
+    tcase_add_test(c, elements);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -86,7 +86,8 @@ SN_API sn_status sn_params_new(sn_context *ctx, sn_params **out);
 SN_API void sn_params_free(sn_params *params);
 
 /* Adds a variable of zeros, to be filled by sn_params_init. name: UTF-8, not empty, without control characters, not in
- * the list yet. Random values want f32 or f64, a constant a dtype that has it. *out (may be NULL) belongs to the list.
+ * the list yet. Random values want a float (f16 and bf16 get those of f32, rounded), a constant a dtype
+ * that has it. *out (may be NULL) belongs to the list.
  * Errors: ARGUMENT, DTYPE, SHAPE, NOMEM. */
 SN_API sn_status sn_params_add(sn_params *params, const char *name, sn_dtype dtype, int32_t rank, const int64_t *sizes,
                                sn_init init, sn_var **out);

@@ -99,6 +99,11 @@ typedef enum sn_dtype {
 SN_API size_t sn_dtype_size(sn_dtype dtype);      /* bytes per element; bool takes one byte, 0 or 1 */
 SN_API const char *sn_dtype_name(sn_dtype dtype); /* "f32" ..; "?" for a value that is none */
 
+/* An element in memory as a number, and a number as an element, converted as sn_cast does: for programs whose compiler
+ * has no f16 or bf16. */
+SN_API double sn_element_get(sn_dtype dtype, const void *element);
+SN_API void sn_element_put(sn_dtype dtype, void *element, double value);
+
 enum { SN_MAX_RANK = 6 };
 
 typedef struct sn_context sn_context;   /* allocator, log, thread pool, kernel cache, device */

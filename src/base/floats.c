@@ -97,6 +97,38 @@ void base_float_put(sn_dtype dtype, void *at, long double value) {
     memcpy(at, &half, sizeof half);
 }
 
+static int64_t integer(double value, double least, double end) { /* of least <= x < end; saturates, NaN: 0 */
+    if (isnan(value)) return 0;
+    if (value <= least) return (int64_t)least;
+    return value >= end ? (int64_t)((uint64_t)end - 1) : (int64_t)value;
+}
+
+double sn_element_get(sn_dtype dtype, const void *element) {
+    int64_t wide;
+    int32_t narrow;
+    if (base_is_float(dtype)) return base_float_get(dtype, element);
+    switch (dtype) {
+        case SN_I64: memcpy(&wide, element, sizeof wide); return (double)wide;
+        case SN_I32: memcpy(&narrow, element, sizeof narrow); return (double)narrow;
+        case SN_U8: return (double)*(const uint8_t *)element;
+        case SN_BOOL: return *(const uint8_t *)element != 0;
+        default: return 0;
+    }
+}
+
+void sn_element_put(sn_dtype dtype, void *element, double value) {
+    int64_t wide = integer(value, -0x1p63, 0x1p63);
+    int32_t narrow = (int32_t)integer(value, -0x1p31, 0x1p31);
+    if (base_is_float(dtype)) base_float_put(dtype, element, (long double)value);
+    switch (dtype) {
+        case SN_I64: memcpy(element, &wide, sizeof wide); break;
+        case SN_I32: memcpy(element, &narrow, sizeof narrow); break;
+        case SN_U8: *(uint8_t *)element = (uint8_t)integer(value, 0, 256); break;
+        case SN_BOOL: *(uint8_t *)element = value != 0; break;
+        default: break;
+    }
+}
+
 uint64_t base_float_sign(sn_dtype dtype) { return (uint64_t)1 << (8 * sn_dtype_size(dtype) - 1); }
 
 uint64_t base_float_infinity(sn_dtype dtype) { return base_float_bits(dtype, INFINITY); }

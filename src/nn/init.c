@@ -22,8 +22,8 @@ typedef struct {
 typedef struct {
     sn_params *params;
     uint64_t seed;
-    sn_call *call[2][N_DRAWS]; /* for f64, f32; made when first wanted */
-    char *values;              /* of all parameters */
+    sn_call *call[SN_BF16 + 1][N_DRAWS]; /* for each dtype; made when first wanted */
+    char *values;                        /* of all parameters */
     size_t bytes;
 } filling;
 
@@ -56,16 +56,20 @@ static drawing drawing_of(const sn_tensor *type, sn_init init) {
 
 /* ---- random numbers ---------------------------------------------------------------------------------------------- */
 
+/* f16 and bf16 get the numbers of f32, rounded. */
+static sn_dtype drawn_in(sn_dtype dtype) { return dtype == SN_F64 ? SN_F64 : SN_F32; }
+
 /* Inputs seed, stream, offset, scale; output [N] with N told. */
 static sn_status make_call(sn_context *ctx, sn_dtype dtype, draw_kind kind, sn_call **out) {
     sn_graph *g = sn_graph_new(ctx, "init");
     if (!g) return SN_ERR_NOMEM;
     sn_dim n = sn_dim_new(g, "N");
+    sn_dtype real = drawn_in(dtype);
     const sn_expr in[] = {sn_input(g, "seed", SN_I64, SN_SCALAR), sn_input(g, "stream", SN_I64, SN_SCALAR),
-                          sn_input(g, "offset", dtype, SN_SCALAR), sn_input(g, "scale", dtype, SN_SCALAR)};
-    sn_expr draw = kind == UNIFORM ? sn_random_uniform(in[0], in[1], dtype, SN_SHAPE(n))
-                                   : sn_random_normal(in[0], in[1], dtype, SN_SHAPE(n));
-    sn_expr values = sn_add(in[2], sn_mul(in[3], draw));
+                          sn_input(g, "offset", real, SN_SCALAR), sn_input(g, "scale", real, SN_SCALAR)};
+    sn_expr draw = kind == UNIFORM ? sn_random_uniform(in[0], in[1], real, SN_SHAPE(n))
+                                   : sn_random_normal(in[0], in[1], real, SN_SHAPE(n));
+    sn_expr values = sn_cast(sn_add(in[2], sn_mul(in[3], draw)), dtype);
     sn_function_desc desc = {.inputs = in, .n_inputs = 4, .outputs = &values, .n_outputs = 1, .dims = &n, .n_dims = 1};
     sn_function *f;
     sn_status status = sn_function_new(g, &desc, &f);
@@ -80,16 +84,17 @@ static sn_status make_call(sn_context *ctx, sn_dtype dtype, draw_kind kind, sn_c
 
 static sn_status draw(filling *k, size_t stream, const sn_tensor *type, drawing d, void *to) {
     sn_context *ctx = k->params->ctx;
-    sn_call **call = &k->call[type->dtype == SN_F32][d.kind];
+    sn_call **call = &k->call[type->dtype][d.kind];
     sn_status status = *call ? SN_OK : make_call(ctx, type->dtype, d.kind, call);
     if (status) return status;
     int64_t seed, number = (int64_t)stream, n = (int64_t)(sn_tensor_bytes(type) / sn_dtype_size(type->dtype));
     memcpy(&seed, &k->seed, sizeof seed);
-    double f64[] = {d.offset, d.scale};
-    float f32[] = {(float)d.offset, (float)d.scale};
+    sn_dtype real = drawn_in(type->dtype);
+    double offset, scale;
+    sn_element_put(real, &offset, d.offset);
+    sn_element_put(real, &scale, d.scale);
     const sn_tensor in[] = {sn_tensor_of(SN_I64, &seed, 0, NULL), sn_tensor_of(SN_I64, &number, 0, NULL),
-                            sn_tensor_of(type->dtype, type->dtype == SN_F32 ? (void *)&f32[0] : &f64[0], 0, NULL),
-                            sn_tensor_of(type->dtype, type->dtype == SN_F32 ? (void *)&f32[1] : &f64[1], 0, NULL)};
+                            sn_tensor_of(real, &offset, 0, NULL), sn_tensor_of(real, &scale, 0, NULL)};
     const sn_tensor out = sn_tensor_of(type->dtype, to, 1, &n);
     for (size_t i = 0; i < 4 && !status; i++) status = sn_call_bind_input(*call, i, &in[i]);
     if (!status) status = sn_call_bind_output(*call, 0, &out);
@@ -100,17 +105,6 @@ static sn_status draw(filling *k, size_t stream, const sn_tensor *type, drawing 
 
 /* ---- all of them ------------------------------------------------------------------------------------------------- */
 
-/* The value as an element of the dtype, which has it. */
-static void put_value(sn_dtype dtype, double value, void *to) {
-    switch (dtype) {
-        case SN_F64: *(double *)to = value; break;
-        case SN_F32: *(float *)to = (float)value; break;
-        case SN_I64: *(int64_t *)to = (int64_t)value; break;
-        case SN_I32: *(int32_t *)to = (int32_t)value; break;
-        default: *(uint8_t *)to = (uint8_t)value; break;
-    }
-}
-
 static sn_status fill(filling *k, size_t i, const sn_tensor *type, char *to) {
     sn_init init = k->params->item[i].init;
     size_t bytes = sn_tensor_bytes(type), item = sn_dtype_size(type->dtype);
@@ -118,7 +112,7 @@ static sn_status fill(filling *k, size_t i, const sn_tensor *type, char *to) {
     if (init.kind != SN_INIT_ZEROS && init.kind != SN_INIT_CONSTANT)
         return draw(k, i, type, drawing_of(type, init), to);
     for (size_t at = 0; at < bytes; at += item)
-        put_value(type->dtype, init.kind == SN_INIT_CONSTANT ? init.a : 0, to + at);
+        sn_element_put(type->dtype, to + at, init.kind == SN_INIT_CONSTANT ? init.a : 0);
     return SN_OK;
 }
 
@@ -152,7 +146,7 @@ sn_status sn_params_init(sn_params *params, uint64_t seed) {
     k.values = nn_alloc(ctx, k.bytes);
     if (!k.values) return nn_fail(ctx, SN_ERR_NOMEM, "initial values: out of memory: %zu bytes", k.bytes);
     sn_status status = fill_all(&k);
-    for (size_t i = 0; i < 2 * N_DRAWS; i++) sn_call_free(k.call[i / N_DRAWS][i % N_DRAWS]);
+    for (size_t i = 0; i < (SN_BF16 + 1) * N_DRAWS; i++) sn_call_free(k.call[i / N_DRAWS][i % N_DRAWS]);
     nn_free(ctx, k.values, k.bytes);
     return status;
 }

@@ -3,8 +3,6 @@
 
 #include "nn/nn.h"
 
-static int is_float(sn_dtype dtype) { return dtype == SN_F32 || dtype == SN_F64; }
-
 /* The parameter of that name with this type: found, or added. NULL after a failure, which the graph has. */
 static sn_var *parameter(sn_params *params, const char *name, const sn_tensor *type, sn_init init, sn_graph *g,
                          const char *file, int line) {
@@ -32,9 +30,9 @@ sn_expr sn_layer_linear_at(sn_params *params, sn_expr x, const char *weight, con
                              params ? "belongs to another context" : "is NULL");
     sn_dtype dtype = sn_expr_dtype(x);
     sn_shape shape = sn_expr_shape(x);
-    if (!is_float(dtype))
-        return nn_graph_fail(g, SN_ERR_DTYPE, file, line,
-                             "layer_linear: x is %s: f32 or f64 wanted; convert with sn_cast", sn_dtype_name(dtype));
+    if (!nn_is_float(dtype))
+        return nn_graph_fail(g, SN_ERR_DTYPE, file, line, "layer_linear: x is %s: a float wanted; convert with sn_cast",
+                             sn_dtype_name(dtype));
     if (shape.rank < 1 || shape.dim[shape.rank - 1].id)
         return nn_graph_fail(
             g, SN_ERR_SHAPE, file, line,
@@ -79,9 +77,9 @@ sn_status sn_activation_find(const char *name, sn_activation *out) {
 }
 
 sn_expr sn_activate_at(sn_expr x, sn_activation activation, const char *file, int line) {
-    if (x.graph && x.id && !is_float(sn_expr_dtype(x)))
+    if (x.graph && x.id && !nn_is_float(sn_expr_dtype(x)))
         return nn_graph_fail(x.graph, SN_ERR_DTYPE, file, line,
-                             "activate: x is %s: f32 or f64 wanted; convert with sn_cast",
+                             "activate: x is %s: a float wanted; convert with sn_cast",
                              sn_dtype_name(sn_expr_dtype(x)));
     switch (activation) {
         case SN_ACTIVATION_NONE: return x;

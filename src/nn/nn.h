@@ -39,6 +39,9 @@ typedef struct {
 nn_type_text nn_type(const sn_tensor *type);
 /* Whether two tensors have one rank and the same sizes. */
 int nn_same_sizes(const sn_tensor *a, const sn_tensor *b);
+static inline int nn_is_float(sn_dtype dtype) {
+    return dtype == SN_F64 || dtype == SN_F32 || dtype == SN_F16 || dtype == SN_BF16;
+}
 
 /* utf8.c: the number of bytes of the character at text, which ends before end: 1 to 4; 0 where the bytes are no UTF-8.
  */

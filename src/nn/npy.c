@@ -14,7 +14,8 @@ static const char magic[] = "\x93NUMPY";
 static const struct {
     const char *descr;
     sn_dtype dtype;
-} types[] = {{"<f8", SN_F64}, {"<f4", SN_F32}, {"<i8", SN_I64}, {"<i4", SN_I32}, {"|u1", SN_U8}, {"|b1", SN_BOOL}};
+} types[] = {{"<f8", SN_F64}, {"<f4", SN_F32}, {"<f2", SN_F16}, {"<i8", SN_I64},
+             {"<i4", SN_I32}, {"|u1", SN_U8},  {"|b1", SN_BOOL}};
 enum { N_TYPES = sizeof types / sizeof *types };
 
 typedef struct {
@@ -71,7 +72,8 @@ static sn_status read_descr(reader *r) {
         return fail(r->file, SN_ERR_DTYPE, "its elements %s are big-endian: save a.astype(a.dtype.newbyteorder('<'))",
                     descr);
     return fail(r->file, SN_ERR_DTYPE,
-                "its elements are %s; Sinter takes <f8, <f4, <i8, <i4, |u1 and |b1: convert with a.astype(..)", descr);
+                "its elements are %s; Sinter takes <f8, <f4, <f2, <i8, <i4, |u1 and |b1: convert with a.astype(..)",
+                descr);
 }
 
 static sn_status read_order(reader *r) {
@@ -209,7 +211,9 @@ static sn_status check_tensor(sn_context *ctx, const char *path, const sn_tensor
     *descr = NULL;
     for (size_t i = 0; i < N_TYPES; i++)
         if (types[i].dtype == t->dtype) *descr = types[i].descr;
-    if (!*descr) return nn_fail(ctx, SN_ERR_DTYPE, "%s: %s has no type in .npy files", path, sn_dtype_name(t->dtype));
+    if (!*descr)
+        return nn_fail(ctx, SN_ERR_DTYPE, "%s: %s has no type in .npy files%s", path, sn_dtype_name(t->dtype),
+                       t->dtype == SN_BF16 ? ": cast it to f32 first" : "");
     size_t bytes = sn_tensor_bytes(t);
     if (t->rank < 0 || t->rank > SN_MAX_RANK || bytes > PTRDIFF_MAX || (bytes && !t->data))
         return nn_fail(ctx, SN_ERR_ARGUMENT, "%s: the tensor has no data, or no sizes that could be", path);

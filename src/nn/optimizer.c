@@ -204,7 +204,7 @@ static int check_rate(const making *k, sn_expr lr) {
     sn_dtype dtype = sn_expr_dtype(lr);
     if (sn_expr_shape(lr).rank)
         wrong = "is no scalar";
-    else if (dtype != SN_F32 && dtype != SN_F64)
+    else if (!nn_is_float(dtype))
         wrong = "is not floating-point";
     if (wrong) nn_graph_fail(k->g, SN_ERR_ARGUMENT, k->file, k->line, "optimizer_updates: the learning rate %s", wrong);
     return !wrong;

@@ -164,8 +164,8 @@ static sn_status check_init(sn_context *ctx, const char *name, sn_dtype dtype, i
             return nn_fail(ctx, SN_ERR_ARGUMENT, "parameter \"%s\": there are no initial values %d", name,
                            (int)init.kind);
     }
-    if (dtype == SN_F32 || dtype == SN_F64) return SN_OK;
-    return nn_fail(ctx, SN_ERR_DTYPE, "parameter \"%s\": random numbers are f32 or f64, not %s", name,
+    if (nn_is_float(dtype)) return SN_OK;
+    return nn_fail(ctx, SN_ERR_DTYPE, "parameter \"%s\": random numbers are floats, not %s", name,
                    sn_dtype_name(dtype));
 }
 
@@ -206,7 +206,7 @@ sn_expr sn_params_use_at(const sn_params *params, sn_graph *graph, const char *n
 static sn_status grad(const sn_params *params, sn_expr loss, sn_expr *wrt, sn_expr *grads) {
     for (size_t i = 0; i < params->n; i++) {
         sn_tensor type = sn_var_type(params->item[i].var);
-        if (type.dtype != SN_F32 && type.dtype != SN_F64) {
+        if (!nn_is_float(type.dtype)) {
             nn_graph_fail(loss.graph, SN_ERR_GRADIENT, NULL, 0,
                           "grad: parameter \"%s\" is %s, which has no gradient: keep it in a list of its own",
                           sn_var_name(params->item[i].var), nn_type(&type).text);

@@ -11,7 +11,7 @@ enum { NN_ST_PREFIX = 8, NN_ST_HEADER_MAX = 100000000 };
 
 typedef struct {
     const char *name;  /* unescaped */
-    const char *dtype; /* as in the file: "F32", but also what has no counterpart here: "F16" */
+    const char *dtype; /* as in the file: "F32", but also what has no counterpart here: "I16" */
     int item;          /* its bytes */
     int32_t rank;      /* can be above SN_MAX_RANK: then only so many sizes are kept */
     int64_t size[SN_MAX_RANK];

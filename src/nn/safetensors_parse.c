@@ -9,7 +9,7 @@
 
 #include "nn/safetensors.h"
 
-/* What the format knows; the first six have operators here. */
+/* What the format knows; the first eight have operators here. */
 static const struct {
     const char *name;
     int item;

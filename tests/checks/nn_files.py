@@ -40,7 +40,7 @@ sn.sn_params_load.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint]
 for name in ("sn_params_save", "sn_params_save_npy", "sn_params_load_npy"):
     getattr(sn, name).argtypes = [ctypes.c_void_p, ctypes.c_char_p]
 
-dtypes = {"float64": 1, "float32": 2, "int64": 3, "int32": 4, "uint8": 5, "bool": 6}  # SN_DTYPE_MAP
+dtypes = {"float64": 1, "float32": 2, "int64": 3, "int32": 4, "uint8": 5, "bool": 6, "float16": 7}  # SN_DTYPE_MAP
 context = ctypes.c_void_p()
 
 

@@ -164,7 +164,7 @@ def check_operators():
 
 def check_types():
     """Each element type there and back, with every rank and with nothing in it."""
-    types = [("f64", "<f8"), ("f32", "<f4"), ("i64", "<i8"), ("i32", "<i4"), ("u8", "|u1"), ("bool", "|b1")]
+    types = [("f64", "<f8"), ("f32", "<f4"), ("f16", "<f2"), ("i64", "<i8"), ("i32", "<i4"), ("u8", "|u1"), ("bool", "|b1")]
     for number, (name, dtype) in enumerate(types):
         for shape in [(), (3,), (1,), (2, 0, 2), (1, 2, 3, 1, 2, 2)]:
             a = (np.arange(np.prod(shape, dtype=int)).reshape(shape) * 7 % 3).astype(dtype)

@@ -251,6 +251,8 @@ static void print_value(const sn_tensor *t, size_t i) {
     switch (t->dtype) {
         case SN_F64: printf(" %.17g", ((const double *)t->data)[i]); break;
         case SN_F32: printf(" %.9g", (double)((const float *)t->data)[i]); break;
+        case SN_F16: printf(" %.5g", sn_element_get(SN_F16, (const uint16_t *)t->data + i)); break;
+        case SN_BF16: printf(" %.4g", sn_element_get(SN_BF16, (const uint16_t *)t->data + i)); break;
         case SN_I64: printf(" %" PRId64, ((const int64_t *)t->data)[i]); break;
         case SN_I32: printf(" %" PRId32, ((const int32_t *)t->data)[i]); break;
         case SN_BOOL: printf(((const uint8_t *)t->data)[i] ? " true" : " false"); break;
