@@ -38,7 +38,8 @@ static void build_casts(support_case *c, const void *arg) {
     for (size_t t = 0; t < sizeof from / sizeof *from; t++) {
         ir_id x = support_case_sizes(c, from[t], 1, &n);
         for (int64_t i = 0; i < n; i++) {
-            double step = base_float_epsilon(dtype) / 2, middle = 1 + (double)(2 * support_case_below(c, 64) + 1) * step;
+            double step = base_float_epsilon(dtype) / 2,
+                   middle = 1 + (double)(2 * support_case_below(c, 64) + 1) * step;
             double scale = ldexp(1, (int)support_case_below(c, base_is_float(from[t]) ? 50 : 20) -
                                         (base_is_float(from[t]) ? 30 : -12));
             double off = (double)support_case_below(c, 3) - 1; /* on the tie, or next to it */
