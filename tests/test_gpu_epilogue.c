@@ -38,6 +38,20 @@ static void any_rows(support_case *c) { out(c, relu(c, add(c, product_f(c, SN_F3
 static void doubles(support_case *c) {
     out(c, relu(c, add(c, product_f(c, SN_F64, M), support_case_sizes(c, SN_F64, 1, (int64_t[]){N}))));
 }
+static void halves(support_case *c, sn_dtype dtype) {
+    ir_id p = product_f(c, dtype, M);
+    out(c, relu(c, add(c, p, support_case_sizes(c, dtype, 1, (int64_t[]){N}))));
+}
+static void f16(support_case *c) { halves(c, SN_F16); }
+static void bf16(support_case *c) { halves(c, SN_BF16); }
+/* As in mixed precision: cast for the product, the result goes on in f32. */
+static void mixed(support_case *c) {
+    ir_id x = support_case_sizes(c, SN_F32, 2, (int64_t[]){M, K}),
+          w = support_case_sizes(c, SN_F32, 2, (int64_t[]){K, N}),
+          p = ir_matmul(c->g, ir_cast(c->g, x, SN_BF16), ir_cast(c->g, w, SN_BF16)),
+          h = relu(c, add(c, p, ir_cast(c->g, row(c), SN_BF16)));
+    out(c, ir_unary(c->g, IR_TANH, ir_cast(c->g, h, SN_F32)));
+}
 static void row_of_rank_2(support_case *c) {
     out(c, relu(c, add(c, product(c), support_case_sizes(c, SN_F32, 2, (int64_t[]){1, N}))));
 }
@@ -160,6 +174,9 @@ static const expectation expected[] = {
     {"relu", only_relu, 0, 1, 0, NULL},
     {"any rows", any_rows, 1, 1, 0, NULL},
     {"f64", doubles, 1, 1, 0, NULL},
+    {"f16", f16, 1, 1, 0, NULL},
+    {"bf16", bf16, 1, 1, 0, NULL},
+    {"mixed", mixed, 1, 1, 2, NULL},
     {"row of rank 2", row_of_rank_2, 1, 1, 0, NULL},
     {"row reshaped", row_reshaped, 1, 1, 0, NULL},
     {"rank 3", rank_3, 1, 1, 0, NULL},
@@ -228,7 +245,8 @@ static const int64_t extents[] = {97, 100, 112, 128};
 static void build_random(support_case *c, const void *arg) {
     (void)arg;
     int64_t m = extents[support_case_below(c, 4)], n = extents[support_case_below(c, 4)];
-    sn_dtype dtype = support_case_below(c, 4) ? SN_F32 : SN_F64;
+    static const sn_dtype dtypes[] = {SN_F32, SN_F32, SN_F32, SN_F64, SN_F16, SN_BF16};
+    sn_dtype dtype = dtypes[support_case_below(c, 6)];
     ir_id a = support_case_sizes(c, dtype, 2, (int64_t[]){m, K}),
           b = support_case_sizes(c, dtype, 2, (int64_t[]){K, n}), v = ir_matmul(c->g, a, b), first = v;
     ir_id made = ir_unary(c->g, IR_TANH, support_case_sizes(c, dtype, 1, (int64_t[]){n}));

@@ -30,8 +30,8 @@ typedef struct {
  * and k is not unless memory is remote or there is a row. batch > 1: that many products, whose operands and results lie
  * one after the other in memory.
  *
- * f32 or f64 everywhere; backends with memory of their own also take f16 and bf16, multiplied and added in f32, with a
- * result of that type or f32. row and relu, the epilogue, come only in programs for machines that have them. */
+ * f32 or f64; on machines whose libraries have them f16 and bf16, too, multiplied and added in f32, with a result of
+ * that type or f32. row and relu, the epilogue, come only in programs for machines that have them. */
 typedef struct {
     sn_dtype dtype; /* of a and b */
     int64_t m, n, k;

@@ -3,6 +3,7 @@
  * that reaches outside of a memory is stopped from doing so and logged once. Matrix products are plain loops: each
  * element adds its products in order of k, product and sum rounded separately. */
 #include "backend/interp.h"
+#include "base/floats.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -187,6 +188,27 @@ static void interp_launch(be_device *dev, be_exec *exec, const kn_launch *launch
 static void gemm_f32(const be_gemm *g) { GEMM(float) }
 static void gemm_f64(const be_gemm *g) { GEMM(double) }
 
+/* f16 and bf16: in f32, rounded at the end. */
+static void gemm_half(const be_gemm *g) {
+    sn_dtype to = be_gemm_to(g);
+    size_t size = sn_dtype_size(g->dtype), size_to = sn_dtype_size(to);
+    const char *a = g->a, *b = g->b, *row = g->row;
+    for (int64_t i = 0; i < g->m; i++)
+        for (int64_t j = 0; j < g->n; j++) {
+            float sum = 0;
+            for (int64_t q = 0; q < g->k; q++) {
+                size_t at_a = (size_t)(g->trans_a ? q * g->m + i : i * g->k + q),
+                       at_b = (size_t)(g->trans_b ? j * g->k + q : q * g->n + j);
+                float product =
+                    (float)base_float_get(g->dtype, a + at_a * size) * (float)base_float_get(g->dtype, b + at_b * size);
+                sum += product;
+            }
+            if (row) sum += (float)base_float_get(to, row + (size_t)j * size_to);
+            base_float_put(to, (char *)g->c + (size_t)(i * g->n + j) * size_to,
+                           (long double)(g->relu && sum <= 0 ? 0 : sum));
+        }
+}
+
 static void interp_gemm(be_device *dev, const be_gemm *gemm) {
     (void)dev;
     be_gemm one = *gemm;
@@ -194,11 +216,13 @@ static void interp_gemm(be_device *dev, const be_gemm *gemm) {
     for (int64_t i = 0; i < gemm->batch || i == 0; i++) {
         if (one.dtype == SN_F32)
             gemm_f32(&one);
-        else
+        else if (one.dtype == SN_F64)
             gemm_f64(&one);
+        else
+            gemm_half(&one);
         one.a = (const char *)one.a + (size_t)(one.m * one.k) * size;
         one.b = (const char *)one.b + (size_t)(one.k * one.n) * size;
-        one.c = (char *)one.c + (size_t)(one.m * one.n) * size;
+        one.c = (char *)one.c + (size_t)(one.m * one.n) * sn_dtype_size(be_gemm_to(&one));
     }
 }
 

@@ -7,6 +7,7 @@
 #define IR_PASS_H
 
 #include "ir/graph.h"
+#include "ir/kernel.h"
 
 typedef struct {
     ir_graph *g;          /* being built; the node's operands and dims are in it */
@@ -31,7 +32,9 @@ typedef struct ir_pass {
 } ir_pass;
 
 extern const ir_pass ir_pass_fold, ir_pass_algebra, ir_pass_view;
-extern const ir_pass ir_pass_halves; /* last and once, for machines whose libraries take no f16 and bf16 */
+extern const ir_pass ir_pass_halves;         /* last and once, for machines whose libraries take no f16 and bf16 .. */
+extern const ir_pass ir_pass_sums_of_halves; /* .. and for those whose libraries do */
+const ir_pass *ir_pass_last(kn_machine machine);
 
 /* Rewrites what roots need into the empty graph `to`, keeping signature, checks, names and places; pass NULL only
  * copies. Returns how many nodes were rewritten. Under to's trap. */

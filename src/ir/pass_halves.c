@@ -2,7 +2,8 @@
  * such a type; out: the same in f32, rounded where it is read.
  *
  * Sums by id accumulate in memory and would round each time. Large matrix products are calls of a library, which on the
- * CPU has none for these types; the casts of operands and result become part of the kernels around them. Small products
+ * CPU has none for these types, and on a GPU has; the casts of operands and result become part of the kernels around
+ * them. Small products
  * and all other folds accumulate in registers, which are f32 anyway, and recurrences in a memory of their own. */
 #include "ir/fuse.h"
 #include "ir/pass.h"
@@ -34,7 +35,12 @@ static ir_id product_in_f32(const ir_rewrite *rw, const ir_node *n) {
 
 static const ir_rule rules[] = {
     {"scatter_in_f32", scatter_in_f32, "scatter_add of f16 and bf16 adds in f32"},
-    {"product_in_f32", product_in_f32, "a large matmul of f16 or bf16 is one of f32"},
+    {"product_in_f32", product_in_f32, "a large matmul of f16 or bf16 is one of f32, on the CPU"},
 };
 
 const ir_pass ir_pass_halves = {"halves", sizeof rules / sizeof *rules, rules};
+const ir_pass ir_pass_sums_of_halves = {"halves", 1, rules}; /* the first rule alone */
+
+const ir_pass *ir_pass_last(kn_machine machine) {
+    return machine == KN_FOR_GPU ? &ir_pass_sums_of_halves : &ir_pass_halves;
+}

@@ -121,7 +121,7 @@ static void to_program(void *arg) {
     sn_function *f = arg;
     ir_graph *g = &f->graph;
     base_arena *arena = &g->arena;
-    ir_optimise(g, &f->given, &f->given_roots, &ir_pass_halves, &f->roots);
+    ir_optimise(g, &f->given, &f->given_roots, ir_pass_last(f->ctx->backend->machine), &f->roots);
     if (g->input.n != f->given.input.n || f->roots.n_out != f->given_roots.n_out)
         base_fail(&g->trap, SN_ERR_INTERNAL, "the passes changed the number of inputs or outputs");
     f->n_input = g->input.n;

@@ -77,7 +77,7 @@ static void compile(void *arg) {
     ir_roots roots;
     /* The passes themselves print the graph where they have changed it, to the log. */
     if (j->stages & PASSES) setenv("SINTER_DUMP", "opt", 1);
-    ir_optimise(&j->graph, &j->given, &j->roots, &ir_pass_halves, &roots);
+    ir_optimise(&j->graph, &j->given, &j->roots, ir_pass_last(j->backend->machine), &roots);
     if (j->stages & OPT) ir_print(&j->graph, &roots, &out);
     print(&out);
     if (!(j->stages & (FUSE | WHY | KERNEL | CODE | DOT))) return;
