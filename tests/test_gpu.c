@@ -224,15 +224,20 @@ START_TEST(runs_after_a_failure_are_whole) {
 }
 END_TEST
 
-/* A call that failed can be run again. */
+/* Memory is asked for twice; a call that failed can be run again. */
 START_TEST(out_of_memory_passes) {
     net n;
     if (!support_standin_needed(&gpu, "out_of_memory_passes")) return;
     ck_assert_msg(!net_open(&n, "gpu"), "%s", last_log);
     ck_assert_int_eq(net_bind(&n, POINTS), SN_OK);
-    gpu.fail_at("cuMemAlloc_v2", 1, 2);
+    gpu.memory(256);
     ck_assert_int_eq(sn_call_run(n.call), SN_ERR_NOMEM);
-    ck_assert_ptr_nonnull(strstr(sn_call_error(n.call), "bytes"));
+    ck_assert_ptr_nonnull(strstr(sn_call_error(n.call), " bytes of "));
+    ck_assert_ptr_nonnull(strstr(sn_call_error(n.call), " of the device's 256 bytes are free"));
+    gpu.memory(0);
+    ck_assert_int_eq(sn_call_run(n.call), SN_OK);
+    ck_assert_int_eq(net_bind(&n, 9), SN_OK);
+    gpu.fail_at("cuMemAlloc_v2", 1, 2);
     ck_assert_int_eq(sn_call_run(n.call), SN_OK);
     net_close(&n);
 }

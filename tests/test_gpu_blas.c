@@ -133,7 +133,7 @@ static sn_status problem_run(problem *p, base_trap *err) {
     if (p->g.row) be_gpu.remote->write(dev, (void *)(uintptr_t)p->g.row, p->host[3], p->bytes[3]);
     be_gpu.gemm(dev, &p->g);
     be_gpu.remote->read(dev, p->host[2], p->g.c, p->bytes[2]);
-    status = be_gpu.remote->finish(dev, err);
+    status = be_gpu.remote->finish(dev, 1, err);
     be_gpu.remote->forget_gemm(dev, &p->g);
     return status;
 }
@@ -358,7 +358,7 @@ START_TEST(held_shapes_stay) {
     for (int i = 0; i <= MANY; i++) be_gpu.gemm(dev, &g[i]);
     be_gpu.remote->recorded(dev, &recording);
     be_gpu.remote->replay(dev, recording);
-    ck_assert_msg(!be_gpu.remote->finish(dev, &err), "%s", err.text);
+    ck_assert_msg(!be_gpu.remote->finish(dev, 1, &err), "%s", err.text);
     be_gpu.remote->forget(dev, recording);
     ck_assert_uint_eq(gpu.count("cublasLtMatmulAlgoGetHeuristic"), MANY);
     ck_assert_int_eq(gpu.lt_live(), 1 + 5 * MANY);

@@ -24,6 +24,8 @@
  *   Ownership   Whoever calls sn_X_new calls sn_X_free, which accepts NULL. A graph may be freed once its functions are
  *               made; a context after everything made from it.
  *   Memory      Tensors are dense and row-major. What a call writes may not overlap what it reads.
+ *   Time        A call whose results the host gets is done when it returns. One that writes arrays and variables alone
+ *               may return while a GPU is still at work; whoever reads them waits, and sn_context_sync does.
  *   Options     Option structs start with struct_size; 0 means the first version. All zero means good defaults.
  */
 #ifndef SINTER_SINTER_H
@@ -109,6 +111,7 @@ enum { SN_MAX_RANK = 6 };
 typedef struct sn_context sn_context;   /* allocator, log, thread pool, kernel cache, device */
 typedef struct sn_graph sn_graph;       /* expressions under construction */
 typedef struct sn_var sn_var;           /* named state that lives on a device */
+typedef struct sn_array sn_array;       /* a tensor in the device's memory, for inputs and outputs that stay there */
 typedef struct sn_function sn_function; /* a compiled graph: inputs, outputs, updates */
 typedef struct sn_call sn_call;         /* a function with bound inputs and outputs, its memory and its error */
 
@@ -226,6 +229,12 @@ typedef struct sn_context_options {
     /* relu may be taken in the end of a product whose result, or that and a bias, it alone reads; where the sum is NaN,
      * NVIDIA's library then gives 0. 1: relu keeps NaNs there, too, at the price of another kernel. */
     int32_t keep_nan;
+    /* Backend "gpu": a CUDA context of the application's (a CUcontext), whose device is used; NULL: the primary one of
+     * the first device. And a stream in it (a CUstream, or 1 for the legacy default stream), on which all work is put
+     * in order; NULL: one of our own. Both stay the application's, have to outlive the sn_context, and are never freed
+     * by it. No call may be made while the application records a CUDA graph on that stream. */
+    void *cuda_context;
+    void *cuda_stream;
 } sn_context_options;
 
 /* Makes a context; *out is NULL on failure. options may be NULL. */
@@ -234,7 +243,8 @@ SN_API void sn_context_free(sn_context *ctx);
 /* The sentence of the last failed function that took this context or a variable of it, on whatever thread; "" where
  * none failed. Valid until the next failure on the context. */
 SN_API const char *sn_context_error(const sn_context *ctx);
-/* Waits for everything that was started on the context's device. */
+/* Waits until everything that was started on the context's device is done; at once where the device is the CPU. Fails
+ * with what went wrong since the last call that told: a call may return before a GPU has failed at it. */
 SN_API sn_status sn_context_sync(sn_context *ctx);
 /* Name of the backend in use: "cpu", "gpu" or "interp". */
 SN_API const char *sn_context_backend(const sn_context *ctx);
@@ -260,6 +270,36 @@ SN_API sn_tensor sn_var_type(const sn_var *var);
 /* Copy the whole value in or out. bytes must be the variable's size exactly. Waits for calls that use the variable. */
 SN_API sn_status sn_var_set(sn_var *var, const void *data, size_t bytes);
 SN_API sn_status sn_var_get(sn_var *var, void *data, size_t bytes);
+
+/* ---- arrays ---------------------------------------------------------------------------------------------------- */
+
+/* A tensor in the memory of the context's device, filled with zeros, to be bound to calls in place of host memory: what
+ * one call writes is there for the next, and no byte of it goes to the host before somebody asks. sizes are the
+ * largest: the memory stays in place for life, and a call that writes the array gives it the sizes (and rank) of the
+ * output, which have to fit. Lock and order are those of a variable: calls and copies from several threads see it
+ * whole. */
+SN_API sn_status sn_array_new(sn_context *ctx, sn_dtype dtype, int32_t rank, const int64_t *sizes, sn_array **out);
+/* Calls that it is bound to keep it. */
+SN_API void sn_array_free(sn_array *array);
+/* dtype, rank and sizes that it has now; data is its address: the host's on the CPU, else the device's, for work that
+ * the application puts on the stream it gave (or after sn_context_sync). */
+SN_API sn_tensor sn_array_type(const sn_array *array);
+/* Copy the whole value in or out, as sn_var_set and sn_var_get do; bytes must be those of the sizes it has now. */
+SN_API sn_status sn_array_set(sn_array *array, const void *data, size_t bytes);
+SN_API sn_status sn_array_get(sn_array *array, void *data, size_t bytes);
+
+/* Exchange with other libraries by DLPack (CPU memory on the CPU, CUDA memory of the same device on the GPU), never
+ * copied. From: dense and row-major is wanted; on success the array owns the tensor and calls its deleter in the end,
+ * on failure nothing is taken. Work that writes the tensor has to be ordered before ours. To: waits for work on the
+ * array, which lives until the other side calls the deleter; that has to come before sn_context_free. The versioned
+ * form is of DLPack 1.x; a tensor that is read-only can be bound to inputs alone. */
+struct DLManagedTensor;
+struct DLManagedTensorVersioned;
+SN_API sn_status sn_array_from_dlpack(sn_context *ctx, struct DLManagedTensor *tensor, sn_array **out);
+SN_API sn_status sn_array_to_dlpack(sn_array *array, struct DLManagedTensor **out);
+SN_API sn_status sn_array_from_dlpack_versioned(sn_context *ctx, struct DLManagedTensorVersioned *tensor,
+                                                sn_array **out);
+SN_API sn_status sn_array_to_dlpack_versioned(sn_array *array, struct DLManagedTensorVersioned **out);
 
 /* ---- graphs and expressions ------------------------------------------------------------------------------------ */
 
@@ -368,9 +408,15 @@ SN_API sn_status sn_call_new(sn_function *function, sn_call **out);
 SN_API void sn_call_free(sn_call *call);
 SN_API sn_status sn_call_bind_input(sn_call *call, size_t index, const sn_tensor *tensor);
 SN_API sn_status sn_call_bind_output(sn_call *call, size_t index, const sn_tensor *tensor);
+/* The same with an array, of the function's context. An input has the sizes that the array has at each run; an output
+ * gives it its own. */
+SN_API sn_status sn_call_bind_input_array(sn_call *call, size_t index, sn_array *array);
+SN_API sn_status sn_call_bind_output_array(sn_call *call, size_t index, sn_array *array);
 /* The size of dim number `index` of the description's dims, 0 or more, for all runs from here on: a batch size, say,
  * where the batch is sliced from a variable and no input has it. An input that has the dim too must agree. */
 SN_API sn_status sn_call_set_dim(sn_call *call, size_t index, int64_t size);
+/* Inputs have been read from host memory and outputs been written there when it returns. With arrays and variables
+ * alone to write, a GPU may still be at it: what fails later is told by the next call, copy or sn_context_sync. */
 SN_API sn_status sn_call_run(sn_call *call);
 /* Runs n times while input number `input`, an i64 scalar, counts first, first + 1, ..: a loop over data that lies in
  * variables. The input need not be bound, and keeps what it is bound to. Outputs hold what the last run gave. All that

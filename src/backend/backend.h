@@ -19,6 +19,8 @@ typedef struct {
     int32_t threads;     /* 0: what affinity and cgroup allow */
     const sn_pool *pool; /* NULL: the library's own */
     int tf32;            /* matrix products of f32 may round their operands to 10 bits of mantissa */
+    void *context;       /* the application's, and its stream, where the backend has such: NULL for one of its own */
+    void *stream;
 } be_options;
 
 typedef struct {
@@ -49,13 +51,21 @@ static inline sn_dtype be_gemm_to(const be_gemm *g) { return g->to ? g->to : g->
 
 /* What backends have whose memory the host cannot touch. Work is put in order and runs on its own time. A call takes a
  * turn, from begin to finish, which one thread has at a time; a failure in it (as of a launch) is kept, what follows it
- * is left out, and finish waits for all and returns it. */
+ * is left out, and finish returns it. What fails of work that nobody waited for is told by the next begin or finish
+ * that notices, once; the loss of the device by all. */
 typedef struct be_recording be_recording; /* work that can be started again as a whole */
+typedef struct be_point be_point;         /* a place in the order of work */
 typedef struct {
     sn_status (*begin)(be_device *dev, base_trap *err);
-    sn_status (*finish)(be_device *dev, base_trap *err);
+    sn_status (*finish)(be_device *dev, int wait, base_trap *err); /* wait: for all work to be done */
 
-    /* Copies, in a turn. Host memory of write and read has to stay until finish. */
+    /* In a turn: *at (NULL at first; forget_point frees it) is after all that was put in order so far. await waits
+     * until it is reached. */
+    void (*point)(be_device *dev, be_point **at);
+    void (*await)(be_device *dev, be_point *at);
+    void (*forget_point)(be_device *dev, be_point *at); /* NULL is fine */
+
+    /* Copies, in a turn. Host memory of write and read has to stay until they are done. */
     void (*write)(be_device *dev, void *to, const void *from, size_t n);
     void (*read)(be_device *dev, void *to, const void *from, size_t n);
     void (*copy)(be_device *dev, void *to, const void *from, size_t n);
@@ -63,6 +73,12 @@ typedef struct {
     /* Host memory that is quick to copy from and to. */
     void *(*staging_alloc)(be_device *dev, size_t bytes);
     void (*staging_free)(be_device *dev, void *p);
+
+    void (*room)(be_device *dev, size_t *left, size_t *total); /* bytes of the device's memory */
+    /* Gives back what the device keeps for later launches, which prepare will ask for again. */
+    void (*trim)(be_device *dev);
+    /* Names the device for exchange with other libraries: a DLPack device type and number. */
+    void (*place)(const be_device *dev, int32_t *type, int32_t *number);
 
     /* Before a launch with these dims: what it needs of the device, so that it cannot fail for lack of it. */
     sn_status (*prepare)(be_device *dev, const be_exec *exec, const kn_launch *launch, const int64_t *n_chunks,
@@ -72,8 +88,11 @@ typedef struct {
     sn_status (*prepare_gemm)(be_device *dev, be_gemm *gemm, base_trap *err);
     void (*forget_gemm)(be_device *dev, be_gemm *gemm);
 
-    /* In a turn: what is launched, multiplied and copied between record and recorded is kept and not run. *at: NULL, or
-     * a recording to be replaced. age: recordings made at another age of the device must not be replayed. */
+    /* prepare holds while the device is of the same age, and so do recordings. Read it before prepare, compare it in
+     * the turn.
+     *
+     * In a turn: what is launched, multiplied and copied between record and recorded is kept and not run. *at: NULL, or
+     * a recording to be replaced. */
     void (*record)(be_device *dev);
     void (*recorded)(be_device *dev, be_recording **at);
     void (*replay)(be_device *dev, be_recording *recording);
@@ -128,7 +147,7 @@ typedef struct {
                    size_t scratch_bytes, double ns);
     void (*gemm)(be_device *dev, const be_gemm *gemm);
 
-    /* Memory that launches can reach, 64-byte aligned. */
+    /* Memory that launches can reach, 64-byte aligned; NULL: there is none. free waits for the work that may use it. */
     void *(*alloc)(be_device *dev, size_t bytes);
     void (*free)(be_device *dev, void *p, size_t bytes);
 

@@ -18,13 +18,26 @@ static const struct {
     {CU_OUT_OF_MEMORY, CU_OUT_OF_MEMORY, SN_ERR_NOMEM, ""},
     {CU_NO_DEVICE, 101, SN_ERR_UNAVAILABLE, "; is there a GPU, and may this process see it (CUDA_VISIBLE_DEVICES)?"},
     {CU_NO_BINARY, CU_NO_BINARY, SN_ERR_COMPILE, ""},
-    {700, 799, SN_ERR_INTERNAL,
-     "; the device's state is lost for this process: free every context of this device, or start the process anew"},
+    {201, 201, SN_ERR_ARGUMENT, "; is the CUDA context that was given still there?"},
+    {400, 400, SN_ERR_ARGUMENT, "; are the CUDA context and the stream that were given still there?"},
     {802, 804, SN_ERR_UNAVAILABLE, "; the driver and the system do not fit together: update the driver"},
 };
 
+/* After these, says the driver's documentation, no work in the context succeeds any more, and the process has to be
+ * started anew to use the device again. */
+int cu_is_lost(cu_result result) {
+    static const cu_result lost[] = {214, 220, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719};
+    for (size_t i = 0; i < sizeof lost / sizeof *lost; i++)
+        if (lost[i] == result) return 1;
+    return 0;
+}
+
+static const char lost_advice[] =
+    "; the CUDA context is lost, with all memory in it, and whatever shares it: free the sn_context, and start the "
+    "process anew to use the device again";
+
 sn_status cu_fail(const cu_driver *cu, base_trap *err, cu_result result, const char *format, ...) {
-    const char *name = NULL, *text = NULL, *advice = "";
+    const char *name = NULL, *text = NULL, *advice = cu_is_lost(result) ? lost_advice : "";
     sn_status status = SN_ERR_INTERNAL;
     char doing[400];
     va_list args;

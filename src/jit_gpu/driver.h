@@ -28,7 +28,7 @@ enum {
 /* cuDeviceGetAttribute */
 enum { CU_ATTR_PROCESSORS = 16, CU_ATTR_SHARED_OPTIN = 97, CU_ATTR_MAJOR = 75, CU_ATTR_MINOR = 76 };
 enum { CU_FUNC_MAX_DYNAMIC_SHARED = 8 }; /* cuFuncSetAttribute */
-enum { CU_CAPTURE_THREAD_LOCAL = 1, CU_STREAM_NON_BLOCKING = 1 };
+enum { CU_CAPTURE_THREAD_LOCAL = 1, CU_STREAM_NON_BLOCKING = 1, CU_EVENT_NO_TIMING = 2 };
 
 typedef struct {
     cu_result result;
@@ -50,6 +50,7 @@ typedef struct {
     X(cuDevicePrimaryCtxRelease_v2, (cu_device device), 0)                                                             \
     X(cuCtxPushCurrent_v2, (cu_context context), 0)                                                                    \
     X(cuCtxPopCurrent_v2, (cu_context * context), 0)                                                                   \
+    X(cuCtxGetDevice, (cu_device * device), 0)                                                                         \
     X(cuMemGetInfo_v2, (size_t * free, size_t * total), 0)                                                             \
     X(cuMemAlloc_v2, (cu_ptr * at, size_t bytes), 0)                                                                   \
     X(cuMemFree_v2, (cu_ptr at), 0)                                                                                    \
@@ -62,6 +63,8 @@ typedef struct {
     X(cuStreamCreate, (cu_stream * stream, unsigned flags), 0)                                                         \
     X(cuStreamDestroy_v2, (cu_stream stream), 0)                                                                       \
     X(cuStreamSynchronize, (cu_stream stream), 0)                                                                      \
+    X(cuStreamGetCtx, (cu_stream stream, cu_context * context), 0)                                                     \
+    X(cuStreamIsCapturing, (cu_stream stream, int *status), 0)                                                         \
     X(cuEventCreate, (cu_event * event, unsigned flags), 0)                                                            \
     X(cuEventDestroy_v2, (cu_event event), 0)                                                                          \
     X(cuEventRecord, (cu_event event, cu_stream stream), 0)                                                            \
@@ -95,6 +98,7 @@ typedef struct {
 sn_status cu_driver_open(base_alloc *alloc, const base_log *log, cu_driver *out, base_trap *err);
 
 /* A sentence about a failed call: what was being done, the driver's name for it, and what to do. Returns the status. */
+int cu_is_lost(cu_result result); /* does it end the context it happened in? */
 __attribute__((format(printf, 4, 5))) sn_status cu_fail(const cu_driver *cu, base_trap *err, cu_result result,
                                                         const char *format, ...);
 

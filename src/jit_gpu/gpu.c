@@ -1,11 +1,8 @@
 /* The GPU backend: kernels become CUDA C++ (cuda_emit.c), NVRTC makes a cubin of it, the driver runs it.
- *
- * All work of a device goes through one stream, and calls take turns (begin .. finish), so that what is recorded for a
- * graph is one call's. A failure in a turn is kept and reported by finish; what comes after it in the turn is not
- * started. */
+ * Here: the device with its context and stream, which may be the application's, compiling and loading; gpu_turn.c is
+ * about memory and the order of work. */
 #include "jit_gpu/gpu.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,45 +19,54 @@ void gpu_leave(be_device *dev) {
     (void)dev->cu.cuCtxPopCurrent_v2(&was);
 }
 
-void gpu_failed(be_device *dev, cu_result result, const char *format, ...) {
-    char text[256];
-    va_list args;
-    if (dev->failed.status) return;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    cu_fail(&dev->cu, &dev->failed, result, "%s", text);
-}
-
 /* ---- device ------------------------------------------------------------------------------------------------------ */
 
 static void gpu_close(be_device *dev) {
     if (!dev) return;
     cu_context was;
     if (dev->context && !dev->cu.cuCtxPushCurrent_v2(dev->context)) {
-        if (dev->stream) (void)dev->cu.cuStreamSynchronize(dev->stream);
+        if (dev->ordered) (void)dev->cu.cuStreamSynchronize(dev->ordered);
         gpu_blas_free(dev, dev->blas);
         if (dev->scratch) (void)dev->cu.cuMemFree_v2(dev->scratch);
         for (uint32_t i = 0; i < dev->n_events; i++) (void)dev->cu.cuEventDestroy_v2(dev->events[i]);
-        if (dev->stream) (void)dev->cu.cuStreamDestroy_v2(dev->stream);
+        if (dev->recorder && dev->recorder != dev->ordered) (void)dev->cu.cuStreamDestroy_v2(dev->recorder);
+        if (dev->ordered && !dev->given_stream) (void)dev->cu.cuStreamDestroy_v2(dev->ordered);
         (void)dev->cu.cuCtxPopCurrent_v2(&was);
     } else {
         gpu_blas_free(dev, dev->blas);
     }
-    if (dev->context) (void)dev->cu.cuDevicePrimaryCtxRelease_v2(dev->ordinal);
+    if (dev->context && !dev->given_context) (void)dev->cu.cuDevicePrimaryCtxRelease_v2(dev->ordinal);
     if (dev->events) base_free(dev->alloc, dev->events, dev->events_room * sizeof *dev->events);
     gpu_nvrtc_free(dev->nvrtc);
     pthread_mutex_destroy(&dev->turn);
     base_free(dev->alloc, dev, sizeof *dev);
 }
 
-static sn_status describe_device(be_device *dev, base_trap *err) {
-    int n = 0, major = 0, minor = 0, shared = 0;
+/* The device of the context that was given, else the first. */
+static sn_status choose_device(be_device *dev, base_trap *err) {
+    int n = 0;
     cu_driver *cu = &dev->cu;
     cu_result result = cu->cuDeviceGetCount(&n);
-    if (!result && !n) return base_set_error(err, SN_ERR_UNAVAILABLE, "GPU: the driver sees no device");
-    if (!result) result = cu->cuDeviceGet(&dev->ordinal, 0);
-    if (!result) result = cu->cuDeviceGetName(dev->name, sizeof dev->name, dev->ordinal);
+    if (!result && !n)
+        return base_set_error(err, SN_ERR_UNAVAILABLE,
+                              "GPU: the driver sees no device; is there one, and may this process see it "
+                              "(CUDA_VISIBLE_DEVICES)?");
+    if (result) return cu_fail(cu, err, result, "asking for devices");
+    if (!dev->given_context) {
+        result = cu->cuDeviceGet(&dev->ordinal, 0);
+        return result ? cu_fail(cu, err, result, "asking for the device") : SN_OK;
+    }
+    snprintf(dev->name, sizeof dev->name, "the CUDA context that was given");
+    if (gpu_enter(dev, err)) return err->status;
+    result = cu->cuCtxGetDevice(&dev->ordinal);
+    gpu_leave(dev);
+    return result ? cu_fail(cu, err, result, "asking for the device of the CUDA context that was given") : SN_OK;
+}
+
+static sn_status describe_device(be_device *dev, base_trap *err) {
+    int major = 0, minor = 0, shared = 0;
+    cu_driver *cu = &dev->cu;
+    cu_result result = cu->cuDeviceGetName(dev->name, sizeof dev->name, dev->ordinal);
     if (!result) result = cu->cuDeviceGetAttribute(&major, CU_ATTR_MAJOR, dev->ordinal);
     if (!result) result = cu->cuDeviceGetAttribute(&minor, CU_ATTR_MINOR, dev->ordinal);
     if (!result) result = cu->cuDeviceGetAttribute(&dev->processors, CU_ATTR_PROCESSORS, dev->ordinal);
@@ -72,27 +78,62 @@ static sn_status describe_device(be_device *dev, base_trap *err) {
     return SN_OK;
 }
 
-static sn_status open_context(be_device *dev, base_trap *err) {
-    cu_result result = dev->cu.cuDevicePrimaryCtxRetain(&dev->context, dev->ordinal);
-    if (result) return cu_fail(&dev->cu, err, result, "opening %s", dev->name);
-    if (gpu_enter(dev, err)) return err->status;
-    result = dev->cu.cuStreamCreate(&dev->stream, CU_STREAM_NON_BLOCKING);
-    gpu_leave(dev);
+/* The stream that was given, or one of our own. On a stream of somebody else's nothing is recorded: that of the legacy
+ * default stream is forbidden, and what its owner puts there meanwhile would be recorded, too. */
+static sn_status open_stream(be_device *dev, base_trap *err) {
+    cu_context of = NULL;
+    cu_result result = CU_OK;
+    if (dev->given_stream) {
+        dev->ordered = dev->given_stream;
+        if ((result = dev->cu.cuStreamGetCtx(dev->given_stream, &of)))
+            return cu_fail(&dev->cu, err, result, "asking for the context of the stream that was given");
+        if (of != dev->context)
+            return base_set_error(
+                err, SN_ERR_ARGUMENT,
+                "GPU: the stream that was given belongs to another CUDA context than the one that was "
+                "given");
+    } else {
+        result = dev->cu.cuStreamCreate(&dev->ordered, CU_STREAM_NON_BLOCKING);
+    }
+    if (!result && dev->given_stream)
+        result = dev->cu.cuStreamCreate(&dev->recorder, CU_STREAM_NON_BLOCKING);
+    else
+        dev->recorder = dev->ordered;
+    dev->stream = dev->ordered;
     return result ? cu_fail(&dev->cu, err, result, "making a stream on %s", dev->name) : SN_OK;
+}
+
+static sn_status open_context(be_device *dev, base_trap *err) {
+    if (!dev->given_context) {
+        cu_result result = dev->cu.cuDevicePrimaryCtxRetain(&dev->context, dev->ordinal);
+        if (result) return cu_fail(&dev->cu, err, result, "opening %s", dev->name);
+    }
+    if (gpu_enter(dev, err)) return err->status;
+    sn_status status = open_stream(dev, err);
+    gpu_leave(dev);
+    return status;
 }
 
 static sn_status gpu_open(const be_options *options, be_device **out, base_trap *err) {
     *out = NULL;
+    if (options->stream && !options->context)
+        return base_set_error(err, SN_ERR_ARGUMENT,
+                              "GPU: a stream is given without its CUDA context: give cuda_context, too");
     be_device *dev = base_calloc(options->alloc, sizeof *dev);
     if (!dev) return base_set_error(err, SN_ERR_NOMEM, "out of memory: device");
     dev->alloc = options->alloc;
     dev->log = options->log;
     dev->tf32 = options->tf32;
+    dev->context = dev->given_context = options->context;
+    dev->given_stream = options->stream;
     pthread_mutex_init(&dev->turn, NULL);
+    atomic_init(&dev->age, 0);
     gpu_nvrtc_init(&dev->nvrtc, dev->alloc, dev->log);
     gpu_blas_init(&dev->blas, dev->alloc, dev->log);
     sn_status status = dev->nvrtc && dev->blas ? SN_OK : base_set_error(err, SN_ERR_NOMEM, "out of memory: device");
     if (!status) status = cu_driver_open(dev->alloc, dev->log, &dev->cu, err);
+    if (status) dev->context = NULL; /* there is no driver to ask anything of it */
+    if (!status) status = choose_device(dev, err);
     if (!status) status = describe_device(dev, err);
     if (!status) status = open_context(dev, err);
     if (status) {
@@ -219,6 +260,7 @@ static void gpu_unload(be_device *dev, be_exec *exec) {
     base_trap ignored = {.armed = 0};
     if (!exec) return;
     if (exec->module && !gpu_enter(dev, &ignored)) {
+        gpu_settle(dev);
         (void)dev->cu.cuModuleUnload(exec->module);
         gpu_leave(dev);
     }
@@ -272,192 +314,13 @@ static sn_status gpu_load(be_device *dev, const kn_kernel *kernel, const void *b
     return status;
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------ */
-
-static void *gpu_alloc(be_device *dev, size_t bytes) {
-    base_trap ignored = {.armed = 0};
-    cu_ptr at = 0;
-    if (gpu_enter(dev, &ignored)) return NULL;
-    cu_result result = dev->cu.cuMemAlloc_v2(&at, bytes);
-    if (result) {
-        size_t left = 0, total = 0;
-        (void)dev->cu.cuMemGetInfo_v2(&left, &total);
-        base_logf(dev->log, SN_LOG_ERROR, "GPU: %zu bytes asked for, %zu of %zu are free", bytes, left, total);
-    }
-    gpu_leave(dev);
-    return result ? NULL : (void *)(uintptr_t)at;
-}
-
-static void gpu_free(be_device *dev, void *p, size_t bytes) {
-    (void)bytes;
-    base_trap ignored = {.armed = 0};
-    if (gpu_enter(dev, &ignored)) return;
-    (void)dev->cu.cuMemFree_v2((uintptr_t)p);
-    gpu_leave(dev);
-}
-
 static sn_status gpu_reserve(be_device *dev, size_t scratch_bytes, base_trap *err) {
     (void)dev, (void)scratch_bytes, (void)err; /* gpu_prepare knows how many teams there will be */
     return SN_OK;
 }
 
-static void *staging_alloc(be_device *dev, size_t bytes) {
-    base_trap ignored = {.armed = 0};
-    void *at = NULL;
-    if (gpu_enter(dev, &ignored)) return NULL;
-    if (dev->cu.cuMemHostAlloc(&at, bytes, 0)) at = NULL;
-    gpu_leave(dev);
-    return at;
-}
-
-static void staging_free(be_device *dev, void *p) {
-    base_trap ignored = {.armed = 0};
-    if (gpu_enter(dev, &ignored)) return;
-    (void)dev->cu.cuMemFreeHost(p);
-    gpu_leave(dev);
-}
-
-/* ---- turns ------------------------------------------------------------------------------------------------------- */
-
-static sn_status gpu_begin(be_device *dev, base_trap *err) {
-    if (gpu_enter(dev, err)) return err->status;
-    pthread_mutex_lock(&dev->turn);
-    base_clear_error(&dev->failed);
-    return SN_OK;
-}
-
-static sn_status gpu_finish(be_device *dev, base_trap *err) {
-    cu_result result = dev->cu.cuStreamSynchronize(dev->stream);
-    if (result) gpu_failed(dev, result, "waiting for the device");
-    sn_status status = dev->failed.status;
-    if (status) base_set_error(err, status, "%s", dev->failed.text);
-    pthread_mutex_unlock(&dev->turn);
-    gpu_leave(dev);
-    return status;
-}
-
-static void gpu_write(be_device *dev, void *to, const void *from, size_t n) {
-    if (!n || dev->failed.status) return;
-    cu_result result = dev->cu.cuMemcpyHtoDAsync_v2((uintptr_t)to, from, n, dev->stream);
-    if (result) gpu_failed(dev, result, "copying %zu bytes to the device", n);
-}
-
-static void gpu_read(be_device *dev, void *to, const void *from, size_t n) {
-    if (!n || dev->failed.status) return;
-    cu_result result = dev->cu.cuMemcpyDtoHAsync_v2(to, (uintptr_t)from, n, dev->stream);
-    if (result) gpu_failed(dev, result, "copying %zu bytes from the device", n);
-}
-
-static void gpu_copy(be_device *dev, void *to, const void *from, size_t n) {
-    if (!n || dev->failed.status) return;
-    cu_result result = dev->cu.cuMemcpyDtoDAsync_v2((uintptr_t)to, (uintptr_t)from, n, dev->stream);
-    if (result) gpu_failed(dev, result, "copying %zu bytes on the device", n);
-}
-
-static void gpu_clear(be_device *dev, void *to, size_t n) {
-    if (!n || dev->failed.status) return;
-    cu_result result = dev->cu.cuMemsetD8Async((uintptr_t)to, 0, n, dev->stream);
-    if (result) gpu_failed(dev, result, "clearing %zu bytes", n);
-}
-
-/* ---- recordings: CUDA graphs ------------------------------------------------------------------------------------- */
-
-static void gpu_record(be_device *dev) {
-    if (dev->failed.status) return;
-    cu_result result = dev->cu.cuStreamBeginCapture_v2(dev->stream, CU_CAPTURE_THREAD_LOCAL);
-    if (result) gpu_failed(dev, result, "recording a call");
-}
-
-static void gpu_recorded(be_device *dev, be_recording **at) {
-    cu_driver *cu = &dev->cu;
-    cu_graph graph = NULL;
-    cu_graph_exec exec = *at;
-    cu_update_info info = {0};
-    cu_result result = cu->cuStreamEndCapture(dev->stream, &graph);
-    if (!result && exec && cu->cuGraphExecUpdate_v2(exec, graph, &info)) { /* other steps than before: made anew */
-        (void)cu->cuGraphExecDestroy(exec);
-        exec = NULL;
-    }
-    if (!result && !exec) result = cu->cuGraphInstantiateWithFlags(&exec, graph, 0);
-    if (graph) (void)cu->cuGraphDestroy(graph);
-    if (result) gpu_failed(dev, result, "recording a call");
-    if (dev->failed.status && exec) { /* what failed is not in it: it must not be replayed */
-        (void)cu->cuGraphExecDestroy(exec);
-        exec = NULL;
-    }
-    *at = exec;
-}
-
-static void gpu_replay(be_device *dev, be_recording *recording) {
-    if (dev->failed.status) return;
-    cu_result result = dev->cu.cuGraphLaunch(recording, dev->stream);
-    if (result) gpu_failed(dev, result, "starting a recorded call");
-}
-
-static void gpu_forget(be_device *dev, be_recording *recording) {
-    base_trap ignored = {.armed = 0};
-    if (!recording || gpu_enter(dev, &ignored)) return;
-    (void)dev->cu.cuGraphExecDestroy(recording);
-    gpu_leave(dev);
-}
-
-static uint64_t gpu_age(const be_device *dev) { return dev->age; }
-
-/* ---- time on the device ------------------------------------------------------------------------------------------ */
-
-static cu_result more_events(be_device *dev, uint32_t n) {
-    if (n > dev->events_room) {
-        uint32_t room = n < 32 ? 64 : 2 * n;
-        cu_event *events =
-            base_realloc(dev->alloc, dev->events, dev->events_room * sizeof *events, room * sizeof *events);
-        if (!events) return CU_OUT_OF_MEMORY;
-        dev->events = events;
-        dev->events_room = room;
-    }
-    while (dev->n_events < n) {
-        cu_result result = dev->cu.cuEventCreate(&dev->events[dev->n_events], 0);
-        if (result) return result;
-        dev->n_events++;
-    }
-    return CU_OK;
-}
-
-static void gpu_mark(be_device *dev, uint32_t i) {
-    if (dev->failed.status) return;
-    cu_result result = i < dev->n_events ? CU_OK : more_events(dev, i + 1);
-    if (!result) result = dev->cu.cuEventRecord(dev->events[i], dev->stream);
-    if (result) gpu_failed(dev, result, "noting the time");
-}
-
-static uint64_t gpu_elapsed(be_device *dev, uint32_t i) {
-    float ms = 0;
-    if (dev->failed.status || i + 1 >= dev->n_events) return 0;
-    cu_result result = dev->cu.cuEventSynchronize(dev->events[i + 1]);
-    if (!result) result = dev->cu.cuEventElapsedTime(&ms, dev->events[i], dev->events[i + 1]);
-    if (result) gpu_failed(dev, result, "reading the time");
-    return result ? 0 : (uint64_t)((double)ms * 1e6);
-}
-
-static const be_remote remote = {
-    .begin = gpu_begin,
-    .finish = gpu_finish,
-    .write = gpu_write,
-    .read = gpu_read,
-    .copy = gpu_copy,
-    .clear = gpu_clear,
-    .staging_alloc = staging_alloc,
-    .staging_free = staging_free,
-    .prepare = gpu_prepare,
-    .prepare_gemm = gpu_prepare_gemm,
-    .forget_gemm = gpu_forget_gemm,
-    .record = gpu_record,
-    .recorded = gpu_recorded,
-    .replay = gpu_replay,
-    .forget = gpu_forget,
-    .age = gpu_age,
-    .mark = gpu_mark,
-    .elapsed = gpu_elapsed,
-};
+/* ---- the table ----------------------------------------------------------------------------------------------------
+ */
 
 static const char *const texts[] = {"cuda", "ptx", NULL};
 
@@ -481,5 +344,5 @@ const be_backend be_gpu = {
     .gemm = gpu_gemm,
     .alloc = gpu_alloc,
     .free = gpu_free,
-    .remote = &remote,
+    .remote = &gpu_remote,
 };

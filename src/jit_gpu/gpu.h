@@ -3,6 +3,7 @@
 #define JIT_GPU_GPU_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "backend/backend.h"
 #include "jit_gpu/cuda_emit.h"
@@ -16,8 +17,12 @@ struct be_device {
     const base_log *log;
     cu_driver cu;
     cu_device ordinal;
-    cu_context context; /* the device's primary one, which other libraries of the process share */
-    cu_stream stream;   /* of all work: calls take turns */
+    cu_context context; /* the one that was given, else the device's primary one, which other libraries share */
+    cu_context given_context;
+    cu_stream given_stream;
+    cu_stream ordered;  /* of all work: calls take turns */
+    cu_stream recorder; /* where recordings are made: of our own, always */
+    cu_stream stream;   /* ordered, or recorder between record and recorded: where work is put now */
     int cc;             /* compute capability: 90 is 9.0 */
     int processors;
     size_t shared_limit; /* bytes of shared memory that a block may ask for */
@@ -26,13 +31,16 @@ struct be_device {
     gpu_blas *blas;
     int tf32; /* products of f32 may round their operands */
 
-    pthread_mutex_t turn; /* held from begin to finish */
+    pthread_mutex_t turn; /* held from begin to finish; of everything below */
     cu_ptr scratch;       /* of teams whose rows do not fit shared memory */
     size_t scratch_bytes;
-    uint64_t age;     /* counts changes of scratch, whose address recordings hold */
-    cu_event *events; /* marks of this turn */
+    _Atomic uint64_t age; /* counts changes of scratch, whose address recordings hold */
+    cu_event *events;     /* marks of this turn */
     uint32_t n_events, events_room;
+    int pending;      /* there may be work that nobody has waited for */
     base_trap failed; /* first failure since begin; status SN_OK: none */
+    base_trap late;   /* a failure that nobody has been told yet; of a lost device it stays */
+    int lost;
 };
 
 /* A kernel in its module. args and grid are for the launch: launches take turns. */
@@ -53,6 +61,12 @@ sn_status gpu_enter(be_device *dev, base_trap *err);
 void gpu_leave(be_device *dev);
 /* Keeps the first failure of a turn. */
 __attribute__((format(printf, 3, 4))) void gpu_failed(be_device *dev, cu_result result, const char *format, ...);
+
+/* gpu_turn.c: waits, outside of a turn, for work that may use what is about to be freed. In the context. */
+void gpu_settle(be_device *dev);
+void *gpu_alloc(be_device *dev, size_t bytes);
+void gpu_free(be_device *dev, void *p, size_t bytes);
+extern const be_remote gpu_remote;
 
 /* The CUDA C++ of a kernel with comments: what is compiled has none. Needs no device. */
 sn_status gpu_source(base_alloc *alloc, const kn_kernel *kernel, kn_namer *name, void *arg, base_strbuf *out,

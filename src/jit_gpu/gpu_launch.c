@@ -95,7 +95,7 @@ sn_status gpu_prepare(be_device *dev, const be_exec *exec, const kn_launch *laun
         if (dev->scratch) (void)dev->cu.cuMemFree_v2(dev->scratch);
         dev->scratch = more;
         dev->scratch_bytes = need;
-        dev->age++;
+        atomic_fetch_add(&dev->age, 1);
     }
     pthread_mutex_unlock(&dev->turn);
     gpu_leave(dev);

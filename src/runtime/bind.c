@@ -97,9 +97,9 @@ void rt_plan_dims(sn_function *f) {
 /* ---- words ---------------------------------------------------------------------------------------------------------
  */
 
-enum { TYPE_TEXT = 192 };
+enum { TYPE_TEXT = RT_TYPE_TEXT };
 
-static const char *given_text(const sn_tensor *t, char text[TYPE_TEXT]) {
+const char *rt_type_text(const sn_tensor *t, char text[TYPE_TEXT]) {
     int n = snprintf(text, TYPE_TEXT, "%s[", sn_dtype_name(t->dtype));
     if (t->rank < 0 || t->rank > SN_MAX_RANK) {
         snprintf(text, TYPE_TEXT, "%s of rank %d", sn_dtype_name(t->dtype), (int)t->rank);
@@ -143,18 +143,19 @@ static sn_status mismatch(sn_call *call, uint32_t slot, const sn_tensor *t, sn_s
     const sn_function *f = call->function;
     if (with_names) names_text(call, names);
     return base_set_error(&call->error, status, "%s: %s given, %s wanted%s", slot_text(f, slot, slot_is),
-                          given_text(t, given), ir_type_text(&f->graph, slot_node(f, slot)).text, names);
+                          rt_type_text(t, given), ir_type_text(&f->graph, slot_node(f, slot)).text, names);
 }
 
 /* ---- one tensor
  * ------------------------------------------------------------------------------------------------------ */
 
-sn_status rt_check_tensor(sn_call *call, uint32_t slot, const sn_tensor *t) {
+sn_status rt_check_tensor(sn_call *call, uint32_t slot, const sn_tensor *t, int array) {
     const sn_function *f = call->function;
     char text[TYPE_TEXT];
     if (!t) return base_set_error(&call->error, SN_ERR_ARGUMENT, "%s: the tensor is NULL", slot_text(f, slot, text));
     const ir_node *node = ir_at(&f->graph, slot_node(f, slot));
     if (t->dtype != (sn_dtype)node->dtype) return mismatch(call, slot, t, SN_ERR_DTYPE, 0);
+    if (array && slot >= f->n_input) return SN_OK; /* it gets the sizes that the call has */
     if (t->rank != (int32_t)node->rank) return mismatch(call, slot, t, SN_ERR_SHAPE, 0);
     for (uint32_t axis = 0; axis < node->rank; axis++) {
         int64_t n;
@@ -228,7 +229,7 @@ static sn_status solve_one(sn_call *call, const rt_solve *solve) {
         char given[TYPE_TEXT];
         return base_set_error(&call->error, SN_ERR_SHAPE,
                               "input \"%s\": %s given, %s wanted: no %s makes size %lld of axis %u",
-                              g->input_name.at[solve->input], given_text(t, given),
+                              g->input_name.at[solve->input], rt_type_text(t, given),
                               ir_type_text(&f->graph, g->input.at[solve->input]).text, g->dim_name.at[solve->name],
                               (long long)t->size[solve->axis], (unsigned)solve->axis);
     }
@@ -320,10 +321,30 @@ sn_status rt_solve_inputs(sn_call *call) {
     return status;
 }
 
+/* The sizes of an output that an array is to get; they have to fit its memory. */
+static sn_status size_array(sn_call *call, uint32_t slot) {
+    const sn_function *f = call->function;
+    const ir_node *node = ir_at(&f->graph, slot_node(f, slot));
+    sn_tensor *t = &call->tensor[slot];
+    t->rank = node->rank;
+    for (uint32_t axis = 0; axis < node->rank; axis++)
+        if (!ir_dim_value(&f->graph, node->dim[axis], call->names, &t->size[axis]))
+            return dim_overflow(call, node->dim[axis]);
+    size_t bytes = sn_tensor_bytes(t), room = call->array[slot]->capacity;
+    char text[TYPE_TEXT], type[TYPE_TEXT];
+    if (bytes > room)
+        return base_set_error(&call->error, SN_ERR_SHAPE,
+                              "%s: %s needs %zu bytes, its array was made for %zu: make a larger one",
+                              slot_text(f, slot, text), rt_type_text(t, type), bytes, room);
+    return SN_OK;
+}
+
 sn_status rt_solve_dims(sn_call *call) {
     const sn_function *f = call->function;
     const ir_graph *g = &f->graph;
     sn_status status = rt_solve_inputs(call);
+    for (uint32_t slot = f->n_input; slot < f->n_input + f->roots.n_out && !status; slot++)
+        if (call->array[slot]) status = size_array(call, slot);
     for (uint32_t slot = f->n_input; slot < f->n_input + f->roots.n_out && !status; slot++)
         for (uint32_t axis = 0; axis < ir_at(g, slot_node(f, slot))->rank && !status; axis++)
             status = check_axis(call, slot, axis);

@@ -36,6 +36,8 @@ static void carve_all(sn_call *call, carver *c) {
     size_t n_slot = (size_t)f->n_input + f->roots.n_out;
     call->tensor = carve(c, n_slot, sizeof *call->tensor);
     call->bound = carve(c, n_slot, 1);
+    call->array = carve(c, n_slot, sizeof *call->array);
+    call->hold = carve(c, n_slot + f->n_held, sizeof *call->hold);
     call->told = carve(c, f->n_told, sizeof *call->told);
     call->names = carve(c, f->graph.dim_name.n, sizeof *call->names);
     call->from = carve(c, f->graph.dim_name.n, sizeof *call->from);
@@ -45,6 +47,7 @@ static void carve_all(sn_call *call, carver *c) {
     call->temp_offset = carve(c, p->n_temp, sizeof *call->temp_offset);
     call->plan_scratch = carve(c, 4 * (size_t)p->n_temp, sizeof *call->plan_scratch);
     call->remote.offset = carve(c, n_slot, sizeof *call->remote.offset);
+    call->remote.at = carve(c, n_slot, sizeof *call->remote.at);
     void **mem = carve(c, f->n_mem, sizeof *mem);
     int64_t *dim = carve(c, f->n_dim, sizeof *dim);
     int64_t *chunks = carve(c, f->n_part, sizeof *chunks);
@@ -90,6 +93,7 @@ static sn_status make(sn_function *f, sn_call **out) {
     carve_all(call, &c);
     for (uint32_t i = 0; i < f->n_told; i++) call->told[i] = -1;
     call->state = RT_SIZES;
+    rt_hold_collect(call);
     pthread_mutex_lock(&f->lock);
     call->next = f->calls;
     if (call->next) call->next->link = &call->next;
@@ -115,6 +119,11 @@ void rt_call_destroy(sn_call *call) {
     *call->link = call->next;
     if (call->next) call->next->link = call->link;
     f->retired_runs += atomic_load_explicit(&call->runs, memory_order_relaxed);
+    const rt_bus *bus = &call->bus;
+    atomic_fetch_add(&f->retired_bus.in, bus->in);
+    atomic_fetch_add(&f->retired_bus.out, bus->out);
+    atomic_fetch_add(&f->retired_bus.launches, bus->launches);
+    atomic_fetch_add(&f->retired_bus.replays, bus->replays);
     for (uint32_t i = 0; i < f->program->n_step; i++) {
         atomic_fetch_add_explicit(&f->retired[i].samples, call->count[i].samples, memory_order_relaxed);
         atomic_fetch_add_explicit(&f->retired[i].ns, call->count[i].ns, memory_order_relaxed);
@@ -122,6 +131,7 @@ void rt_call_destroy(sn_call *call) {
     pthread_mutex_unlock(&f->lock);
     if (call->arena) f->ctx->backend->free(f->ctx->device, call->arena, call->arena_cap);
     rt_remote_free(call);
+    for (uint32_t slot = 0; slot < f->n_input + f->roots.n_out; slot++) rt_array_release(call->array[slot]);
     base_free(&f->ctx->alloc, call->block, call->block_bytes);
     base_free(&f->ctx->alloc, call, sizeof *call);
 }
@@ -138,46 +148,63 @@ const char *sn_call_error(const sn_call *call) { return call ? call->error.text 
 /* ---- binding
  * ----------------------------------------------------------------------------------------------------------- */
 
-static sn_status bind(sn_call *call, uint32_t slot, const sn_tensor *tensor) {
-    sn_status status = rt_check_tensor(call, slot, tensor);
+static void take_array(sn_call *call, uint32_t slot, sn_array *array) {
+    if (call->array[slot] == array) return;
+    if (array) rt_array_retain(array);
+    call->n_array += (uint32_t)(array != NULL) - (uint32_t)(call->array[slot] != NULL);
+    rt_array_release(call->array[slot]);
+    call->array[slot] = array;
+    rt_hold_collect(call);
+}
+
+sn_status rt_bind(sn_call *call, uint32_t slot, const sn_tensor *tensor, sn_array *array) {
+    sn_status status = rt_check_tensor(call, slot, tensor, array != NULL);
     if (status) {
         call->bound[slot] = 0;
         call->state = RT_SIZES;
+        take_array(call, slot, NULL);
         return status;
     }
     sn_tensor *to = &call->tensor[slot];
     rt_state need = RT_READY;
-    if (!call->bound[slot] || memcmp(to->size, tensor->size, (size_t)tensor->rank * sizeof *to->size))
+    /* The sizes of an output that is an array follow from the dims: those that it has now do not matter. */
+    int keeps_sizes = array && slot >= call->function->n_input;
+    if (!call->bound[slot] || !call->array[slot] != !array ||
+        (!keeps_sizes && memcmp(to->size, tensor->size, (size_t)tensor->rank * sizeof *to->size)))
         need = RT_SIZES;
     else if (to->data != tensor->data)
         need = RT_POINTERS;
-    *to = *tensor;
+    if (keeps_sizes && need < RT_SIZES)
+        to->data = tensor->data;
+    else
+        *to = *tensor;
     call->bound[slot] = 1;
+    take_array(call, slot, array);
     if (need > call->state) call->state = need;
     return SN_OK;
 }
 
-static sn_status no_such(sn_call *call, const char *what, size_t index, uint32_t n) {
+sn_status rt_no_such(sn_call *call, const char *what, size_t index, uint32_t n) {
     return base_set_error(&call->error, SN_ERR_ARGUMENT, "function \"%s\" has no %s %zu: it has %u",
                           call->function->name, what, index, (unsigned)n);
 }
 
 sn_status sn_call_bind_input(sn_call *call, size_t index, const sn_tensor *tensor) {
     if (!call) return SN_ERR_ARGUMENT;
-    if (index >= call->function->n_input) return no_such(call, "input", index, call->function->n_input);
-    return bind(call, (uint32_t)index, tensor);
+    if (index >= call->function->n_input) return rt_no_such(call, "input", index, call->function->n_input);
+    return rt_bind(call, (uint32_t)index, tensor, NULL);
 }
 
 sn_status sn_call_bind_output(sn_call *call, size_t index, const sn_tensor *tensor) {
     if (!call) return SN_ERR_ARGUMENT;
-    if (index >= call->function->roots.n_out) return no_such(call, "output", index, call->function->roots.n_out);
-    return bind(call, call->function->n_input + (uint32_t)index, tensor);
+    if (index >= call->function->roots.n_out) return rt_no_such(call, "output", index, call->function->roots.n_out);
+    return rt_bind(call, call->function->n_input + (uint32_t)index, tensor, NULL);
 }
 
 sn_status sn_call_set_dim(sn_call *call, size_t index, int64_t size) {
     if (!call) return SN_ERR_ARGUMENT;
     const sn_function *f = call->function;
-    if (index >= f->n_told) return no_such(call, "dim to be told", index, f->n_told);
+    if (index >= f->n_told) return rt_no_such(call, "dim to be told", index, f->n_told);
     if (size < 0)
         return base_set_error(&call->error, SN_ERR_ARGUMENT, "dim %s: size %lld is negative",
                               f->graph.dim_name.at[f->told[index]], (long long)size);
@@ -212,27 +239,10 @@ static sn_status prepare(sn_call *call) {
     sn_status status = rt_check_overlap(call);
     if (status) return status;
     rt_point(call);
+    /* Other arrays may be aligned otherwise. */
+    if (f->ctx->backend->remote && !call->remote.here && (status = rt_remote_products(call))) return status;
     call->state = RT_READY;
     return SN_OK;
-}
-
-/* In the order of addresses, as every call does, so that two calls never wait for each other. */
-static void lock_variables(const sn_function *f) {
-    for (uint32_t i = 0; i < f->n_held; i++) {
-        if (f->held[i].exclusive)
-            rt_lock_exclusive(&f->held[i].var->lock);
-        else
-            rt_lock_shared(&f->held[i].var->lock);
-    }
-}
-
-static void unlock_variables(const sn_function *f) {
-    for (uint32_t i = f->n_held; i-- > 0;) {
-        if (f->held[i].exclusive)
-            rt_unlock_exclusive(&f->held[i].var->lock);
-        else
-            rt_unlock_shared(&f->held[i].var->lock);
-    }
 }
 
 static void gemm(const sn_context *ctx, const be_gemm *g) {
@@ -282,37 +292,43 @@ static void run_once(sn_call *call) {
     atomic_store_explicit(&call->runs, run + 1, memory_order_relaxed);
 }
 
-/* Runs a ready call n times; counting: what its input number `input` is bound to is one more each time. */
+/* Runs a ready call n times; counting: what its input number `input` is bound to is one more each time. The locks are
+ * held. */
 static sn_status run(sn_call *call, int counting, size_t input, int64_t n) {
-    const sn_function *f = call->function;
-    sn_status status = SN_OK;
-    if (f->n_held) lock_variables(f);
-    if (f->ctx->backend->remote) {
-        status = rt_remote_run(call, counting, input, n);
-    } else {
+    if (call->function->ctx->backend->remote) return rt_remote_run(call, counting, input, n);
+    run_once(call);
+    for (int64_t left = n - 1; left; left--) {
+        call->count_at++;
         run_once(call);
-        for (int64_t left = n - 1; left; left--) {
-            call->count_at++;
-            run_once(call);
-        }
     }
-    if (f->n_held) unlock_variables(f);
+    return SN_OK;
+}
+
+/* The sizes of arrays can be looked at only while nobody else writes them, so a call with arrays prepares under its
+ * locks; others do so before. */
+static sn_status prepare_and_run(sn_call *call, int counting, size_t input, int64_t n) {
+    sn_status status = SN_OK;
+    if (!call->n_array && call->state != RT_READY) status = prepare(call);
+    if (status) return status;
+    rt_hold_lock(call);
+    if (call->n_array) {
+        status = rt_array_refresh(call);
+        if (!status && call->state != RT_READY) status = prepare(call);
+    }
+    if (!status && n) {
+        status = run(call, counting, input, n);
+        if (!status && call->n_array) rt_array_settle(call);
+    }
+    rt_hold_unlock(call);
     return status;
 }
 
-sn_status sn_call_run(sn_call *call) {
-    if (!call) return SN_ERR_ARGUMENT;
-    if (call->state != RT_READY) {
-        sn_status status = prepare(call);
-        if (status) return status;
-    }
-    return run(call, 0, 0, 1);
-}
+sn_status sn_call_run(sn_call *call) { return call ? prepare_and_run(call, 0, 0, 1) : SN_ERR_ARGUMENT; }
 
 static sn_status check_steps(sn_call *call, size_t input, int64_t first, int64_t n) {
     const sn_function *f = call->function;
     int64_t end;
-    if (input >= f->n_input) return no_such(call, "input", input, f->n_input);
+    if (input >= f->n_input) return rt_no_such(call, "input", input, f->n_input);
     const ir_node *node = ir_at(&f->graph, f->graph.input.at[input]);
     if (node->dtype != SN_I64 || node->rank)
         return base_set_error(&call->error, SN_ERR_DTYPE, "input \"%s\": %s cannot count: an i64 scalar wanted",
@@ -333,16 +349,16 @@ sn_status sn_call_run_steps(sn_call *call, size_t input, int64_t first, int64_t 
     if (status) return status;
     const sn_tensor was = call->tensor[input];
     const uint8_t was_bound = call->bound[input];
+    sn_array *const was_array = call->array[input];
     call->count_at = first;
     call->tensor[input] = sn_tensor_of(SN_I64, &call->count_at, 0, NULL);
     call->bound[input] = 1;
+    call->array[input] = NULL; /* which stays locked, and in n_array */
     if (call->state == RT_READY) call->state = RT_POINTERS;
-    status = prepare(call);
-    if (!status && n) {
-        status = run(call, 1, input, n);
-    }
+    status = prepare_and_run(call, 1, input, n);
     call->tensor[input] = was;
     call->bound[input] = was_bound;
+    call->array[input] = was_array;
     if (call->state == RT_READY) call->state = RT_POINTERS;
     return status;
 }

@@ -2,6 +2,7 @@
 #ifndef RUNTIME_CALL_H
 #define RUNTIME_CALL_H
 
+#include "runtime/array.h"
 #include "runtime/function.h"
 #include "runtime/remote.h"
 
@@ -14,6 +15,12 @@ typedef enum {
 
 /* In sn_call.from: told by sn_call_set_dim, not by an input. */
 #define RT_TOLD UINT32_MAX
+
+/* A lock that a run takes. */
+typedef struct {
+    rt_lock *lock;
+    int exclusive;
+} rt_hold;
 
 /* A step with the dims of the call put in. */
 typedef struct {
@@ -38,8 +45,12 @@ struct sn_call {
     sn_call *next_idle;
     base_trap error;
     rt_state state;
-    sn_tensor *tensor; /* inputs, then outputs */
+    sn_tensor *tensor; /* inputs, then outputs; data: the host's memory, or the array's */
     uint8_t *bound;
+    sn_array **array; /* of each of them: what it is bound to; NULL: memory of the host's */
+    uint32_t n_array;
+    rt_hold *hold; /* locks of the variables and arrays, in the order of their addresses */
+    uint32_t n_hold;
     int64_t count_at; /* what the counting input of sn_call_run_steps reads */
     int64_t *told;    /* sizes of the dims that the call is told; -1: not yet */
     int64_t *names;   /* values of the named dims, and which of them .. */
@@ -52,6 +63,7 @@ struct sn_call {
     rt_remote remote; /* where the backend has memory of its own */
     rt_count *count;  /* of each step */
     _Atomic uint64_t runs;
+    rt_bus bus;
     void *block; /* of all arrays above */
     size_t block_bytes;
 };
@@ -64,12 +76,26 @@ static inline void rt_count_time(rt_count *count, uint64_t ns) {
     atomic_store_explicit(&count->ns, sum + ns, memory_order_relaxed);
 }
 
+/* hold.c: what a call locks for a run. */
+void rt_hold_collect(sn_call *call); /* after arrays were bound anew */
+void rt_hold_lock(const sn_call *call);
+void rt_hold_unlock(const sn_call *call);
+
+/* array.c: sizes of bound arrays that have changed since the last run are taken over; the locks are held. */
+sn_status rt_array_refresh(sn_call *call);
+/* array.c: output arrays get the sizes of the run. */
+void rt_array_settle(const sn_call *call);
+
+/* call.c: binds a slot (inputs, then outputs) to the tensor, whose memory is the array's where there is one. */
+sn_status rt_bind(sn_call *call, uint32_t slot, const sn_tensor *tensor, sn_array *array);
+sn_status rt_no_such(sn_call *call, const char *what, size_t index, uint32_t n);
+
 /* call.c: frees a call of the idle list; such calls hold no reference to their function. */
 void rt_call_destroy(sn_call *call);
 
 /* bind.c: can this tensor be this input or output, as far as can be told without the other ones? index counts inputs,
- * then outputs. The sentence goes to call->error. */
-sn_status rt_check_tensor(sn_call *call, uint32_t slot, const sn_tensor *tensor);
+ * then outputs. array: it is that of one. The sentence goes to call->error. */
+sn_status rt_check_tensor(sn_call *call, uint32_t slot, const sn_tensor *tensor, int array);
 /* bind.c: dims from the sizes of the inputs, which are all bound, and every check on them. */
 sn_status rt_solve_inputs(sn_call *call);
 /* bind.c: the same, and the outputs' sizes checked. */

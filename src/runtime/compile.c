@@ -265,7 +265,10 @@ static sn_status load_kernels(sn_function *f, base_trap *err) {
         base_set_error(err, f->graph.trap.status, "%s", f->graph.trap.text), job.failed_step = 0;
     pthread_mutex_destroy(&job.lock);
     if (job.failed_step != UINT32_MAX) return err->status;
-    return n_gemm ? f->ctx->backend->reserve_gemm(f->ctx->device, err) : SN_OK;
+    if (!n_gemm) return SN_OK;
+    sn_status status = f->ctx->backend->reserve_gemm(f->ctx->device, err);
+    if (status == SN_ERR_NOMEM && rt_make_room(f->ctx)) status = f->ctx->backend->reserve_gemm(f->ctx->device, err);
+    return status;
 }
 
 /* ---- looking inside
@@ -339,6 +342,12 @@ sn_status rt_compile(sn_graph *graph, const sn_function_desc *desc, base_trap *e
         return status;
     }
     f->compile_ms = now_ms() - start;
+    pthread_mutex_lock(&ctx->functions_lock);
+    f->next = ctx->functions;
+    if (f->next) f->next->link = &f->next;
+    f->link = &ctx->functions;
+    ctx->functions = f;
+    pthread_mutex_unlock(&ctx->functions_lock);
     base_logf(&ctx->log, SN_LOG_INFO,
               "function \"%s\": %u steps, %u kernels compiled, %.2f ms, of it %.2f for the plan", f->name,
               (unsigned)f->program->n_step, (unsigned)f->n_compiled, f->compile_ms, f->plan_ms);

@@ -1,4 +1,5 @@
-/* The context: options in; allocator, log, backend and kernel cache out. The context's own memory comes from the host's
+/* The context: options in; allocator, log, backend and kernel cache out; the device's memory for all that is made from
+ * it. The context's own memory comes from the host's
  * allocator directly, because the counting allocator lives inside it. */
 #define _POSIX_C_SOURCE 200809L
 #include "runtime/context.h"
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "base/env.h"
+#include "runtime/function.h"
 
 int rt_options_copy(void *to, size_t known, size_t first_version, const void *from) {
     memset(to, 0, known);
@@ -60,8 +62,15 @@ static sn_status open_device(sn_context *ctx, const sn_context_options *options,
                              .log = &ctx->log,
                              .threads = (int32_t)threads,
                              .pool = ctx->pool.parallel_for ? &ctx->pool : NULL,
-                             .tf32 = options->tf32 != 0};
+                             .tf32 = options->tf32 != 0,
+                             .context = options->cuda_context,
+                             .stream = options->cuda_stream};
     ctx->backend = backend;
+    if ((options->cuda_context || options->cuda_stream) && !backend->remote) {
+        base_logf(&ctx->log, SN_LOG_ERROR, "cuda_context and cuda_stream are for backend \"gpu\", not \"%s\"",
+                  backend->name);
+        return SN_ERR_ARGUMENT;
+    }
     sn_status status = backend->open(&to_backend, &ctx->device, &ctx->error);
     if (status == SN_ERR_UNSUPPORTED && backend == &be_cpu) {
         base_logf(&ctx->log, SN_LOG_WARN, "%s: kernels are interpreted, which is slow", ctx->error.text);
@@ -103,6 +112,11 @@ sn_status rt_context_open(const sn_context_options *given, const be_backend *bac
         base_free(&direct, ctx, sizeof *ctx);
         return SN_ERR_NOMEM;
     }
+    if (pthread_mutex_init(&ctx->functions_lock, NULL)) {
+        pthread_mutex_destroy(&ctx->error_lock);
+        base_free(&direct, ctx, sizeof *ctx);
+        return SN_ERR_NOMEM;
+    }
     sn_status status = open_device(ctx, &options, backend);
     if (!status) status = open_cache(ctx, &options);
     if (status) {
@@ -122,6 +136,7 @@ void sn_context_free(sn_context *ctx) {
     cache_memory_free(ctx->cache);
     cache_disk_free(ctx->disk);
     if (ctx->device) ctx->backend->close(ctx->device);
+    pthread_mutex_destroy(&ctx->functions_lock);
     pthread_mutex_destroy(&ctx->error_lock);
     base_alloc direct;
     base_alloc_init(&direct, &ctx->alloc.hook);
@@ -138,8 +153,41 @@ void *sn_context_realloc(sn_context *ctx, void *p, size_t old_size, size_t new_s
     return ctx ? base_realloc(&ctx->alloc, p, old_size, new_size) : NULL;
 }
 
-/* Launches are complete when they return on every backend there is. */
-sn_status sn_context_sync(sn_context *ctx) { return ctx ? SN_OK : SN_ERR_ARGUMENT; }
+sn_status sn_context_sync(sn_context *ctx) {
+    if (!ctx) return SN_ERR_ARGUMENT;
+    const be_remote *remote = ctx->backend->remote;
+    if (!remote) return SN_OK;
+    base_trap err = {.armed = 0};
+    sn_status status = remote->begin(ctx->device, &err);
+    if (!status) status = remote->finish(ctx->device, 1, &err);
+    return status ? rt_context_fail(ctx, status, "%s", err.text) : SN_OK;
+}
+
+/* ---- memory of the device ------------------------------------------------------------------------------------------
+ */
+
+int rt_make_room(sn_context *ctx) {
+    if (!ctx->backend->remote) return 0;
+    pthread_mutex_lock(&ctx->functions_lock);
+    for (sn_function *f = ctx->functions; f; f = f->next) rt_function_trim(f);
+    pthread_mutex_unlock(&ctx->functions_lock);
+    ctx->backend->remote->trim(ctx->device);
+    return 1;
+}
+
+void *rt_alloc(sn_context *ctx, size_t bytes) {
+    void *at = ctx->backend->alloc(ctx->device, bytes);
+    if (!at && rt_make_room(ctx)) at = ctx->backend->alloc(ctx->device, bytes);
+    return at;
+}
+
+const char *rt_room_text(sn_context *ctx, char text[RT_ROOM_TEXT]) {
+    size_t left = 0, total = 0;
+    text[0] = 0;
+    if (ctx->backend->remote) ctx->backend->remote->room(ctx->device, &left, &total);
+    if (total) snprintf(text, RT_ROOM_TEXT, "; %zu of the device's %zu bytes are free", left, total);
+    return text;
+}
 
 static void say_nothing(void *user, sn_log_level level, const char *message) { (void)user, (void)level, (void)message; }
 

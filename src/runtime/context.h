@@ -22,6 +22,8 @@ struct sn_context {
     cache_memory *cache; /* those of this process */
     pthread_mutex_t error_lock;
     base_trap error;
+    pthread_mutex_t functions_lock;
+    struct sn_function *functions; /* all that live */
 };
 
 /* sn_context_new with a backend of the caller's choice (tests bring their own); NULL: as the options say. */
@@ -30,6 +32,14 @@ sn_status rt_context_open(const sn_context_options *options, const be_backend *b
 /* Keeps the sentence for sn_context_error and returns status. */
 __attribute__((format(printf, 3, 4))) sn_status rt_context_fail(sn_context *ctx, sn_status status, const char *format,
                                                                 ...);
+
+/* Memory of the device. Where it is short, what idle calls keep is given back and it is tried once more; NULL then. */
+void *rt_alloc(sn_context *ctx, size_t bytes);
+/* The same for another need of the device's memory: 1 if trying again makes sense. */
+int rt_make_room(sn_context *ctx);
+/* "; 32 of the device's 1024 bytes are free", or nothing: the end of a sentence about memory. */
+enum { RT_ROOM_TEXT = 96 };
+const char *rt_room_text(sn_context *ctx, char text[RT_ROOM_TEXT]);
 
 /* Copies an option struct that starts with struct_size into *to (known bytes, cleared first). 0 for a struct that is
  * newer than this library and uses what it does not know. */

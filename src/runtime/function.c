@@ -38,14 +38,28 @@ sn_status sn_function_new(sn_graph *graph, const sn_function_desc *given, sn_fun
 
 void rt_function_retain(sn_function *f) { atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed); }
 
+void rt_function_trim(sn_function *f) {
+    pthread_mutex_lock(&f->lock);
+    sn_call *idle = f->idle;
+    f->idle = NULL;
+    pthread_mutex_unlock(&f->lock);
+    while (idle) {
+        sn_call *next = idle->next_idle;
+        rt_call_destroy(idle);
+        idle = next;
+    }
+}
+
 void rt_function_release(sn_function *f) {
     if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) > 1) return;
     sn_context *ctx = f->ctx;
-    while (f->idle) {
-        sn_call *next = f->idle->next_idle;
-        rt_call_destroy(f->idle);
-        f->idle = next;
+    if (f->link) {
+        pthread_mutex_lock(&ctx->functions_lock);
+        *f->link = f->next;
+        if (f->next) f->next->link = f->link;
+        pthread_mutex_unlock(&ctx->functions_lock);
     }
+    rt_function_trim(f);
     for (uint32_t i = 0; f->kernel && i < f->program->n_step; i++) cache_memory_release(ctx->cache, f->kernel[i]);
     if (f->count_kernel) cache_memory_release(ctx->cache, f->count_kernel);
     for (uint32_t i = 0; i < f->n_held; i++) rt_var_release(f->held[i].var);

@@ -25,10 +25,17 @@ typedef struct {
     _Atomic uint64_t samples, ns; /* timed runs, and their time */
 } rt_count;
 
+/* What runs have cost besides, on a device with memory of its own. */
+typedef struct {
+    _Atomic uint64_t in, out;           /* bytes across the bus */
+    _Atomic uint64_t launches, replays; /* kernels, products and copies started one by one; recordings */
+} rt_bus;
+
 struct sn_function {
     sn_context *ctx;
-    _Atomic uint32_t refs; /* the user's and one per call */
-    const char *name;      /* in given's arena */
+    sn_function *next, **link; /* in ctx->functions, under its lock; link is what points here, NULL: not in it yet */
+    _Atomic uint32_t refs;     /* the user's and one per call */
+    const char *name;          /* in given's arena */
 
     ir_graph given; /* what the description needs, givens substituted */
     ir_roots given_roots;
@@ -57,6 +64,7 @@ struct sn_function {
     sn_call *idle;        /* those of sn_function_call that nobody uses */
     rt_count *retired;    /* of calls that are gone; one per step */
     uint64_t retired_runs;
+    rt_bus retired_bus;
     base_trap error;
     /* Of the call that last met new dims: */
     int has_last;
@@ -77,6 +85,8 @@ sn_status rt_compile(sn_graph *graph, const sn_function_desc *desc, base_trap *e
 /* function.c */
 void rt_function_retain(sn_function *function);
 void rt_function_release(sn_function *function);
+/* Frees the calls that sn_function_call keeps for later. */
+void rt_function_trim(sn_function *function);
 
 /* bind.c: finds out, once per function, how dims follow from inputs. Fails, under the trap of the function's graph,
  * where a dim follows from none. */

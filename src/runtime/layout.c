@@ -85,10 +85,12 @@ static sn_status plan_temporaries(sn_call *call) {
     size_t need = pg_plan(p, call->temp_bytes, call->temp_offset, call->plan_scratch);
     if (need > PTRDIFF_MAX) return too_large(call, "bytes of temporaries");
     if (need > call->arena_cap) {
-        void *arena = f->ctx->backend->alloc(f->ctx->device, need);
+        char room[RT_ROOM_TEXT];
+        void *arena = rt_alloc(f->ctx, need);
         if (!arena)
             return base_set_error(&call->error, SN_ERR_NOMEM,
-                                  "function \"%s\": out of memory: %zu bytes of temporaries", f->name, need);
+                                  "function \"%s\": out of memory: %zu bytes of temporaries%s", f->name, need,
+                                  rt_room_text(f->ctx, room));
         if (call->arena) f->ctx->backend->free(f->ctx->device, call->arena, call->arena_cap);
         call->arena = arena;
         call->arena_cap = need;
@@ -140,7 +142,8 @@ static void *address(const sn_call *call, pg_ref ref) {
     uint32_t slot = ref.space == PG_OUTPUT ? f->n_input + ref.index : ref.index;
     switch ((pg_space)ref.space) {
         case PG_INPUT:
-        case PG_OUTPUT: return remote ? call->remote.io + call->remote.offset[slot] : call->tensor[slot].data;
+        case PG_OUTPUT:
+            return remote && !call->array[slot] ? call->remote.io + call->remote.offset[slot] : call->tensor[slot].data;
         case PG_VAR: return f->graph.var.at[ref.index].var->data;
         case PG_TEMP: return call->arena ? (char *)call->arena + call->temp_offset[ref.index] : NULL;
         case PG_NONE: break;
@@ -149,6 +152,7 @@ static void *address(const sn_call *call, pg_ref ref) {
 }
 
 void rt_point(sn_call *call) {
+    if (call->function->ctx->backend->remote) rt_remote_point(call);
     const pg_program *p = call->function->program;
     for (uint32_t i = 0; i < p->n_step; i++) {
         const pg_step *from = &p->step[i];

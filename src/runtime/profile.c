@@ -1,6 +1,7 @@
 /* The profile: time, memory traffic and arithmetic of every step since the function was made, as a table and as JSON.
  * Times are means over the timed runs (all of a call's first ones, then a sample); bytes and flops are the compiler's
- * estimates at the last dims. */
+ * estimates at the last dims. On a device with memory of its own times are the device's, and there is a sum of what all
+ * runs have sent across the bus and started. */
 #define _POSIX_C_SOURCE 200809L
 #include <inttypes.h>
 
@@ -35,6 +36,22 @@ static uint64_t runs_of(const sn_function *f) {
     return runs;
 }
 
+typedef struct {
+    uint64_t in, out, launches, replays;
+} bus_totals;
+
+static bus_totals bus_of(const sn_function *f) {
+    const rt_bus *gone = &f->retired_bus;
+    bus_totals sum = {gone->in, gone->out, gone->launches, gone->replays};
+    for (const sn_call *call = f->calls; call; call = call->next) {
+        sum.in += call->bus.in;
+        sum.out += call->bus.out;
+        sum.launches += call->bus.launches;
+        sum.replays += call->bus.replays;
+    }
+    return sum;
+}
+
 static double mean_us(const row *r) { return r->samples ? (double)r->ns / (double)r->samples * 1e-3 : 0; }
 
 /* Units of 1e9 per second. */
@@ -54,6 +71,13 @@ void rt_profile_text(sn_function *f, base_strbuf *out) {
                            us, r.bytes, rate(r.bytes, us), r.flops, rate(r.flops, us), r.name);
     }
     base_strbuf_printf(out, "%4s  %-6s %12.3f\n", "all", "", total);
+    if (f->ctx->backend->remote) {
+        bus_totals bus = bus_of(f);
+        base_strbuf_printf(out,
+                           "to the device %" PRIu64 " bytes, from it %" PRIu64 "; %" PRIu64 " launches, %" PRIu64
+                           " graph launches\n",
+                           bus.in, bus.out, bus.launches, bus.replays);
+    }
     pthread_mutex_unlock(&f->lock);
 }
 
@@ -74,7 +98,15 @@ void rt_profile_json(sn_function *f, base_strbuf *out) {
     pthread_mutex_lock(&f->lock);
     base_strbuf_puts(out, "{\"function\": ");
     put_json_string(f->name, out);
-    base_strbuf_printf(out, ", \"calls\": %" PRIu64 ", \"arena_bytes\": %zu, \"steps\": [", runs_of(f), f->last_arena);
+    base_strbuf_printf(out, ", \"calls\": %" PRIu64 ", \"arena_bytes\": %zu", runs_of(f), f->last_arena);
+    if (f->ctx->backend->remote) {
+        bus_totals bus = bus_of(f);
+        base_strbuf_printf(out,
+                           ", \"bytes_to_device\": %" PRIu64 ", \"bytes_from_device\": %" PRIu64
+                           ", \"launches\": %" PRIu64 ", \"graph_launches\": %" PRIu64,
+                           bus.in, bus.out, bus.launches, bus.replays);
+    }
+    base_strbuf_puts(out, ", \"steps\": [");
     for (uint32_t i = 0; i < f->program->n_step; i++) {
         row r = row_of(f, i);
         base_strbuf_printf(out, "%s\n  {\"kind\": \"%s\", \"name\": ", i ? "," : "", r.kind);

@@ -1,7 +1,9 @@
-/* Runs on a device with memory of its own. Inputs and outputs have copies there, in one block; small ones cross the bus
- * together, through staging memory. Addresses on the device stay the same from run to run, so that a run can be
- * recorded: the first runs as it is and is timed, the second is recorded, and from then on one start does it all. Runs
- * that count an input have many in one recording, with a kernel between them that counts. */
+/* Runs on a device with memory of its own. Inputs and outputs of the host's have copies there, in one block; small ones
+ * cross the bus together, through staging memory. Arrays are where they are. Addresses on the device stay the same from
+ * run to run, so that a run can be recorded: the first two run as they are and are timed, the third is recorded, and
+ * from then on one start does it all. Runs that count an input have many in one recording, with a kernel between them
+ * that counts. A call that is bound to other arrays runs once as it is before it is recorded anew, so that one that
+ * goes to and fro between two is never recorded at all. */
 #include "runtime/remote.h"
 
 #include <string.h>
@@ -21,13 +23,22 @@ static size_t round_up(size_t n) { return (n + ALIGN - 1) / ALIGN * ALIGN; }
 /* ---- layout --------------------------------------------------------------------------------------------------------
  */
 
+/* Is it copied to or from the host? */
+static int of_host(const sn_call *call, uint32_t slot) { return !call->array[slot]; }
+
+/* Has it room in the block? An array that sn_call_run_steps may count has: its place there is what is counted. */
+static int has_room(const sn_call *call, uint32_t slot) {
+    const sn_tensor *t = &call->tensor[slot];
+    return of_host(call, slot) || (slot < call->function->n_input && t->dtype == SN_I64 && !t->rank);
+}
+
 /* Places slots [first, end) from *at on, small ones first; returns the bytes of these. */
 static size_t place(sn_call *call, uint32_t first, uint32_t end, size_t *at) {
     size_t start = *at, staged = 0;
     for (int large = 0; large < 2; large++) {
         for (uint32_t slot = first; slot < end; slot++) {
             size_t bytes = sn_tensor_bytes(&call->tensor[slot]);
-            if ((bytes > STAGED) != large) continue;
+            if ((bytes > STAGED) != large || !has_room(call, slot)) continue;
             call->remote.offset[slot] = *at;
             *at += round_up(bytes);
         }
@@ -37,14 +48,15 @@ static size_t place(sn_call *call, uint32_t first, uint32_t end, size_t *at) {
 }
 
 static sn_status make_room(sn_call *call, size_t io, size_t staging) {
-    const sn_context *ctx = call->function->ctx;
+    sn_context *ctx = call->function->ctx;
     rt_remote *r = &call->remote;
+    char room[RT_ROOM_TEXT];
     if (io > r->io_bytes) {
-        void *more = ctx->backend->alloc(ctx->device, io);
+        void *more = rt_alloc(ctx, io);
         if (!more)
             return base_set_error(&call->error, SN_ERR_NOMEM,
-                                  "function \"%s\": out of device memory: %zu bytes of inputs and outputs",
-                                  call->function->name, io);
+                                  "function \"%s\": out of memory: %zu bytes of inputs and outputs%s",
+                                  call->function->name, io, rt_room_text(ctx, room));
         if (r->io) ctx->backend->free(ctx->device, r->io, r->io_bytes);
         r->io = more;
         r->io_bytes = io;
@@ -61,9 +73,28 @@ static sn_status make_room(sn_call *call, size_t io, size_t staging) {
     return SN_OK;
 }
 
+/* What the launches need of the device besides. */
+static sn_status prepare(sn_call *call) {
+    sn_context *ctx = call->function->ctx;
+    const be_remote *remote = ctx->backend->remote;
+    sn_status status = SN_OK;
+    int again = 1;
+    call->remote.prepared = remote->age(ctx->device) + 1;
+    for (uint32_t i = 0; i < call->function->program->n_step && !status; i++) {
+        const rt_step *step = &call->step[i];
+        if (step->kind != PG_LAUNCH) continue;
+        status = remote->prepare(ctx->device, step->exec, &step->launch, step->n_chunks, &call->error);
+        if (status == SN_ERR_NOMEM && again && rt_make_room(ctx)) {
+            again = 0;
+            status = remote->prepare(ctx->device, step->exec, &step->launch, step->n_chunks, &call->error);
+        }
+    }
+    if (status) call->remote.prepared = 0;
+    return status;
+}
+
 sn_status rt_remote_layout(sn_call *call) {
     const sn_function *f = call->function;
-    const sn_context *ctx = f->ctx;
     rt_remote *r = &call->remote;
     size_t at = 0;
     r->staged_in = place(call, 0, f->n_input, &at);
@@ -72,13 +103,21 @@ sn_status rt_remote_layout(sn_call *call) {
     sn_status status = make_room(call, at ? at : ALIGN, r->staged_in + r->staged_out);
     r->once_age = r->many_age = 0;
     r->here = 0;
-    for (uint32_t i = 0; i < f->program->n_step && !status; i++) {
-        const rt_step *step = &call->step[i];
-        if (step->kind == PG_LAUNCH)
-            status =
-                ctx->backend->remote->prepare(ctx->device, step->exec, &step->launch, step->n_chunks, &call->error);
+    return status ? status : prepare(call);
+}
+
+void rt_remote_point(sn_call *call) {
+    const sn_function *f = call->function;
+    rt_remote *r = &call->remote;
+    int moved = 0;
+    for (uint32_t slot = 0; slot < f->n_input + f->roots.n_out; slot++) {
+        void *at = of_host(call, slot) ? r->io + r->offset[slot] : call->tensor[slot].data;
+        moved |= r->at[slot] != at;
+        r->at[slot] = at;
     }
-    return status;
+    if (!moved) return;
+    r->once_age = r->many_age = 0;
+    r->here = 0;
 }
 
 sn_status rt_remote_products(sn_call *call) {
@@ -100,6 +139,7 @@ void rt_remote_free(sn_call *call) {
         ctx->backend->remote->forget_gemm(ctx->device, &call->step[i].gemm);
     ctx->backend->remote->forget(ctx->device, r->once);
     ctx->backend->remote->forget(ctx->device, r->many);
+    ctx->backend->remote->forget_point(ctx->device, r->sent);
     if (r->io) ctx->backend->free(ctx->device, r->io, r->io_bytes);
     if (r->staging) ctx->backend->remote->staging_free(ctx->device, r->staging);
 }
@@ -107,33 +147,59 @@ void rt_remote_free(sn_call *call) {
 /* ---- copies between host and device --------------------------------------------------------------------------------
  */
 
-static void send_inputs(sn_call *call) {
+static void add_to(_Atomic uint64_t *count, uint64_t n) {
+    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+static void send(sn_call *call, size_t at, const void *from, size_t bytes) {
+    const sn_context *ctx = call->function->ctx;
+    ctx->backend->remote->write(ctx->device, call->remote.io + at, from, bytes);
+    add_to(&call->bus.in, bytes);
+}
+
+static void fetch(sn_call *call, void *to, size_t at, size_t bytes) {
+    const sn_context *ctx = call->function->ctx;
+    ctx->backend->remote->read(ctx->device, to, call->remote.io + at, bytes);
+    add_to(&call->bus.out, bytes);
+}
+
+/* Returns 1 if the caller's own memory is read directly: it has to stay until the copy is done. */
+static int send_inputs(sn_call *call) {
     const sn_function *f = call->function;
-    const sn_context *ctx = f->ctx;
     rt_remote *r = &call->remote;
+    int direct = 0;
     for (uint32_t slot = 0; slot < f->n_input; slot++) {
         const sn_tensor *t = &call->tensor[slot];
         size_t bytes = sn_tensor_bytes(t), at = r->offset[slot];
-        if (!bytes) continue;
-        if (at < r->staged_in)
+        if (!bytes || !of_host(call, slot)) continue;
+        if (at < r->staged_in) {
             memcpy(r->staging + at, t->data, bytes);
-        else
-            ctx->backend->remote->write(ctx->device, r->io + at, t->data, bytes);
+        } else {
+            send(call, at, t->data, bytes);
+            direct = 1;
+        }
     }
-    ctx->backend->remote->write(ctx->device, r->io, r->staging, r->staged_in);
+    if (r->staged_in) send(call, 0, r->staging, r->staged_in);
+    return direct;
 }
 
 static void fetch_outputs(sn_call *call) {
     const sn_function *f = call->function;
-    const sn_context *ctx = f->ctx;
     rt_remote *r = &call->remote;
-    ctx->backend->remote->read(ctx->device, r->staging + r->staged_in, r->io + r->inputs, r->staged_out);
+    if (r->staged_out) fetch(call, r->staging + r->staged_in, r->inputs, r->staged_out);
     for (uint32_t slot = f->n_input; slot < f->n_input + f->roots.n_out; slot++) {
         size_t at = r->offset[slot];
-        if (at - r->inputs >= r->staged_out)
-            ctx->backend->remote->read(ctx->device, call->tensor[slot].data, r->io + at,
-                                       sn_tensor_bytes(&call->tensor[slot]));
+        if (of_host(call, slot) && at - r->inputs >= r->staged_out)
+            fetch(call, call->tensor[slot].data, at, sn_tensor_bytes(&call->tensor[slot]));
     }
+}
+
+/* Does it write memory of the host's? */
+static int has_host_output(const sn_call *call) {
+    const sn_function *f = call->function;
+    for (uint32_t slot = f->n_input; slot < f->n_input + f->roots.n_out; slot++)
+        if (of_host(call, slot) && sn_tensor_bytes(&call->tensor[slot])) return 1;
+    return 0;
 }
 
 /* After finish: what came with the staged outputs. */
@@ -142,7 +208,8 @@ static void unpack_outputs(sn_call *call) {
     const rt_remote *r = &call->remote;
     for (uint32_t slot = f->n_input; slot < f->n_input + f->roots.n_out; slot++) {
         size_t at = r->offset[slot] - r->inputs, bytes = sn_tensor_bytes(&call->tensor[slot]);
-        if (at < r->staged_out && bytes) memcpy(call->tensor[slot].data, r->staging + r->staged_in + at, bytes);
+        if (of_host(call, slot) && at < r->staged_out && bytes)
+            memcpy(call->tensor[slot].data, r->staging + r->staged_in + at, bytes);
     }
 }
 
@@ -189,17 +256,19 @@ static void count(const sn_call *call, size_t input) {
 
 static uint64_t runs_of(const sn_call *call) { return atomic_load_explicit(&call->runs, memory_order_relaxed); }
 
-/* One run: as it is at first, where it is timed, and once after sizes changed (what is used for the first time may have
- * to be loaded, and sizes that change each time are not worth recording); else by its recording. */
+/* One run: as it is at first, where it is timed, and once after sizes or arrays changed (what is used for the first
+ * time may have to be loaded, and sizes that change each time are not worth recording); else by its recording. */
 static void run_once(sn_call *call) {
     const sn_context *ctx = call->function->ctx;
     const be_remote *remote = ctx->backend->remote;
     rt_remote *r = &call->remote;
     uint64_t run = runs_of(call), age = remote->age(ctx->device) + 1;
-    if (run % TIMED < 2) {
-        start_timed(call);
-    } else if (!r->here) {
-        start_steps(call);
+    if (run % TIMED < 2 || !r->here) {
+        if (run % TIMED < 2)
+            start_timed(call);
+        else
+            start_steps(call);
+        add_to(&call->bus.launches, call->function->program->n_step);
     } else {
         if (r->once_age != age) {
             remote->record(ctx->device);
@@ -208,6 +277,7 @@ static void run_once(sn_call *call) {
             r->once_age = r->once ? age : 0;
         }
         remote->replay(ctx->device, r->once);
+        add_to(&call->bus.replays, 1);
     }
     r->here++;
     atomic_store_explicit(&call->runs, run + 1, memory_order_relaxed);
@@ -229,16 +299,39 @@ static void run_many(sn_call *call, size_t input) {
         r->many_input = input;
     }
     remote->replay(ctx->device, r->many);
+    add_to(&call->bus.replays, 1);
     r->here += MANY;
     atomic_store_explicit(&call->runs, runs_of(call) + MANY, memory_order_relaxed);
+}
+
+/* Takes the turn with everything prepared that launches need: what another thread made the device give back since, is
+ * asked for again. */
+static sn_status begin(sn_call *call) {
+    const sn_context *ctx = call->function->ctx;
+    const be_remote *remote = ctx->backend->remote;
+    for (;;) {
+        sn_status status = remote->begin(ctx->device, &call->error);
+        if (status || call->remote.prepared == remote->age(ctx->device) + 1) return status;
+        status = remote->finish(ctx->device, 0, &call->error);
+        if (!status) status = prepare(call);
+        if (status) return status;
+    }
 }
 
 sn_status rt_remote_run(sn_call *call, int counting, size_t input, int64_t n) {
     const sn_context *ctx = call->function->ctx;
     const be_remote *remote = ctx->backend->remote;
-    sn_status status = remote->begin(ctx->device, &call->error);
+    rt_remote *r = &call->remote;
+    int waits = has_host_output(call);
+    sn_status status = begin(call);
     if (status) return status;
-    send_inputs(call);
+    if (r->sending) remote->await(ctx->device, r->sent); /* staging memory is still being read */
+    r->sending = 0;
+    int direct = send_inputs(call);
+    if (!waits && (r->staged_in || direct)) {
+        remote->point(ctx->device, &r->sent);
+        r->sending = r->sent != NULL;
+    }
     while (n > 0) {
         if (counting && n >= MANY && runs_of(call) >= 2 && call->remote.here) {
             run_many(call, input);
@@ -246,11 +339,18 @@ sn_status rt_remote_run(sn_call *call, int counting, size_t input, int64_t n) {
             continue;
         }
         run_once(call);
-        if (counting && --n) count(call, input);
+        if (counting && --n) {
+            count(call, input);
+            add_to(&call->bus.launches, 1);
+        }
         if (!counting) n--;
     }
     fetch_outputs(call);
-    status = remote->finish(ctx->device, &call->error);
+    if (!waits && direct && r->sending) {
+        remote->await(ctx->device, r->sent);
+        r->sending = 0;
+    }
+    status = remote->finish(ctx->device, waits, &call->error);
     if (!status) unpack_outputs(call);
     return status;
 }

@@ -8,31 +8,33 @@
 
 static int known_dtype(sn_dtype dtype) { return dtype >= SN_F64 && dtype <= SN_BF16; }
 
-/* The whole value from `from`, into `to`, or set to zeros. Waits, on a device with memory of its own, for all work. */
-static sn_status transfer(sn_var *var, const void *from, void *to, size_t bytes) {
-    sn_context *ctx = var->ctx;
+sn_status rt_transfer(sn_context *ctx, void *at, const void *from, void *to, size_t bytes, base_trap *err) {
     const be_remote *remote = ctx->backend->remote;
+    if (!bytes) return SN_OK;
     if (!remote) {
         if (to)
-            memcpy(to, var->data, bytes);
+            memcpy(to, at, bytes);
         else if (from)
-            memcpy(var->data, from, bytes);
+            memcpy(at, from, bytes);
         else
-            memset(var->data, 0, bytes);
+            memset(at, 0, bytes);
         return SN_OK;
     }
+    sn_status status = remote->begin(ctx->device, err);
+    if (status) return status;
+    if (to)
+        remote->read(ctx->device, to, at, bytes);
+    else if (from)
+        remote->write(ctx->device, at, from, bytes);
+    else
+        remote->clear(ctx->device, at, bytes);
+    return remote->finish(ctx->device, to || from, err);
+}
+
+static sn_status transfer(sn_var *var, const void *from, void *to, size_t bytes) {
     base_trap err = {.armed = 0};
-    sn_status status = remote->begin(ctx->device, &err);
-    if (!status) {
-        if (to)
-            remote->read(ctx->device, to, var->data, bytes);
-        else if (from)
-            remote->write(ctx->device, var->data, from, bytes);
-        else
-            remote->clear(ctx->device, var->data, bytes);
-        status = remote->finish(ctx->device, &err);
-    }
-    return status ? rt_context_fail(ctx, status, "variable \"%s\": %s", var->name, err.text) : SN_OK;
+    sn_status status = rt_transfer(var->ctx, var->data, from, to, bytes, &err);
+    return status ? rt_context_fail(var->ctx, status, "variable \"%s\": %s", var->name, err.text) : SN_OK;
 }
 
 /* The parts that can fail, into a cleared variable; rt_var_release undoes whatever was done. */
@@ -41,10 +43,11 @@ static sn_status fill(sn_var *var, const char *name) {
     size_t n = strlen(name) + 1;
     var->name = base_malloc(&ctx->alloc, n);
     if (var->name) memcpy(var->name, name, n);
-    var->data = ctx->backend->alloc(ctx->device, var->bytes ? var->bytes : 1);
+    var->data = rt_alloc(ctx, var->bytes ? var->bytes : 1);
+    char room[RT_ROOM_TEXT];
     if (!var->name || !var->data)
-        return rt_context_fail(ctx, SN_ERR_NOMEM, "variable \"%s\": out of memory: %zu bytes asked for", name,
-                               var->bytes);
+        return rt_context_fail(ctx, SN_ERR_NOMEM, "variable \"%s\": out of memory: %zu bytes asked for%s", name,
+                               var->bytes, rt_room_text(ctx, room));
     return transfer(var, NULL, NULL, var->bytes);
 }
 

@@ -18,6 +18,10 @@ struct sn_var {
     char *name;
 };
 
+/* The value at `at` in the device's memory from `from`, into `to`, or set to zeros where both are NULL. With host
+ * memory it is done when it returns. */
+sn_status rt_transfer(sn_context *ctx, void *at, const void *from, void *to, size_t bytes, base_trap *err);
+
 void rt_var_retain(sn_var *var);
 void rt_var_release(sn_var *var);
 

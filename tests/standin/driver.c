@@ -1,5 +1,5 @@
-/* The driver: one device of compute capability 8.0 whose memory is the host's, filled with NaN. Work runs at once, or
- * when somebody waits (standin_defer), or is kept for a graph while a stream captures. */
+/* The driver: a device or two of compute capability 8.0 whose memory is the host's, filled with NaN. Work runs at once,
+ * or when somebody waits (standin_defer), or is kept for a graph while a stream captures. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdio.h>
@@ -20,12 +20,14 @@ static allocation *allocations;
 static uint64_t bytes_in, bytes_out, allocated;
 static unsigned order;
 static int order_set, deferred;
+static uint64_t most = MOST_MEMORY;
 char standin_complained[400];
 
 uint64_t standin_bytes_in(void) { return bytes_in; }
 uint64_t standin_bytes_out(void) { return bytes_out; }
 uint64_t standin_allocated(void) { return allocated; }
 const char *standin_complaint(void) { return standin_complained; }
+void standin_memory(uint64_t bytes) { most = bytes ? bytes : MOST_MEMORY; }
 void standin_defer(int defer) { deferred = defer; }
 void standin_order(unsigned how) {
     order = how;
@@ -67,18 +69,38 @@ int standin_run_list(const work_list *list) {
     return 0;
 }
 
-static int drain(stream *s) {
-    int code = standin_run_list(&s->waiting);
-    standin_clear(&s->waiting);
+/* Runs what waits, as far as the given number of pieces since the beginning. After a failure the rest is dropped. */
+static int drain_to(stream *s, uint64_t to) {
+    int code = 0;
+    while (s->waiting.first && s->done < to) {
+        work *w = s->waiting.first;
+        s->waiting.first = w->next;
+        if (!code) code = w->run(w->arg);
+        s->done++;
+        free(w);
+    }
     return code;
+}
+static int drain(stream *s) { return drain_to(s, s->put); }
+
+stream standin_legacy;
+stream *standin_stream(void *at) {
+    if (at == (void *)1) {
+        standin_legacy.context = standin_context();
+        return standin_legacy.context ? &standin_legacy : NULL;
+    }
+    stream *s = at; /* NULL: nobody is to use the default stream without saying so */
+    return s && s->context == standin_context() ? s : NULL;
 }
 
 int standin_enqueue(void *at, int (*run)(void *), const void *arg, size_t bytes) {
-    stream *s = at;
-    if (!s) return INVALID_VALUE; /* the default stream is never used */
+    stream *s = standin_stream(at);
+    if (!s) return INVALID_VALUE;
     if (s->capturing) return standin_append(&s->captured, run, arg, bytes);
     int code = standin_append(&s->waiting, run, arg, bytes);
-    return code || deferred ? code : drain(s);
+    if (code) return code;
+    s->put++;
+    return deferred ? 0 : drain(s);
 }
 
 /* ---- device --------------------------------------------------------------------------------------------------------
@@ -90,7 +112,8 @@ result cuInit(unsigned flags) {
     return 0;
 }
 result cuDriverGetVersion(int *version) {
-    *version = 13000;
+    const char *old = getenv("STANDIN_VERSION");
+    *version = old ? atoi(old) : 13000;
     return 0;
 }
 result cuGetErrorName(result error, const char **text) {
@@ -114,49 +137,33 @@ result cuGetErrorString(result error, const char **text) {
 }
 result cuDeviceGetCount(int *n) {
     ENTER(cuDeviceGetCount);
-    *n = getenv("STANDIN_NO_DEVICE") ? 0 : 1;
+    *n = getenv("STANDIN_NO_DEVICE") ? 0 : 2;
     return 0;
 }
 result cuDeviceGet(int *device, int ordinal) {
     ENTER(cuDeviceGet);
-    *device = 0;
-    return ordinal ? 101 : 0;
+    *device = ordinal;
+    return ordinal < 0 || ordinal > 1 ? INVALID_DEVICE : 0;
 }
 result cuDeviceGetName(char *name, int size, int device) {
-    (void)device;
     ENTER(cuDeviceGetName);
-    snprintf(name, (size_t)size, "stand-in");
+    snprintf(name, (size_t)size, device ? "second stand-in" : "stand-in");
     return 0;
+}
+/* Less, for tests of what does not fit there. */
+static int shared_most(void) {
+    const char *less = getenv("STANDIN_SHARED");
+    return less ? atoi(less) : SHARED_MOST;
 }
 result cuDeviceGetAttribute(int *value, int attribute, int device) {
     (void)device;
     ENTER(cuDeviceGetAttribute);
-    *value = attribute == 75 ? 8 : attribute == 76 ? 0 : attribute == 16 ? 2 : attribute == 97 ? SHARED_MOST : 0;
+    *value = attribute == 75 ? 8 : attribute == 76 ? 0 : attribute == 16 ? 2 : attribute == 97 ? shared_most() : 0;
     return 0;
 }
 result cuDeviceTotalMem_v2(size_t *bytes, int device) {
     (void)device;
     *bytes = MOST_MEMORY;
-    return 0;
-}
-result cuDevicePrimaryCtxRetain(void **context, int device) {
-    static char one;
-    (void)device;
-    ENTER(cuDevicePrimaryCtxRetain);
-    *context = &one;
-    return 0;
-}
-result cuDevicePrimaryCtxRelease_v2(int device) {
-    (void)device;
-    return 0;
-}
-result cuCtxPushCurrent_v2(void *context) {
-    (void)context;
-    ENTER(cuCtxPushCurrent_v2);
-    return 0;
-}
-result cuCtxPopCurrent_v2(void **context) {
-    *context = NULL;
     return 0;
 }
 /* NVRTC of a real toolkit in the same process asks for it. */
@@ -170,15 +177,18 @@ result cuGetExportTable(const void **table, const void *id) {
  */
 
 result cuMemGetInfo_v2(size_t *left, size_t *total) {
-    *total = MOST_MEMORY;
-    *left = MOST_MEMORY - allocated;
+    ENTER(cuMemGetInfo_v2);
+    IN_CONTEXT();
+    *total = most;
+    *left = most > allocated ? most - allocated : 0;
     return 0;
 }
 
 result cuMemAlloc_v2(device_ptr *at, size_t bytes) {
     ENTER(cuMemAlloc_v2);
+    IN_CONTEXT();
     if (!bytes) return INVALID_VALUE;
-    if (bytes > MOST_MEMORY - allocated) return OUT_OF_MEMORY;
+    if (allocated > most || bytes > most - allocated) return OUT_OF_MEMORY;
     allocation *a = malloc(sizeof *a);
     void *memory = NULL;
     if (!a || posix_memalign(&memory, 256, bytes)) {
@@ -197,6 +207,7 @@ result cuMemAlloc_v2(device_ptr *at, size_t bytes) {
 
 result cuMemFree_v2(device_ptr at) {
     ENTER(cuMemFree_v2);
+    IN_CONTEXT();
     pthread_mutex_lock(&lock);
     allocation **link = &allocations;
     while (*link && (device_ptr)(uintptr_t)(*link)->at != at) link = &(*link)->next;
@@ -226,6 +237,7 @@ int standin_on_device(const void *at, size_t bytes) { return on_device((device_p
 result cuMemHostAlloc(void **at, size_t bytes, unsigned flags) {
     (void)flags;
     ENTER(cuMemHostAlloc);
+    IN_CONTEXT();
     *at = malloc(bytes ? bytes : 1);
     return *at ? 0 : OUT_OF_MEMORY;
 }
@@ -294,8 +306,12 @@ result cuMemsetD8Async(device_ptr to, unsigned char value, size_t bytes, void *a
 result cuStreamCreate(void **at, unsigned flags) {
     (void)flags;
     ENTER(cuStreamCreate);
-    *at = calloc(1, sizeof(stream));
-    return *at ? 0 : OUT_OF_MEMORY;
+    IN_CONTEXT();
+    stream *s = calloc(1, sizeof *s);
+    if (!s) return OUT_OF_MEMORY;
+    s->context = standin_context();
+    *at = s;
+    return 0;
 }
 result cuStreamDestroy_v2(void *at) {
     stream *s = at;
@@ -304,42 +320,71 @@ result cuStreamDestroy_v2(void *at) {
     free(s);
     return 0;
 }
+/* Waiting that fails tells what failed: nothing is at work afterwards either. */
 result cuStreamSynchronize(void *at) {
-    ENTER(cuStreamSynchronize);
-    stream *s = at;
+    result code = standin_enter("cuStreamSynchronize");
+    stream *s = standin_stream(at);
+    if (!s) return INVALID_VALUE;
     if (s->capturing) return CAPTURE_UNSUPPORTED;
-    return drain(s);
+    result drained = drain(s);
+    return code ? code : drained;
+}
+result cuStreamGetCtx(void *at, void **context) {
+    ENTER(cuStreamGetCtx);
+    *context = at == (void *)1 ? standin_context() : ((stream *)at)->context;
+    return 0;
+}
+result cuStreamIsCapturing(void *at, int *status) {
+    ENTER(cuStreamIsCapturing);
+    stream *s = standin_stream(at);
+    if (!s) return INVALID_VALUE;
+    *status = s->capturing;
+    return 0;
 }
 
-result cuEventCreate(void **event, unsigned flags) {
+/* When it was, and what has to be run for it. */
+typedef struct {
+    struct timespec time;
+    stream *on;
+    uint64_t after;
+} event;
+
+result cuEventCreate(void **at, unsigned flags) {
     (void)flags;
     ENTER(cuEventCreate);
-    *event = calloc(1, sizeof(struct timespec));
-    return *event ? 0 : OUT_OF_MEMORY;
+    IN_CONTEXT();
+    *at = calloc(1, sizeof(event));
+    return *at ? 0 : OUT_OF_MEMORY;
 }
-result cuEventDestroy_v2(void *event) {
-    free(event);
+result cuEventDestroy_v2(void *at) {
+    free(at);
     return 0;
 }
 
+/* The event may be gone by then: its time is of no use to anybody who destroyed it. */
 static int run_event(void *arg) {
-    struct timespec *const *at = arg;
-    clock_gettime(CLOCK_MONOTONIC, *at);
+    (void)arg;
     return 0;
 }
 
-result cuEventRecord(void *event, void *at) {
+result cuEventRecord(void *at, void *on) {
     ENTER(cuEventRecord);
-    return standin_enqueue(at, run_event, &event, sizeof event);
+    event *e = at;
+    result code = standin_enqueue(on, run_event, &e, sizeof e);
+    e->on = standin_stream(on);
+    e->after = e->on ? e->on->put : 0;
+    clock_gettime(CLOCK_MONOTONIC, &e->time);
+    return code;
 }
-result cuEventSynchronize(void *event) {
-    (void)event;
-    ENTER(cuEventSynchronize);
-    return 0;
+result cuEventSynchronize(void *at) {
+    result code = standin_enter("cuEventSynchronize");
+    const event *e = at;
+    result drained = e->on ? drain_to(e->on, e->after) : 0;
+    return code ? code : drained;
 }
 result cuEventElapsedTime(float *ms, void *start, void *end) {
     ENTER(cuEventElapsedTime);
-    const struct timespec *a = start, *b = end;
+    const struct timespec *a = &((const event *)start)->time, *b = &((const event *)end)->time;
     *ms = (float)((double)(b->tv_sec - a->tv_sec) * 1e3 + (double)(b->tv_nsec - a->tv_nsec) * 1e-6);
     return 0;
 }

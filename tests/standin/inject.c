@@ -12,7 +12,7 @@ static struct {
 } counters[MAX_NAMES];
 static unsigned n_names;
 static unsigned long total, fail_in;
-static const char *fail_name;
+static const char *fail_name, *failed = "";
 static int fail_code, sticky;
 
 static unsigned long *counter(const char *name) {
@@ -32,6 +32,7 @@ int standin_enter(const char *name) {
     int code = sticky;
     if (fail_in && (!fail_name || !strcmp(fail_name, name)) && !--fail_in) {
         code = fail_code;
+        failed = name;
         if (code >= 700 && code < 800) sticky = code;
     }
     pthread_mutex_unlock(&lock);
@@ -44,6 +45,8 @@ int standin_sticky(int code) {
     pthread_mutex_unlock(&lock);
     return code;
 }
+
+const char *standin_failed(void) { return failed; }
 
 unsigned long standin_count(const char *name) {
     pthread_mutex_lock(&lock);

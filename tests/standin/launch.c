@@ -38,6 +38,7 @@ typedef struct {
  * module would get the same path and the loader would give back the old library. */
 result cuModuleLoadData(void **out, const void *image) {
     ENTER(cuModuleLoadData);
+    IN_CONTEXT();
     Elf64_Ehdr head;
     memcpy(&head, image, sizeof head);
     if (memcmp(head.e_ident, ELFMAG, SELFMAG)) return INVALID_IMAGE;
@@ -176,8 +177,9 @@ int standin_capturing(void) { return n_capturing != 0; }
 result cuStreamBeginCapture_v2(void *at, int mode) {
     (void)mode;
     ENTER(cuStreamBeginCapture_v2);
-    stream *s = at;
-    if (s->capturing) return CAPTURE_UNSUPPORTED;
+    stream *s = standin_stream(at);
+    if (!s) return INVALID_VALUE;
+    if (s->capturing || s == &standin_legacy) return CAPTURE_UNSUPPORTED;
     s->capturing = 1;
     n_capturing++;
     return 0;
@@ -190,7 +192,8 @@ static size_t length(const work_list *list) {
 }
 
 result cuStreamEndCapture(void *at, void **out) {
-    stream *s = at;
+    stream *s = standin_stream(at);
+    if (!s) return INVALID_VALUE;
     graph *g = calloc(1, sizeof *g);
     int was = s->capturing;
     s->capturing = 0;
@@ -239,19 +242,15 @@ result cuGraphExecUpdate_v2(void *exec, void *at, void *info) {
     return copy_graph(g, from);
 }
 
-typedef struct {
-    const graph *g;
-} replaying;
-
-static int run_graph(void *arg) {
-    const replaying *r = arg;
-    return standin_run_list(&r->g->work);
-}
-
+/* What is started is the graph as it is now: it may be updated or destroyed before its turn comes. */
 result cuGraphLaunch(void *exec, void *at) {
     ENTER(cuGraphLaunch);
-    const replaying r = {exec};
-    return standin_enqueue(at, run_graph, &r, sizeof r);
+    const graph *g = exec;
+    for (const work *w = g->work.first; w; w = w->next) {
+        result code = standin_enqueue(at, w->run, w->arg, w->bytes);
+        if (code) return code;
+    }
+    return 0;
 }
 result cuGraphExecDestroy(void *exec) {
     graph *g = exec;

@@ -1,7 +1,8 @@
 /* standin.h: a GPU for tests on machines without one: three libraries with the names of NVIDIA's, found by the loader
  * before them, that compile the generated CUDA C++ for the host and run its blocks and threads one after the other.
  *
- *   libcuda.so.1        the driver (driver.c, threads.c, inject.c): memory, streams, events, modules, launches, graphs
+ *   libcuda.so.1        the driver (driver.c, context.c, launch.c, threads.c, inject.c): contexts, memory, streams,
+ *                       events, modules, launches, graphs
  *   libnvrtc.so.13      the compiler (nvrtc.c): the host's C++ compiler over device.h
  *   libcublasLt.so.13   matrix products (cublaslt.c)
  *
@@ -24,10 +25,17 @@ unsigned long standin_count(const char *name);
 void standin_fail_at(const char *name, unsigned long n, int code);
 /* Counters to 0, failures and sticky errors forgotten. */
 void standin_reset(void);
+/* The function that last failed by request. */
+const char *standin_failed(void);
 /* Order of threads: 0 forward, 1 reversed, else random by that seed. Also STANDIN_ORDER in the environment. */
 void standin_order(unsigned order);
 /* 1: work on streams runs only when somebody waits for it. */
 void standin_defer(int defer);
+/* Bytes that the device has from now on; 0: as many as at first. */
+void standin_memory(uint64_t bytes);
+/* The calling thread's contexts that are pushed; references to the primary contexts. */
+int standin_context_depth(void);
+int standin_retained(void);
 /* Bytes copied each way, and bytes allocated now. */
 uint64_t standin_bytes_in(void);
 uint64_t standin_bytes_out(void);

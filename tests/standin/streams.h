@@ -9,7 +9,9 @@ typedef uint64_t device_ptr;
 enum {
     INVALID_VALUE = 1,
     OUT_OF_MEMORY = 2,
+    INVALID_DEVICE = 101,
     INVALID_IMAGE = 200,
+    INVALID_CONTEXT = 201,
     NO_BINARY = 209,
     NOT_FOUND = 500,
     OUT_OF_RESOURCES = 701,
@@ -38,9 +40,22 @@ typedef struct {
 } work_list;
 
 typedef struct {
+    void *context;
     work_list waiting, captured;
     int capturing;
+    uint64_t put, done; /* pieces of work, since the beginning */
 } stream;
+
+/* context.c */
+void *standin_context(void); /* the current one, or NULL */
+#define IN_CONTEXT()                                                                                                   \
+    do {                                                                                                               \
+        if (!standin_context()) return INVALID_CONTEXT;                                                                \
+    } while (0)
+
+/* The stream of a handle: 1 is the legacy default stream. NULL: it cannot be used in the current context. */
+stream *standin_stream(void *at);
+extern stream standin_legacy;
 
 int standin_append(work_list *list, int (*run)(void *), const void *arg, size_t bytes);
 void standin_clear(work_list *list);

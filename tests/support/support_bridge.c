@@ -50,7 +50,7 @@ static sn_status bridge_reserve_gemm(be_device *dev, base_trap *err) { return be
 
 static void finish(be_device *dev) {
     base_trap err = {.armed = 0};
-    if (be_gpu.remote->finish(dev, &err)) ck_abort_msg("%s", err.text);
+    if (be_gpu.remote->finish(dev, 1, &err)) ck_abort_msg("%s", err.text);
 }
 
 static void begin(be_device *dev) {

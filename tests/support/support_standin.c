@@ -11,6 +11,9 @@
 
 static unsigned long no_count(const char *name) { return (void)name, 0; }
 static void no_failure(const char *name, unsigned long n, int code) { (void)name, (void)n, (void)code; }
+static const char *no_name(void) { return ""; }
+static void no_memory(uint64_t bytes) { (void)bytes; }
+static int none(void) { return 0; }
 static void no_reset(void) {}
 static void no_order(unsigned order) { (void)order; }
 static void no_defer(int defer) { (void)defer; }
@@ -25,8 +28,20 @@ static void *open_in(const char *folder, const char *name) {
 }
 
 int support_standin_open(support_standin *out) {
-    *out = (support_standin){no_count, no_failure, no_reset, no_order, no_defer,
-                             no_bytes, no_bytes,   no_bytes, no_live,  no_refusal};
+    *out = (support_standin){.count = no_count,
+                             .fail_at = no_failure,
+                             .failed = no_name,
+                             .reset = no_reset,
+                             .order = no_order,
+                             .defer = no_defer,
+                             .memory = no_memory,
+                             .context_depth = none,
+                             .retained = none,
+                             .bytes_in = no_bytes,
+                             .bytes_out = no_bytes,
+                             .allocated = no_bytes,
+                             .lt_live = no_live,
+                             .lt_refuse = no_refusal};
     const char *folder = getenv("SINTER_CUDA_PATH");
     void *cuda = open_in(folder, "libcuda.so.1"), *lt = NULL;
     if (!cuda || !dlsym(cuda, "standin_reset") || !(lt = open_in(folder, "libcublasLt.so.13"))) return 0;
@@ -34,11 +49,20 @@ int support_standin_open(support_standin *out) {
         void *library;
         const char *name;
         void *at; /* of a pointer to a function */
-    } wanted[] = {{cuda, "standin_count", &out->count},         {cuda, "standin_fail_at", &out->fail_at},
-                  {cuda, "standin_reset", &out->reset},         {cuda, "standin_order", &out->order},
-                  {cuda, "standin_defer", &out->defer},         {cuda, "standin_bytes_in", &out->bytes_in},
-                  {cuda, "standin_bytes_out", &out->bytes_out}, {cuda, "standin_allocated", &out->allocated},
-                  {lt, "standin_lt_live", &out->lt_live},       {lt, "standin_lt_refuse", &out->lt_refuse}};
+    } wanted[] = {{cuda, "standin_count", &out->count},
+                  {cuda, "standin_fail_at", &out->fail_at},
+                  {cuda, "standin_reset", &out->reset},
+                  {cuda, "standin_order", &out->order},
+                  {cuda, "standin_defer", &out->defer},
+                  {cuda, "standin_bytes_in", &out->bytes_in},
+                  {cuda, "standin_bytes_out", &out->bytes_out},
+                  {cuda, "standin_allocated", &out->allocated},
+                  {cuda, "standin_failed", &out->failed},
+                  {cuda, "standin_memory", &out->memory},
+                  {cuda, "standin_context_depth", &out->context_depth},
+                  {cuda, "standin_retained", &out->retained},
+                  {lt, "standin_lt_live", &out->lt_live},
+                  {lt, "standin_lt_refuse", &out->lt_refuse}};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         void *function = dlsym(wanted[i].library, wanted[i].name);
         ck_assert_msg(function != NULL, "the stand-in has no %s", wanted[i].name);

@@ -8,9 +8,13 @@
 typedef struct {
     unsigned long (*count)(const char *name);
     void (*fail_at)(const char *name, unsigned long n, int code);
+    const char *(*failed)(void);
     void (*reset)(void);
     void (*order)(unsigned order);
     void (*defer)(int defer);
+    void (*memory)(uint64_t bytes);
+    int (*context_depth)(void);
+    int (*retained)(void);
     uint64_t (*bytes_in)(void);
     uint64_t (*bytes_out)(void);
     uint64_t (*allocated)(void);

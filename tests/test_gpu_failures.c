@@ -1,0 +1,252 @@
+/* What an application is told when a GPU fails it, on the stand-in: work that fails after the call has returned, memory
+ * that runs out, drivers that cannot be used, and each call of the driver made to fail once. */
+#define _GNU_SOURCE
+#include "jit_gpu/cuda_emit.h"
+#include "support/support_app.h"
+
+/* What fails after the call returned: 0: noticed by sn_context_sync; 1: by a read; 2: by the next call; 3: by a free,
+ * and told by what comes next. */
+START_TEST(failed_late) {
+    app a;
+    float sum;
+    if (!find("failed_late")) return;
+    app_ok(&a, NULL, NULL);
+    for (int i = 0; i < 4; i++) run_ok(&a);
+    ck_assert_int_eq(sn_context_sync(a.ctx), SN_OK);
+    run_ok(&a);
+    const char *text;
+    if (_i == 3) {
+        gpu.fail_at("cuStreamSynchronize", 1, 1);
+        sn_array *some;
+        ck_assert_int_eq(sn_array_new(a.ctx, SN_F32, 1, (int64_t[]){4}, &some), SN_OK);
+        sn_array_free(some);
+        ck_assert_int_eq(sn_context_sync(a.ctx), SN_ERR_INTERNAL);
+        ck_assert_ptr_nonnull(strstr(sn_context_error(a.ctx), "waiting for work that was started earlier"));
+        ck_assert_int_eq(sn_context_sync(a.ctx), SN_OK); /* told once */
+        run_ok(&a);
+        app_close(&a);
+        return;
+    }
+    gpu.fail_at(_i == 2 ? NULL : "cuStreamSynchronize", 1, 719);
+    sn_status status = _i == 0   ? sn_context_sync(a.ctx)
+                       : _i == 1 ? sn_array_get(a.sum, &sum, sizeof sum)
+                                 : sn_call_run(a.call);
+    text = _i == 2 ? sn_call_error(a.call) : sn_context_error(a.ctx);
+    ck_assert_int_eq(status, SN_ERR_INTERNAL);
+    ck_assert_msg(strstr(text, "CUDA_ERROR_LAUNCH_FAILED") && strstr(text, "the CUDA context is lost"), "%s", text);
+    ck_assert_ptr_nonnull(strstr(text, "start the process anew"));
+    /* And from there on by everything. */
+    ck_assert_int_ne(sn_call_run(a.call), SN_OK);
+    ck_assert_ptr_nonnull(strstr(sn_call_error(a.call), "the CUDA context is lost"));
+    ck_assert_int_ne(sn_context_sync(a.ctx), SN_OK);
+    ck_assert_ptr_nonnull(strstr(sn_context_error(a.ctx), "the CUDA context is lost"));
+    ck_assert_int_ne(sn_var_get(a.var, &(int64_t){0}, sizeof(int64_t)), SN_OK);
+    gpu.reset();
+    app_close(&a);
+}
+END_TEST
+
+/* ---- memory --------------------------------------------------------------------------------------------------------
+ */
+
+/* Calls that sn_function_call keeps for later give their memory back when another needs it; what is asked for in vain
+ * is told with what there is. */
+START_TEST(idle_calls_make_room) {
+    app a;
+    static float values[LARGE], sum;
+    if (!find("idle_calls_make_room")) return;
+    app_ok(&a, NULL, NULL);
+    static float y[LARGE];
+    const sn_tensor in = VEC(values, LARGE), out[] = {VEC(y, LARGE), SCALAR(&sum)};
+    uint64_t before = gpu.allocated();
+    call_ok(a.f, &in, 1, out, 2);
+    uint64_t kept = gpu.allocated() - before;
+    ck_assert_uint_ge(kept, 2 * sizeof values);
+    sn_array *more, *most;
+    gpu.memory(gpu.allocated() + 1000);
+    ck_assert_msg(!sn_array_new(a.ctx, SN_F32, 1, (int64_t[]){LARGE}, &more), "%s", sn_context_error(a.ctx));
+    ck_assert_uint_eq(gpu.allocated(), before + sizeof values);
+    ck_assert_int_eq(sn_array_new(a.ctx, SN_F32, 1, (int64_t[]){10 * LARGE}, &most), SN_ERR_NOMEM);
+    char want[128];
+    snprintf(want, sizeof want, "800000 bytes asked for; %llu of the device's %llu bytes are free",
+             (unsigned long long)(kept + 1000 - sizeof values), (unsigned long long)(before + kept + 1000));
+    ck_assert_msg(strstr(sn_context_error(a.ctx), want) != NULL, "%s", sn_context_error(a.ctx));
+    sn_array_free(more);
+    call_ok(a.f, &in, 1, out, 2);
+    sn_var *var;
+    ck_assert_int_eq(sn_var_new(a.ctx, "most", SN_F32, 1, (int64_t[]){10 * LARGE}, &var), SN_ERR_NOMEM);
+    ck_assert_ptr_nonnull(strstr(sn_context_error(a.ctx), "bytes are free"));
+    gpu.memory(0);
+    app_close(&a);
+}
+END_TEST
+
+/* Rows that do not fit shared memory lie in scratch of the device, which is given back too; calls that were ready get
+ * it again. */
+START_TEST(scratch_comes_back) {
+    enum { ROWS = 40, COLUMNS = 300 };
+    char least[16];
+    app a;
+    static double x[ROWS * COLUMNS], y[ROWS * COLUMNS], first[ROWS * COLUMNS];
+    if (!find("scratch_comes_back")) return;
+    snprintf(least, sizeof least, "%d", 2 * CE_MAX_BATCH_BYTES + 64);
+    setenv("STANDIN_SHARED", least, 1);
+    app_ok(&a, NULL, NULL);
+    sn_graph *g = sn_graph_new(a.ctx, "rows");
+    sn_expr in = sn_input(g, "x", SN_F64, SN_SHAPE(SN_DIM(ROWS), SN_DIM(COLUMNS)));
+    sn_expr out = sn_softmax(in, -1);
+    sn_function_desc desc = {.inputs = &in, .n_inputs = 1, .outputs = &out, .n_outputs = 1};
+    sn_function *f = function(g, &desc);
+    sn_call *call;
+    ck_assert_int_eq(sn_call_new(f, &call), SN_OK);
+    for (int i = 0; i < ROWS * COLUMNS; i++) x[i] = (double)(i % 17);
+    const int64_t size[] = {ROWS, COLUMNS};
+    const sn_tensor tx = sn_tensor_of(SN_F64, x, 2, size), ty = sn_tensor_of(SN_F64, y, 2, size);
+    ck_assert_int_eq(sn_call_bind_input(call, 0, &tx), SN_OK);
+    ck_assert_int_eq(sn_call_bind_output(call, 0, &ty), SN_OK);
+    for (int i = 0; i < 3; i++) ck_assert_msg(!sn_call_run(call), "%s", sn_call_error(call));
+    memcpy(first, y, sizeof y);
+    uint64_t before = gpu.allocated();
+    sn_array *most;
+    gpu.memory(before);
+    ck_assert_int_eq(sn_array_new(a.ctx, SN_F32, 1, (int64_t[]){180 * ROWS * COLUMNS}, &most), SN_ERR_NOMEM);
+    ck_assert_uint_lt(gpu.allocated(), before);
+    gpu.memory(0);
+    gpu.reset();
+    for (int i = 0; i < 3; i++) {
+        memset(y, 0, sizeof y);
+        ck_assert_msg(!sn_call_run(call), "%s", sn_call_error(call));
+        ck_assert_mem_eq(first, y, sizeof y);
+    }
+    ck_assert_uint_eq(gpu.count("cuMemAlloc_v2"), 1);
+    ck_assert_uint_eq(gpu.count("cuGraphLaunch"), 3);
+    sn_call_free(call);
+    sn_function_free(f);
+    sn_graph_free(g);
+    app_close(&a);
+}
+END_TEST
+
+/* ---- sentences -----------------------------------------------------------------------------------------------------
+ */
+
+START_TEST(no_driver_for_us) {
+    app a;
+    char text[512];
+    if (!find("no_driver_for_us")) return;
+    setenv("STANDIN_VERSION", "11080", 1);
+    ck_assert_int_eq(app_open(&a, NULL, NULL), SN_ERR_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(last_log, "is for CUDA 11.8; 12.0 or newer is needed: update the driver"));
+    app_close(&a);
+    ck_assert_int_eq(sn_device_available("gpu", text, sizeof text), SN_ERR_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(text, "update the driver"));
+    unsetenv("STANDIN_VERSION");
+    setenv("STANDIN_NO_DEVICE", "1", 1);
+    ck_assert_int_eq(app_open(&a, NULL, NULL), SN_ERR_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(last_log, "sees no device"));
+    ck_assert_ptr_nonnull(strstr(last_log, "CUDA_VISIBLE_DEVICES"));
+    app_close(&a);
+    unsetenv("STANDIN_NO_DEVICE");
+    gpu.reset();
+    static const struct {
+        int code;
+        sn_status status;
+        const char *text;
+    } codes[] = {{34, SN_ERR_UNAVAILABLE, "is the toolkit's stub"},
+                 {100, SN_ERR_UNAVAILABLE, "is there a GPU"},
+                 {803, SN_ERR_UNAVAILABLE, "do not fit together: update the driver"}};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        gpu.fail_at("cuInit", 1, codes[i].code);
+        ck_assert_int_eq(app_open(&a, NULL, NULL), codes[i].status);
+        ck_assert_msg(strstr(last_log, codes[i].text) != NULL, "%s", last_log);
+        app_close(&a);
+    }
+}
+END_TEST
+
+/* Each call of the driver made to fail once, with the application's context and stream, arrays, and work that is put
+ * off: an error with a sentence or no harm; nothing leaks, no context stays current, and the next run is whole. */
+START_TEST(every_failure_has_a_sentence) {
+    void *context, *stream, *was;
+    app a;
+    float values[N], sum, have;
+    if (!find("every_failure_has_a_sentence")) return;
+    length = N;
+    ck_assert_int_eq(driver.context_create(&context, 0, 0), 0);
+    ck_assert_int_eq(driver.stream_create(&stream, 0), 0);
+    ck_assert_int_eq(driver.pop(&was), 0);
+    gpu.defer(1);
+    memcpy(values, ramp(0), sizeof values);
+    int failures = 0, early = 0;
+    for (unsigned long k = 1, reached = 1; reached; k++) {
+        gpu.reset();
+        uint64_t before = gpu.allocated();
+        gpu.fail_at(NULL, k, _i);
+        sn_status status = app_open(&a, context, stream);
+        const char *text = a.f ? sn_context_error(a.ctx) : a.g ? sn_graph_error(a.g) : last_log;
+        if (a.ctx && !text[0]) text = sn_context_error(a.ctx);
+        const sn_tensor x = VEC(values, N), s = SCALAR(&sum);
+        int opened = !status;
+        if (!status) status = sn_array_set(a.x, ramp(0), sizeof values);
+        for (int i = 0; i < 8 && !status; i++) {
+            text = sn_call_error(a.call);
+            if (i == 4) status = sn_call_bind_input(a.call, 0, &x);
+            if (i == 6) status = sn_call_bind_output(a.call, 1, &s);
+            if (!status) status = sn_call_run(a.call);
+        }
+        if (!status) {
+            text = sn_context_error(a.ctx);
+            status = sn_array_get(a.y, values, sizeof values);
+            memcpy(values, ramp(0), sizeof values);
+        }
+        if (!status) status = sn_context_sync(a.ctx);
+        reached = gpu.count(NULL) >= k;
+        if (status) {
+            ck_assert_msg(text[0], "failure %lu has no sentence", k);
+            failures++;
+            early += !opened;
+        }
+        if (!reached) ck_assert_int_eq(status, SN_OK);
+        gpu.fail_at(NULL, 0, 0);
+        gpu.reset();
+        ck_assert_int_eq(gpu.context_depth(), 0);
+        if (opened && _i < 700) {
+            (void)sn_context_sync(a.ctx); /* tells what is left to tell */
+            ck_assert_int_eq(sn_array_set(a.x, ramp(3), sizeof values), SN_OK);
+            ck_assert_int_eq(sn_call_bind_input_array(a.call, 0, a.x), SN_OK);
+            ck_assert_int_eq(sn_call_bind_output_array(a.call, 1, a.sum), SN_OK);
+            for (int i = 0; i < 3; i++) {
+                ck_assert_msg(!sn_call_run(a.call), "failure %lu: %s", k, sn_call_error(a.call));
+                y_is(a.y, ramp(3), N);
+                ck_assert_int_eq(sn_array_get(a.sum, &have, sizeof have), SN_OK);
+                ck_assert_msg(have == 19 * N, "failure %lu", k);
+            }
+        }
+        app_close(&a);
+        /* What a failed call was to give back stays. */
+        int kept = !strcmp(gpu.failed(), "cuMemFree_v2") || !strcmp(gpu.failed(), "cuCtxPushCurrent_v2");
+        if (_i < 700 && !kept)
+            ck_assert_msg(gpu.allocated() == before, "failure %lu, of %s, left memory on the device", k, gpu.failed());
+        ck_assert_int_eq(gpu.context_depth(), 0);
+    }
+    ck_assert_int_gt(early, 10);
+    ck_assert_int_gt(failures, early + 20);
+}
+END_TEST
+
+int main(void) {
+    Suite *s = suite_create("gpu failures");
+    TCase *t = tcase_create("device");
+    tcase_add_loop_test(t, failed_late, 0, 4);
+    tcase_add_test(t, idle_calls_make_room);
+    tcase_add_test(t, scratch_comes_back);
+    tcase_add_test(t, no_driver_for_us);
+    tcase_add_loop_test(t, every_failure_has_a_sentence, 2, 3);
+    tcase_add_loop_test(t, every_failure_has_a_sentence, 719, 720);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
