@@ -65,6 +65,17 @@ static void fold_halves(const folding *f, uint64_t *lanes, uint32_t n, size_t va
     for (uint32_t half = n / 2; half; half /= 2) combine(f, half, lanes, lanes, lanes + half, values);
 }
 
+/* The lanes of a part: neighbours of one thread first. */
+static void fold_lanes(const run *r, const folding *f, uint64_t *lanes, uint32_t n, size_t values) {
+    uint32_t own = kn_thread_lanes(r->k, r->part, n);
+    for (uint32_t t = 0; own > 1 && t < n / own; t++) {
+        fold_halves(f, lanes + (size_t)t * own, own, values);
+        lanes[t] = lanes[(size_t)t * own];
+        if (f->is_pair) lanes[values + t] = lanes[values + (size_t)t * own];
+    }
+    fold_halves(f, lanes, n / own, values);
+}
+
 /* ---- over UNROLL axes -------------------------------------------------------------------------------------------- */
 
 static void unroll_pairs(const run *r, const folding *f, uint32_t copy, uint64_t *out) {
@@ -151,7 +162,7 @@ void interp_fold_loops_end(const run *r, uint32_t id) {
                     uint64_t *low = accs + (size_t)2 * i * width;
                     combine(&f, width, accs + (size_t)i * width, low, low + width, values);
                 }
-            fold_halves(&f, accs, width, values);
+            fold_lanes(r, &f, accs, width, values);
             r->plan->value[p->slot + (size_t)copy * p->rows + row] = accs[0];
         }
     }
@@ -193,7 +204,7 @@ static void fold_column(const run *r, const folding *f, uint32_t col, grid x, gr
             fold_into(f, r->rows, lanes, VALUES, xs, ys);
         else
             interp_prim(f->inst->prim == KP_FMA ? KP_MUL : KP_CAST, f->type, f->type, r->rows, lanes, xs, ys, xs);
-        fold_halves(f, lanes, r->part->tile, VALUES);
+        fold_lanes(r, f, lanes, r->part->tile, VALUES);
         const uint64_t tile[2] = {lanes[0], f->is_pair ? lanes[VALUES] : 0};
         combine(f, 1, acc, acc, tile, 1);
     } else {
@@ -249,7 +260,7 @@ void interp_fold_points_end(run *r, uint32_t id) {
     if (is_in_memory(r, f.inst)) return;
     for (uint32_t copy = 0; copy < f.p->copies; copy++, interp_next_copy(r, f.p->axes)) {
         uint64_t *lanes = r->plan->acc + f.p->acc + (size_t)copy * r->part->tile;
-        fold_halves(&f, lanes, r->part->tile, values);
+        fold_lanes(r, &f, lanes, r->part->tile, values);
         write_partial(r, &f, 0, lanes, values);
     }
 }

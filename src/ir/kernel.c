@@ -67,6 +67,14 @@ int64_t kn_chunk_tile(int64_t tiles, int64_t chunks, int64_t c) {
     return c * (tiles / chunks) + (int64_t)((uint64_t)c * rest / (uint64_t)chunks);
 }
 
+uint32_t kn_thread_lanes(const kn_kernel *k, const kn_part *part, uint32_t lanes) {
+    uint32_t threads = KN_WARP;
+    if (part->team == 1) return 1;
+    for (uint32_t p = 0; p < k->n_part && part->team > KN_WARP; p++)
+        if (k->part[p].team > threads) threads = k->part[p].team;
+    return lanes > threads ? lanes / threads : 1;
+}
+
 static int64_t row_bytes(const kn_mem *mem, const int64_t *dims) {
     if (mem->space != KN_ROW) return 0;
     int64_t bytes = mul_sat(kn_size_value(mem->count, dims), (int64_t)sn_dtype_size((sn_dtype)mem->store));

@@ -34,13 +34,14 @@
  * accumulator
  *       [(i / w) % ilp][i % w], w = width with loop lanes, else 1; accumulators start at the identity, run through the
  *       nest in order (UNROLL axes innermost); at the end the ilp accumulators are combined as a tree of neighbours
- *       (0,1)(2,3).. until one is left, then its w lanes by halves: lane l with lane l + w/2, ..
- *   over POINT axes, accumulator access without LOOP axes: accumulator [r], identity, tiles in order; at the end of the
- *       chunk lane r with lane r + tile/2, .. by halves, then stored
- *   over POINT axes, access with LOOP axes: loop lanes and scalar phases: the points of a tile one after the other into
- *       the element; point lanes: the tile's values combined by halves (absent points: identity), then into the
- * element. FMA with point lanes multiplies first and then combines by addition. A later kernel folds the chunks'
- * partials, in chunk order if its schedule says so (ilp 1).
+ *       (0,1)(2,3).. until one is left, then its w lanes by halves: lane l with lane l + w/2, .. (with a team of more
+ *       than one thread: first the neighbours that kn_thread_lanes gives one thread by halves, then what is left of
+ * each) over POINT axes, accumulator access without LOOP axes: accumulator [r], identity, tiles in order; at the end of
+ * the chunk lane r with lane r + tile/2, .. by halves (neighbours of one thread first, as above), then stored over
+ * POINT axes, access with LOOP axes: loop lanes and scalar phases: the points of a tile one after the other into the
+ * element; point lanes: the tile's values combined by halves (absent points: identity), then into the element. FMA with
+ * point lanes multiplies first and then combines by addition. A later kernel folds the chunks' partials, in chunk order
+ * if its schedule says so (ilp 1).
  *
  * ARGMAX and ARGMIN fold pairs, a value a[0] and its index a[1], and give the index of the pair that wins. A NaN wins
  * against numbers, the greater (ARGMIN: the lesser) number against others; between equal values (-0 and +0, two NaNs)
@@ -178,7 +179,7 @@ typedef struct {
     kn_id point[KN_MAX_NEST];
     uint16_t tile;   /* points of the last point axis done together: power of two, <= KN_MAX_WIDTH; 1 without points */
     uint16_t team;   /* threads that share a tile, power of two, <= KN_MAX_WIDTH: for backends that have many. 1 on the
-                        CPU. It decides no bit of what a chunk computes */
+                        CPU */
     uint16_t rounds; /* of lanes that the loops of this part take, for backends that keep rows in registers: where they
                         take more, these do not. 0: any number. It decides no bit */
     uint32_t grain;  /* least tiles per chunk */
@@ -234,6 +235,10 @@ int64_t kn_tiles(const kn_kernel *k, uint32_t part, const int64_t *dims);
 int64_t kn_chunks(const kn_kernel *k, uint32_t part, const int64_t *dims);
 /* First tile of chunk c of chunks: floor(c * tiles / chunks) without overflow. */
 int64_t kn_chunk_tile(int64_t tiles, int64_t chunks, int64_t c);
+/* How many neighbours of so many lanes one thread of the team has; 1 with a team of 1. A team is at least a warp, and a
+ * larger one as large as the kernel's largest. */
+enum { KN_WARP = 32 };
+uint32_t kn_thread_lanes(const kn_kernel *k, const kn_part *part, uint32_t lanes);
 /* Bytes of all KN_ROW memories, each aligned to 64; kn_row_offset tells where one starts. */
 int64_t kn_scratch_bytes(const kn_kernel *k, const int64_t *dims);
 int64_t kn_row_offset(const kn_kernel *k, uint32_t mem, const int64_t *dims);

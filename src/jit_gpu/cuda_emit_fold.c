@@ -67,6 +67,9 @@ static uint32_t batch(ce *e, const kn_inst *in, uint32_t n) {
     return n < most ? n : most;
 }
 
+/* Are the lanes of a thread folded before those of different threads? */
+static int own_first(const ce *e) { return e->part->team > 1; }
+
 /* "sn_fold<..>(x, ..)" over n values of each of `lanes` / V threads. */
 static void fold_threads(ce *e, const kn_inst *in, const char *x, uint32_t n, uint32_t lanes, uint32_t own) {
     ce_line(e, "sn_fold<%s, %u, %u, %u, %u>(%s, t, meet, turn);", op(in), lanes / own, e->team, n, batch(e, in, n), x);
@@ -171,6 +174,16 @@ void ce_loop_fold_end(ce *e, kn_id id) {
     if (e->mode != CE_LOOP_LANES) {
         ce_line(e, "%s%s = %s;", ce_loops(e, in->over, 1), value,
                 value_of(e, in, accumulator(e, id, instance(e, in), "0", "v")));
+        return;
+    }
+    if (own > 1 && own_first(e)) {
+        x = ce_text(e, "y%u", id);
+        ce_line(e, "%s %s%s;", type, x, dim(e, n));
+        ce_line(e, "%s%s%s = sn_fold_own<%s, %u>(a%u%s%s);", loop(e, "i", n), x, at(e, n, "i"), op(in), own, id,
+                at(e, n, "i"), at(e, e->ilp, "0"));
+        fold_threads(e, in, ce_text(e, "&%s%s", x, at(e, n, "0")), n, e->width, own);
+        x = ce_text(e, "%s%s", x, at(e, n, instance(e, in)));
+        ce_line(e, "%s%s = %s;", ce_loops(e, in->over, 0), value, value_of(e, in, x));
         return;
     }
     if (e->ilp > 1) { /* those that are left, one after the other */
@@ -281,8 +294,13 @@ static void step_tile(ce *e, const kn_inst *in) {
     ce_line(e, "%s x[%u];", acc_type(e, in), e->per_thread);
     ce_line(e, "%sx[%s] = %s ? %s : %s;", e->per_thread > 1 ? ce_text(e, "FOR(v, %u) ", e->per_thread) : "",
             e->per_thread > 1 ? "v" : "0", when, x, identity(e, in));
-    fold_threads(e, in, "x", e->per_thread, e->width, e->per_thread);
-    ce_line(e, "const %s all = sn_fold_own<%s, %u>(x);", acc_type(e, in), op(in), e->per_thread);
+    if (own_first(e)) {
+        ce_line(e, "%s all = sn_fold_own<%s, %u>(x);", acc_type(e, in), op(in), e->per_thread);
+        fold_threads(e, in, "&all", 1, e->width, e->per_thread);
+    } else {
+        fold_threads(e, in, "x", e->per_thread, e->width, e->per_thread);
+        ce_line(e, "const %s all = sn_fold_own<%s, %u>(x);", acc_type(e, in), op(in), e->per_thread);
+    }
     ce_line(e, "if (%s) {", ce_present(e, in->over, 1));
     e->depth++;
     ce_line(e, "const %s both = %s::of(%s, all);", acc_type(e, in), op(in), partial(e, in));
@@ -329,10 +347,23 @@ void ce_point_fold_end(ce *e, kn_id id) {
     if (!ce_in_registers(e, in)) return;
     const char *x = ce_text(e, "a%u", id);
     uint32_t n = ce_unrolled(e, in->over), own = places(e);
-    if (point_lanes(e))
+    uint32_t group = kn_thread_lanes(e->k, e->part, e->part->tile); /* neighbours that are folded first */
+    if (point_lanes(e) && own > 1 && own_first(e)) {
+        const char *y = ce_text(e, "y%u", id);
+        ce_line(e, "%s %s%s;", acc_type(e, in), y, dim(e, n));
+        ce_line(e, "%s%s%s = sn_fold_own<%s, %u>(%s%s);", loop(e, "i", n), y, at(e, n, "i"), op(in), own, x,
+                at(e, n, "i"));
+        fold_threads(e, in, ce_text(e, "&%s%s", y, at(e, n, "0")), n, e->width, own);
+        x = y;
+        own = 1;
+    } else if (point_lanes(e)) {
         fold_threads(e, in, ce_text(e, "&%s%s%s", x, at(e, n, "0"), at(e, own, "0")), n * own, e->width, own);
+    }
     x = ce_text(e, "%s%s", x, at(e, n, ce_unroll_index(e, in->over)));
-    if (own > 1) x = ce_text(e, "sn_fold_own<%s, %u>(%s)", op(in), own, x);
+    if (own > 1 && group > 1 && !point_lanes(e))
+        x = ce_text(e, "sn_fold_groups<%s, %u, %u>(%s)", op(in), own, group, x);
+    else if (own > 1)
+        x = ce_text(e, "sn_fold_own<%s, %u>(%s)", op(in), own, x);
     if (!is_pair(in)) {
         ce_line(e, "if (t == 0) %s%s", ce_loops(e, in->over, 0), put_partial(e, in, x));
         return;

@@ -166,7 +166,6 @@ static int is_aligned(const ce *e, const kn_access *a, void *arg) {
     int64_t size = (int64_t)sn_dtype_size((sn_dtype)mem->store), bytes = size * e->per_thread;
     if (bytes > 16) bytes = 16;
     l->even &= kn_size_value(a->base, l->dim) * size % bytes == 0;
-    l->even &= kn_size_value(e->k->axis[e->lane_axis].extent, l->dim) % e->per_thread == 0;
     for (uint32_t i = 0; i < a->n; i++)
         if (a->axis[i] != e->lane_axis) l->even &= kn_size_value(a->step[i], l->dim) * size % bytes == 0;
     if (mem->space == KN_PART) l->even &= kn_size_value(mem->count, l->dim) * size % bytes == 0;
@@ -179,6 +178,11 @@ int ce_is_even(const kn_kernel *k, uint32_t part, const ce_even *even, const int
     if (even->rounds) {
         int64_t extent = kn_size_value(k->axis[even->axis].extent, dim), most = (int64_t)even->rounds * even->width;
         l.even &= extent <= most && (even->rounds == 1 || extent > most / 2);
+    }
+    ce e = look_at(k, part);
+    for (uint32_t p = e.part->first_phase; p < e.part->end_phase && l.even; p++) {
+        ce_begin_phase(&e, &k->phase[p]);
+        if (e.mode != CE_COPIES) l.even &= kn_size_value(k->axis[e.lane_axis].extent, dim) % e.per_thread == 0;
     }
     if (l.even) for_wide(k, part, is_aligned, &l);
     return l.even;

@@ -49,8 +49,10 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                     FOR(v, 4) if (in_j2) a2[v] = fmaf(v0[v], v1[v], a2[v]); /* matmul(W1,x) */
                 }
                 float v2;
-                sn_fold<op_add, 256, 256, 4, 4>(&a2[0], t, meet, turn);
-                v2 = sn_fold_own<op_add, 4>(a2);
+                float y2;
+                y2 = sn_fold_own<op_add, 4>(a2);
+                sn_fold<op_add, 256, 256, 1, 1>(&y2, t, meet, turn);
+                v2 = y2;
                 /* phase 1 */
                 const float v3 = sn_sigmoid_f32(v2);
                 if (t == 0) m2[n0] = v3;
@@ -84,8 +86,10 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                     FOR(v, 4) if (j2 + t * 4 + v < D1) a2[v] = fmaf(v0[v], v1[v], a2[v]); /* matmul(W1,x) */
                 }
                 float v2;
-                sn_fold<op_add, 256, 256, 4, 4>(&a2[0], t, meet, turn);
-                v2 = sn_fold_own<op_add, 4>(a2);
+                float y2;
+                y2 = sn_fold_own<op_add, 4>(a2);
+                sn_fold<op_add, 256, 256, 1, 1>(&y2, t, meet, turn);
+                v2 = y2;
                 /* phase 1 */
                 const float v3 = sn_sigmoid_f32(v2);
                 if (t == 0) m2[n0] = v3;

@@ -102,8 +102,10 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                     FOR(r, 4) FOR(k2, 2) FOR(v, 4) if (in_j3) a18[r * 2 + k2][v] = fmaf(v15c[r][v], v17[k2][v], a18[r * 2 + k2][v]); /* matmul(..,W2) */
                 }
                 float v18c[4][2];
-                sn_fold<op_add, 256, 256, 32, 8>(&a18[0][0], t, meet, turn);
-                FOR(r, 4) FOR(k2, 2) v18c[r][k2] = sn_fold_own<op_add, 4>(a18[r * 2 + k2]);
+                float y18[8];
+                FOR(i, 8) y18[i] = sn_fold_own<op_add, 4>(a18[i]);
+                sn_fold<op_add, 256, 256, 8, 8>(&y18[0], t, meet, turn);
+                FOR(r, 4) FOR(k2, 2) v18c[r][k2] = y18[r * 2 + k2];
                 /* phase 2 */
                 float v19c[4][2]; /* add(..,b2) */
                 FOR(r, 4) FOR(k2, 2) v19c[r][k2] = (v18c[r][k2] + v0[k2]);
@@ -262,8 +264,10 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                     FOR(r, 4) FOR(k2, 2) FOR(v, 4) if (j3 + t * 4 + v < D1) a18[r * 2 + k2][v] = fmaf(v15c[r][v], v17[k2][v], a18[r * 2 + k2][v]); /* matmul(..,W2) */
                 }
                 float v18c[4][2];
-                sn_fold<op_add, 256, 256, 32, 8>(&a18[0][0], t, meet, turn);
-                FOR(r, 4) FOR(k2, 2) v18c[r][k2] = sn_fold_own<op_add, 4>(a18[r * 2 + k2]);
+                float y18[8];
+                FOR(i, 8) y18[i] = sn_fold_own<op_add, 4>(a18[i]);
+                sn_fold<op_add, 256, 256, 8, 8>(&y18[0], t, meet, turn);
+                FOR(r, 4) FOR(k2, 2) v18c[r][k2] = y18[r * 2 + k2];
                 /* phase 2 */
                 float v19c[4][2]; /* add(..,b2) */
                 FOR(r, 4) FOR(k2, 2) v19c[r][k2] = (v18c[r][k2] + v0[k2]);

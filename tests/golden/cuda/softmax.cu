@@ -48,8 +48,10 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
                     FOR(v, 4) if (in_j1) a1[v] = sn_max(a1[v], v0[v]); /* reduce_max(x) */
                 }
                 float v1;
-                sn_fold<op_max, 32, 32, 4, 4>(&a1[0], t, meet, turn);
-                v1 = sn_fold_own<op_max, 4>(a1);
+                float y1;
+                y1 = sn_fold_own<op_max, 4>(a1);
+                sn_fold<op_max, 32, 32, 1, 1>(&y1, t, meet, turn);
+                v1 = y1;
                 /* phase 1 */
                 float a6[4];
                 FOR(v, 4) a6[v] = 0.0f;
@@ -66,8 +68,10 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
                     FOR(v, 4) if (in_j1) a6[v] = (a6[v] + v4[v]);
                 }
                 float v6;
-                sn_fold<op_add, 32, 32, 4, 4>(&a6[0], t, meet, turn);
-                v6 = sn_fold_own<op_add, 4>(a6);
+                float y6;
+                y6 = sn_fold_own<op_add, 4>(a6);
+                sn_fold<op_add, 32, 32, 1, 1>(&y6, t, meet, turn);
+                v6 = y6;
                 /* phase 2 */
                 const float v8 = (v7 / v6);
                 /* phase 3 */
@@ -100,8 +104,10 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
                     FOR(v, 4) if (j1 + t * 4 + v < D1) a1[v] = sn_max(a1[v], v0[v]); /* reduce_max(x) */
                 }
                 float v1;
-                sn_fold<op_max, 32, 32, 4, 4>(&a1[0], t, meet, turn);
-                v1 = sn_fold_own<op_max, 4>(a1);
+                float y1;
+                y1 = sn_fold_own<op_max, 4>(a1);
+                sn_fold<op_max, 32, 32, 1, 1>(&y1, t, meet, turn);
+                v1 = y1;
                 /* phase 1 */
                 float a6[4];
                 FOR(v, 4) a6[v] = 0.0f;
@@ -120,8 +126,10 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
                     FOR(v, 4) if (j1 + t * 4 + v < D1) a6[v] = (a6[v] + v4[v]);
                 }
                 float v6;
-                sn_fold<op_add, 32, 32, 4, 4>(&a6[0], t, meet, turn);
-                v6 = sn_fold_own<op_add, 4>(a6);
+                float y6;
+                y6 = sn_fold_own<op_add, 4>(a6);
+                sn_fold<op_add, 32, 32, 1, 1>(&y6, t, meet, turn);
+                v6 = y6;
                 /* phase 2 */
                 const float v8 = (v7 / v6);
                 /* phase 3 */

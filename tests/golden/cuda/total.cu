@@ -39,8 +39,10 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 FOR(v, 4) if (in_n0) a1[v] = (a1[v] + v0l[v]); /* sum(x) */
                 n0 += 1024;
             }
-            sn_fold<op_add, 256, 256, 4, 4>(&a1[0], t, meet, turn);
-            if (t == 0) m1[0] = sn_fold_own<op_add, 4>(a1);
+            float y1;
+            y1 = sn_fold_own<op_add, 4>(a1);
+            sn_fold<op_add, 256, 256, 1, 1>(&y1, t, meet, turn);
+            if (t == 0) m1[0] = y1;
             SYNC0;
             if (g.at[1] >= 0) for (i64 i = t; i < 1; i += 256) m1g[chunk * 1 + i] = m1[i];
         } else {
@@ -60,8 +62,10 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 FOR(v, 4) if (t * 4 + v < present) a1[v] = (a1[v] + v0l[v]); /* sum(x) */
                 n0 += 1024;
             }
-            sn_fold<op_add, 256, 256, 4, 4>(&a1[0], t, meet, turn);
-            if (t == 0) m1[0] = sn_fold_own<op_add, 4>(a1);
+            float y1;
+            y1 = sn_fold_own<op_add, 4>(a1);
+            sn_fold<op_add, 256, 256, 1, 1>(&y1, t, meet, turn);
+            if (t == 0) m1[0] = y1;
             SYNC0;
             if (g.at[1] >= 0) for (i64 i = t; i < 1; i += 256) m1g[chunk * 1 + i] = m1[i];
         }
