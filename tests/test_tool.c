@@ -64,6 +64,18 @@ START_TEST(shows_each_stage) {
     ck_assert_ptr_null(strstr(out, "epilogue"));
     PRINTS("show FILE --backend gpu --code", 0, "__global__");
     SUPPORT_HAS(out, ".version");
+    /* Without a GPU there is PTX for 8.0, without a compiler the source still. */
+    setenv("STANDIN_NO_DEVICE", "1", 1);
+    PRINTS("show FILE --backend gpu --code --kernel", 0, "__global__");
+    SUPPORT_HAS(out, ".version");
+    SUPPORT_HAS(out, "part 0  points");
+    unsetenv("STANDIN_NO_DEVICE");
+    char libraries[512];
+    snprintf(libraries, sizeof libraries, "%s", getenv("SINTER_CUDA_PATH"));
+    setenv("SINTER_CUDA_PATH", "/nonexistent", 1);
+    PRINTS("show FILE --backend gpu --code", 0, "__global__");
+    SUPPORT_HAS(out, "// no PTX: no CUDA compiler: libnvrtc.so.13 cannot be opened; looked in /nonexistent");
+    setenv("SINTER_CUDA_PATH", libraries, 1);
     PRINTS("show FILE --backend abacus", 2, "--backend \"abacus\": cpu or gpu");
     PRINTS("show FILE --backend", 2, "--backend \"\": cpu or gpu");
 }
@@ -91,6 +103,11 @@ START_TEST(run_shows_what_it_did) {
     SUPPORT_HAS(out, "matmul f32 ");
     SUPPORT_HAS(out, " us: one thread\n");
     SUPPORT_HAS(out, "arena 2560 bytes with N = 5\n");
+    strcat(words, " --backend gpu --show profile-json");
+    PRINTS(words, 0, "h: f32[5,128] 0 0");
+    SUPPORT_HAS(out, "\nto the device ");
+    SUPPORT_HAS(out, "\"bytes_to_device\": ");
+    SUPPORT_HAS(out, "\"graph_launches\": 0, ");
     PRINTS("run FILE --show poem", 2, "not \"poem\"");
 }
 END_TEST

@@ -103,7 +103,7 @@ def check_linear():
     fails("needs a value", *given, "--input")
     fails('no flag "--fast"', *given, "--fast")
     fails("--threads is a number", *given, "--threads", "many")
-    fails("--backend is cpu or interp", *given, "--backend", "gpu")
+    fails("--backend is cpu, gpu or interp", *given, "--backend", "abacus")
     fails("which file")
     fails("one file at a time", *given, "other.sn")
     fails("none.sn cannot be read", "none.sn")

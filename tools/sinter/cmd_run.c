@@ -362,8 +362,8 @@ static int take_flag(job *j, const char *flag, const char *value) {
     } else if (!strcmp(flag, "--save-vars")) {
         j->var_dir = value;
     } else if (!strcmp(flag, "--backend")) {
-        if (strcmp(value, "cpu") && strcmp(value, "interp"))
-            return tool_fail("run", "--backend is cpu or interp, not \"%s\"", value);
+        if (strcmp(value, "cpu") && strcmp(value, "gpu") && strcmp(value, "interp"))
+            return tool_fail("run", "--backend is cpu, gpu or interp, not \"%s\"", value);
         j->options.backend = value;
     } else if (!strcmp(flag, "--show")) {
         return take_view(j, value);
@@ -430,4 +430,4 @@ static int run(int argc, char **argv) {
 
 const tool_command tool_run = {"run", run, "run FILE.sn [--input X=x.npy ..]",
                                "a graph on arrays: --input --var NAME=F.npy, --output DIR|NAME=F.npy, --save-vars DIR, "
-                               "--backend cpu|interp, --threads N, --show VIEW"};
+                               "--backend cpu|gpu|interp, --threads N, --show VIEW"};

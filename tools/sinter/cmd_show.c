@@ -7,6 +7,7 @@
 #include "backend/backend.h"
 #include "ir/pass.h"
 #include "ir/program.h"
+#include "jit_gpu/nvrtc.h"
 #include "tool.h"
 
 enum { GRAPH = 1, OPT = 2, FUSE = 4, WHY = 8, KERNEL = 16, CODE = 32, DOT = 64, PASSES = 128 };
@@ -40,6 +41,51 @@ static void put_log(void *user, sn_log_level level, const char *message) {
     puts(message);
 }
 
+/* PTX of a source where there is no GPU to be asked which one it has to be for: of compute capability 8.0, or of the
+ * oldest that the compiler knows. Without a compiler a line says so. */
+static void print_ptx(job *j, const char *source) {
+    enum { WITHOUT_GPU = 80 };
+    gpu_nvrtc *nvrtc;
+    base_strbuf ptx;
+    int archs[NVRTC_MAX_ARCHS], n = 0;
+    base_strbuf_init(&ptx, &j->alloc);
+    gpu_nvrtc_init(&nvrtc, &j->alloc, &j->log);
+    sn_status status = nvrtc ? gpu_nvrtc_archs(nvrtc, archs, &n, &j->error) : SN_ERR_NOMEM;
+    if (!status)
+        status = gpu_nvrtc_compile(nvrtc, source, "kernel.cu", archs[0] > WITHOUT_GPU ? archs[0] : WITHOUT_GPU, &ptx,
+                                   NULL, &j->error);
+    if (status)
+        printf("// no PTX: %s\n", nvrtc ? j->error.text : "out of memory");
+    else
+        print(&ptx);
+    base_strbuf_free(&ptx);
+    gpu_nvrtc_free(nvrtc);
+}
+
+/* What is generated as text alone needs no device. */
+static void print_source(job *j, const kn_kernel *kernel, const void *key, size_t n) {
+    base_strbuf source, ptx;
+    be_device *dev = NULL;
+    be_options options = {.alloc = &j->alloc, .log = &j->log, .threads = 1};
+    pg_namer namer = {&j->graph, kernel};
+    base_strbuf_init(&source, &j->alloc);
+    base_strbuf_init(&ptx, &j->alloc);
+    j->status = j->backend->source(&j->alloc, kernel, pg_name_instruction, &namer, &source, &j->error);
+    if (!j->status) {
+        fputs(source.at, stdout);
+        if (j->backend->open(&options, &dev, &j->error)) {
+            print_ptx(j, source.at);
+        } else if (j->backend->text(dev, key, n, j->backend->texts[1], &ptx, &j->error)) {
+            printf("// no PTX: %s\n", j->error.text);
+        } else {
+            print(&ptx);
+        }
+    }
+    j->backend->close(dev);
+    base_strbuf_free(&ptx);
+    base_strbuf_free(&source);
+}
+
 static void print_code(job *j, const kn_kernel *kernel, const char *name) {
     be_device *dev = NULL;
     base_strbuf key, text;
@@ -47,16 +93,17 @@ static void print_code(job *j, const kn_kernel *kernel, const char *name) {
     base_strbuf_init(&text, &j->alloc);
     kn_encode(kernel, &key);
     be_options options = {.alloc = &j->alloc, .log = &j->log, .threads = 1};
-    j->status = j->backend->open(&options, &dev, &j->error);
     printf("%s\n", name);
-    for (const char *const *what = j->backend->texts; *what && !j->status; what++) {
-        pg_namer namer = {&j->graph, kernel};
-        j->status = j->backend->source && what == j->backend->texts
-                        ? j->backend->source(&j->alloc, kernel, pg_name_instruction, &namer, &text, &j->error)
-                        : j->backend->text(dev, key.at, key.n, *what, &text, &j->error);
-        print(&text);
+    if (j->backend->source) {
+        print_source(j, kernel, key.at, key.n);
+    } else {
+        j->status = j->backend->open(&options, &dev, &j->error);
+        for (const char *const *what = j->backend->texts; *what && !j->status; what++) {
+            j->status = j->backend->text(dev, key.at, key.n, *what, &text, &j->error);
+            print(&text);
+        }
+        j->backend->close(dev);
     }
-    j->backend->close(dev);
     base_strbuf_free(&text);
     base_strbuf_free(&key);
 }
