@@ -223,6 +223,18 @@ START_TEST(returns_early) {
     int64_t runs;
     ck_assert_int_eq(sn_var_get(a.var, &runs, sizeof runs), SN_OK);
     ck_assert_int_eq(runs, 8);
+    /* Two on their way at a time, each with inputs of its own. */
+    sn_array *other;
+    ck_assert_int_eq(sn_array_new(a.ctx, SN_F32, 1, &n, &other), SN_OK);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(sn_call_bind_output_array(a.call, 0, i ? other : a.y), SN_OK);
+        memcpy(values, ramp((float)(50 + i)), sizeof values);
+        run_ok(&a);
+    }
+    y_is(a.y, ramp(50), n);
+    y_is(other, ramp(51), n);
+    ck_assert_int_eq(sn_call_bind_output_array(a.call, 0, a.y), SN_OK);
+    sn_array_free(other);
     /* With a result for the host it is done when it returns. */
     float sum;
     const sn_tensor s = SCALAR(&sum);
