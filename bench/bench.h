@@ -138,7 +138,7 @@ typedef struct bench_list {
     const bench_case *at;
     size_t n;
 } bench_list;
-extern const bench_list bench_moons, bench_mnist, bench_elementwise, bench_rows, bench_folds, bench_start;
+extern const bench_list bench_moons, bench_mnist, bench_few, bench_elementwise, bench_rows, bench_folds, bench_start;
 
 /* cases_start.c: what the program does when the cases `cold` and `warm` start it again: "load", or "moons-" and a
  * number of threads with the folder of the kernel cache. Returns an exit status. */

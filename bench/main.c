@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const bench_list *const lists[] = {&bench_moons, &bench_mnist, &bench_elementwise,
+static const bench_list *const lists[] = {&bench_moons, &bench_mnist, &bench_few,  &bench_elementwise,
                                           &bench_rows,  &bench_folds, &bench_start};
 enum { N_LISTS = sizeof lists / sizeof *lists, MAX_GLOBS = 16, MAX_COUNTS = 8, MAX_RESULTS = 512 };
 

@@ -94,6 +94,22 @@ typedef struct {
 } yard_adam;
 void yard_adam_step(void *arg, int part, int parts);
 
+/* ---- yard_few.c
+ * ----------------------------------------------------------------------------------------------------------- */
+
+enum { YARD_FEW = 8 };
+/* 784-h-10, relu, softmax cross-entropy, SGD, a few examples a step. w1 [784, h], w2 [h, 10]. */
+typedef struct {
+    team *team;
+    int64_t batch, hidden; /* batch: at most YARD_FEW */
+    const float *x;        /* [batch, 784] */
+    const int64_t *label;
+    float rate;
+    float *w1, *b1, *w2, *b2, *h, *e; /* h, e: [batch, hidden] */
+    float out[YARD_MAX_PARTS][YARD_FEW][16];
+} yard_few;
+void yard_few_step(void *arg, int part, int parts);
+
 /* ---- yard_ewise.c
  * ---------------------------------------------------------------------------------------------------------- */
 

@@ -400,6 +400,7 @@ typedef struct sn_function_stats {
     double plan_ms;          /* of it: passes, fusion, lowering, plan; the rest finds or compiles kernels */
     uint64_t arena_bytes;    /* temporaries at the last call's dims */
     uint64_t bytes_per_call; /* memory read and written by kernels at the last call's dims */
+    uint32_t n_plans;        /* for different dims: what is counted above is the last call's plan */
 } sn_function_stats;
 SN_API sn_status sn_function_get_stats(const sn_function *function, sn_function_stats *out);
 

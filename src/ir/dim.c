@@ -187,6 +187,22 @@ int ir_dim_value(const ir_graph *g, ir_dim d, const int64_t *names, int64_t *val
     return 1;
 }
 
+ir_dim ir_dim_fix(ir_graph *g, ir_dim d, uint16_t name, int64_t value) {
+    poly p = {.n = 0};
+    for (uint32_t i = 0; i < g->dim.at[d].n; i++) {
+        const ir_term *old = &g->dim.at[d].term[i];
+        ir_term term = {.coef = old->coef};
+        for (int k = 0; k < old->n; k++) {
+            if (old->name[k] != name)
+                term.name[term.n++] = old->name[k];
+            else if (__builtin_mul_overflow(term.coef, value, &term.coef))
+                overflow(g);
+        }
+        add_term(g, &p, &term);
+    }
+    return intern(g, &p);
+}
+
 int ir_check_is(ir_graph *g, const ir_check *c, ir_dim a, ir_dim b, int at_most) {
     if (c->at_most != at_most) return 0;
     if (at_most) return ir_dim_sub(g, c->b, c->a) == ir_dim_sub(g, b, a); /* 2 <= N is 0 <= N - 2 */

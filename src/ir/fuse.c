@@ -326,12 +326,14 @@ static void place(fu_state *s, ir_id v) {
         insert_member(s, v, best, &join);
         return;
     }
-    if (f->gemm || ir_at(s->g, v)->op == IR_SCATTER_ADD || ir_at(s->g, v)->op == IR_RECURRENCE) {
+    if (f->gemm || f->few || ir_at(s->g, v)->op == IR_SCATTER_ADD || ir_at(s->g, v)->op == IR_RECURRENCE) {
         best = new_group(s);
         s->group.at[best].gemm = f->gemm;
         s->group.at[best].alone = 1;
         base_strbuf_printf(&s->why, ": g%d, alone: %s\n", (int)best,
-                           f->gemm ? "a matrix product for BLAS" : ir_ops[ir_at(s->g, v)->op].name);
+                           f->gemm  ? "a matrix product for BLAS"
+                           : f->few ? "a product of few rows, which reads the large matrix once"
+                                    : ir_ops[ir_at(s->g, v)->op].name);
         why_epilogue(s, v);
         insert_member(s, v, best, &join);
         return;

@@ -15,8 +15,7 @@
 #ifndef IR_FUSE_H
 #define IR_FUSE_H
 
-#include "ir/graph.h"
-#include "ir/kernel.h"
+#include "ir/program.h"
 
 /* ---- thresholds, all of them ------------------------------------------------------------------------------------- */
 
@@ -29,6 +28,7 @@ enum {
     FU_UNROLL_PRODUCT = 64,  /* most copies of one instruction by unrolling */
     FU_BLAS_EXTENT = 32,     /* all of m, n, k must exceed this for a BLAS call .. */
     FU_BLAS_INTENSITY = 8,   /* .. and flops per byte of the operands this */
+    FU_FEW_ROWS = 8,         /* few rows (or columns) of a product: the large matrix is read once for all of them */
     FU_NOMINAL = 1024,       /* stands for a symbolic extent in estimates */
     FU_MIN_POINTS = 64,      /* a demotion must leave this many points (or a symbolic extent) .. */
     FU_TINY = 65536,         /* .. unless no node of the group has more elements than this, folded ones with them */
@@ -67,6 +67,7 @@ typedef struct {
     uint8_t resident;  /* small, and folds or combines partials: computed once at chunk entry, its axes unrolled */
     uint8_t in_memory; /* some reader needs it in memory whatever the groups: output, BLAS operand, shifted read .. */
     uint8_t gemm;      /* a MATMUL left to BLAS */
+    uint8_t few;       /* a MATMUL of few rows or columns: a part of its own, see lower_few.c */
     uint8_t free_axes; /* INLINE: set of axes along which it repeats itself, so that any index will do */
     uint8_t n_axis, n_slot;
     uint32_t slot;       /* its first slot */
@@ -94,7 +95,7 @@ typedef struct {
 
 typedef struct {
     uint8_t gemm;  /* one MATMUL, run by BLAS, and its epilogue: members whose last alone is stored */
-    uint8_t alone; /* nothing may join: gemm, SCATTER_ADD, RECURRENCE */
+    uint8_t alone; /* nothing may join: gemm, few, SCATTER_ADD, RECURRENCE */
     uint8_t n_point;
     fu_class point[KN_MAX_NEST]; /* outermost first */
     BASE_VEC(ir_id) member;      /* HOME nodes, exits among them, in id order */
@@ -134,11 +135,12 @@ typedef struct {
     base_arena *arena;
     int fuse; /* 0: no joining */
     kn_machine machine;
-    int keep_nan;     /* no relu in epilogues, which make 0 of a NaN */
-    fu_node *node;    /* per graph node */
-    uint32_t *parent; /* union-find over slots */
-    uint32_t *owner;  /* node of a slot */
-    ir_dim *extent;   /* of a slot; of a class: its representative's */
+    int keep_nan;            /* no relu in epilogues, which make 0 of a NaN */
+    const pg_assume *assume; /* what is known of a named dim, or NULL */
+    fu_node *node;           /* per graph node */
+    uint32_t *parent;        /* union-find over slots */
+    uint32_t *owner;         /* node of a slot */
+    ir_dim *extent;          /* of a slot; of a class: its representative's */
     uint32_t n_slot;
     uint32_t *next_in_class, *class_size; /* members of a class as a ring */
     BASE_VEC(fu_group) group;
@@ -161,7 +163,12 @@ void fu_why_loops(const fu_state *s, ir_id v, base_strbuf *out);
 int fu_uses_blas(const ir_graph *g, const ir_node *n, base_strbuf *why);
 /* Class of a node's slot i (result axes first, then folded axes); 0: no axis. */
 fu_class fu_class_of(const fu_state *s, ir_id v, uint32_t i);
-/* Extent of a class: constant, or FU_NOMINAL and *symbolic set (symbolic may be NULL). */
+/* A dim for estimates: its value, or where it is symbolic (*symbolic is set; may be NULL) the most that is assumed of
+ * it, else FU_NOMINAL. */
+int64_t fu_nominal(const fu_state *s, ir_dim d, int *symbolic);
+/* The values that a dim can have; 0 where nothing bounds it. */
+int fu_range(const fu_state *s, ir_dim d, int64_t *least, int64_t *most);
+/* The same of a class' extent. */
 int64_t fu_extent(const fu_state *s, fu_class c, int *symbolic);
 /* Estimated bytes of a node's value. */
 double fu_bytes(const fu_state *s, ir_id v);

@@ -23,11 +23,43 @@ fu_class fu_class_of(const fu_state *s, ir_id v, uint32_t i) {
     return is_one(s, s->extent[slot]) ? 0 : fu_find(s, slot);
 }
 
-int64_t fu_extent(const fu_state *s, fu_class c, int *symbolic) {
-    int64_t n = 1;
-    int known = !c || ir_dim_is_const(s->g, s->extent[c], &n);
+/* The dim's value if it is made of the assumed name alone, which has this value. */
+static int value_at(const fu_state *s, ir_dim d, int64_t name_is, int64_t *value) {
+    const ir_poly *poly = &s->g->dim.at[d];
+    *value = 0;
+    for (uint32_t t = 0; t < poly->n; t++) {
+        int64_t term = poly->term[t].coef;
+        for (uint32_t f = 0; f < poly->term[t].n; f++)
+            if (!s->assume || poly->term[t].name[f] != s->assume->name || __builtin_mul_overflow(term, name_is, &term))
+                return 0;
+        if (__builtin_add_overflow(*value, term, value)) return 0;
+    }
+    return 1;
+}
+
+int fu_range(const fu_state *s, ir_dim d, int64_t *least, int64_t *most) {
+    int64_t n, first = s->assume ? s->assume->least : 0, last = s->assume ? s->assume->most : 0;
+    *least = INT64_MAX;
+    *most = INT64_MIN;
+    for (int64_t at = first; at <= last; at++) {
+        if (!value_at(s, d, at, &n)) return 0;
+        *least = n < *least ? n : *least;
+        *most = n > *most ? n : *most;
+    }
+    return 1;
+}
+
+int64_t fu_nominal(const fu_state *s, ir_dim d, int *symbolic) {
+    int64_t n;
+    int known = ir_dim_is_const(s->g, d, &n);
     if (symbolic) *symbolic = !known;
-    return known ? n : FU_NOMINAL;
+    if (known) return n;
+    return s->assume && value_at(s, d, s->assume->most, &n) && n >= 0 ? n : FU_NOMINAL;
+}
+
+int64_t fu_extent(const fu_state *s, fu_class c, int *symbolic) {
+    if (symbolic) *symbolic = 0;
+    return c ? fu_nominal(s, s->extent[c], symbolic) : 1;
 }
 
 double fu_bytes(const fu_state *s, ir_id v) {
@@ -146,31 +178,61 @@ static void add_slots(fu_state *s, ir_id v) {
     s->n_slot = i;
 }
 
+static ir_dim product_dim(const fu_state *s, const ir_node *n, uint32_t i) {
+    return i < 2 ? n->dim[n->rank - 2u + i] : at(s, n->in[0])->dim[n->rank - 2 + !(n->attr[0] & 1)];
+}
+
+/* Extents m, n and k of a product. */
+static void product_extents(const fu_state *s, const ir_node *n, double *e) {
+    for (uint32_t i = 0; i < 3; i++) e[i] = (double)fu_nominal(s, product_dim(s, n, i), NULL);
+}
+
+/* On a GPU, few rows of a number that is not known stay with the library: nothing here shares what they read. */
+static int is_left_to_blas(const fu_state *s, const ir_node *n, uint32_t i) {
+    return s->machine == KN_FOR_GPU && !ir_dim_is_const(s->g, product_dim(s, n, i), NULL);
+}
+
 /* A matrix product for BLAS? why, unless NULL, gets the reason of a no. */
-int fu_uses_blas(const ir_graph *g, const ir_node *n, base_strbuf *why) {
+static int use_blas(const fu_state *s, const ir_node *n, base_strbuf *why) {
     if (n->op != IR_MATMUL) return 0;
     static const char *const names[] = {"m", "n", "k"};
-    const ir_node *a = ir_at(g, n->in[0]);
-    const ir_dim dim[3] = {n->dim[n->rank - 2], n->dim[n->rank - 1], a->dim[n->rank - 2 + !(n->attr[0] & 1)]};
     double e[3], size = (double)sn_dtype_size(base_register_type((sn_dtype)n->dtype));
-    for (uint32_t i = 0; i < 3; i++) {
-        int64_t extent = FU_NOMINAL;
-        ir_dim_is_const(g, dim[i], &extent);
-        if (extent <= FU_BLAS_EXTENT) {
-            if (why)
-                base_strbuf_printf(why, "%s is %lld, not more than %d", names[i], (long long)extent, FU_BLAS_EXTENT);
+    product_extents(s, n, e);
+    for (uint32_t i = 0; i < 3; i++)
+        if (e[i] <= FU_BLAS_EXTENT && (i == 2 || !is_left_to_blas(s, n, i))) {
+            if (why) base_strbuf_printf(why, "%s is %.0f, not more than %d", names[i], e[i], FU_BLAS_EXTENT);
             return 0;
         }
-        e[i] = (double)extent;
-    }
     double bytes = (e[0] * e[2] + e[2] * e[1] + e[0] * e[1]) * size;
     double intensity = 2 * e[0] * e[1] * e[2] / bytes;
-    int yes = intensity > FU_BLAS_INTENSITY;
+    int few = e[0] <= FU_BLAS_EXTENT || e[1] <= FU_BLAS_EXTENT, yes = few || intensity > FU_BLAS_INTENSITY;
     if (why && !yes) base_strbuf_printf(why, "%.1f flops per byte, not more than %d", intensity, FU_BLAS_INTENSITY);
     return yes;
 }
 
-void fu_why_loops(const fu_state *s, ir_id v, base_strbuf *out) { (void)fu_uses_blas(s->g, at(s, v), out); }
+int fu_uses_blas(const ir_graph *g, const ir_node *n, base_strbuf *why) {
+    fu_state s = {.g = (ir_graph *)(uintptr_t)g};
+    return use_blas(&s, n, why);
+}
+
+void fu_why_loops(const fu_state *s, ir_id v, base_strbuf *out) { (void)use_blas(s, at(s, v), out); }
+
+/* Few rows (or columns) times a matrix that lies in memory anyway, so that there is nothing to fuse with the reading of
+ * it. */
+static int has_few(const fu_state *s, ir_id v) {
+    const ir_node *n = at(s, v);
+    if (n->op != IR_MATMUL || s->machine == KN_FOR_GPU || base_is_half((sn_dtype)n->dtype)) return 0;
+    double e[3];
+    product_extents(s, n, e);
+    for (uint32_t few = 0; few < 2; few++) {
+        ir_dim rows = s->extent[s->node[v].slot + n->rank - 2u + few];
+        int64_t least, most;
+        if (!fu_range(s, rows, &least, &most) || least < 1 || most < 2 || most > FU_FEW_ROWS) continue;
+        if (e[!few] <= FU_BLAS_EXTENT || e[2] <= FU_BLAS_EXTENT) continue;
+        if (!ir_dim_is_const(s->g, rows, NULL) || s->node[n->in[!few]].kind == FU_LEAF) return 1;
+    }
+    return 0;
+}
 
 /* Number of elements of all slots if constant and few, else 0. */
 static int64_t small_elements(const fu_state *s, ir_id v) {
@@ -298,7 +360,8 @@ static int find_in_memory(fu_state *s) {
             changed = 1;
         }
         for (uint32_t k = 0; k < at(s, v)->n_in; k++)
-            if (!f->edge[k].pointwise || f->gemm || f->kind == FU_ALIAS) s->node[at(s, v)->in[k]].in_memory = 1;
+            if (!f->edge[k].pointwise || f->gemm || f->few || f->kind == FU_ALIAS)
+                s->node[at(s, v)->in[k]].in_memory = 1;
     }
     return changed;
 }
@@ -322,7 +385,8 @@ void fu_axes(fu_state *s) {
         fu_node *f = &s->node[v];
         f->group = f->combine = -1;
         f->kind = (uint8_t)kind_of(s, v);
-        f->gemm = (uint8_t)fu_uses_blas(s->g, at(s, v), NULL);
+        f->gemm = (uint8_t)use_blas(s, at(s, v), NULL);
+        f->few = (uint8_t)(!f->gemm && has_few(s, v));
         fu_edge *edge = ARENA_ARRAY(s->arena, fu_edge, at(s, v)->n_in);
         for (uint32_t k = 0; k < at(s, v)->n_in; k++) edge[k].pointwise = (uint8_t)fill_map(s, v, k, edge[k].map);
         f->edge = edge;

@@ -284,7 +284,7 @@ static int enough_points(const fu_state *s, uint32_t n, const fu_class *point) {
     for (uint32_t i = 0; i < n; i++) {
         int symbolic;
         int64_t e = fu_extent(s, point[i], &symbolic);
-        if (symbolic) return 1;
+        if (symbolic && e >= FU_NOMINAL) return 1;
         total *= (double)e;
     }
     return n && total >= FU_MIN_POINTS;
@@ -437,7 +437,7 @@ void fu_new_points(fu_state *s, ir_id v, fu_join *join) {
     for (uint32_t i = c.n_axis; i < c.n; i++) {
         double e = (double)fu_extent(s, c.at[i], &symbolic);
         folded *= e;
-        if (symbolic) folded *= 8; /* nobody knows: better in parallel */
+        if (symbolic && e >= FU_NOMINAL) folded *= 8; /* nobody knows: better in parallel */
         if (has(forced, n_forced, c.at[i]) || e <= longest) continue;
         longest = e;
         spread = c.at[i];

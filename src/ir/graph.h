@@ -142,6 +142,8 @@ ir_dim ir_dim_sub(ir_graph *g, ir_dim a, ir_dim b);
 ir_dim ir_dim_mul(ir_graph *g, ir_dim a, ir_dim b);
 /* 1 and the value if the dim is constant. */
 int ir_dim_is_const(const ir_graph *g, ir_dim d, int64_t *n);
+/* The dim with a number in the place of a name. */
+ir_dim ir_dim_fix(ir_graph *g, ir_dim d, uint16_t name, int64_t value);
 /* Value with the named dims' values; SN_ERR_SHAPE through the return value 0 on overflow. */
 int ir_dim_value(const ir_graph *g, ir_dim d, const int64_t *names, int64_t *value);
 /* a == b now, or a check at each call (a constant against another constant fails here). Returns the dim to go on with:
@@ -240,6 +242,9 @@ void ir_print_dot(const ir_graph *g, const ir_roots *roots, const int32_t *group
  */
 struct ir_pass;
 void ir_optimise(ir_graph *to, const ir_graph *from, const ir_roots *roots, const struct ir_pass *last, ir_roots *out);
+/* The same with a number in the place of a named dim, which keeps its place among the names. */
+void ir_optimise_fixed(ir_graph *to, const ir_graph *from, const ir_roots *roots, uint16_t name, int64_t value,
+                       ir_roots *out);
 
 /* ---- eval.c: the graph evaluator, an oracle
  * --------------------------------------------------------------------------- */

@@ -277,10 +277,11 @@ static void write_phase(lw_part *p, uint32_t index) {
 
 void lw_lower(lw_part *p) {
     if (p->group->alone) {
-        if (at(p, p->group->member.at[0])->op == IR_RECURRENCE)
-            lw_recurrence(p);
-        else
-            lw_scatter(p);
+        switch (at(p, p->group->member.at[0])->op) {
+            case IR_RECURRENCE: lw_recurrence(p); break;
+            case IR_MATMUL: lw_few(p); break;
+            default: lw_scatter(p);
+        }
         return;
     }
     memset(p->item, 0, p->s->g->node.n * sizeof *p->item);

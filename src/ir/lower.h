@@ -128,6 +128,9 @@ int lw_visit(const lw_part *p, ir_id v);
 void lw_scatter(lw_part *p);
 void lw_recurrence(lw_part *p);
 
+/* lower_few.c: a product of few rows or columns. */
+void lw_few(lw_part *p);
+
 /* lower_phase.c */
 void lw_make_phases(lw_part *p); /* level, nest and phase of every item; p->phase */
 void lw_find_rows(lw_part *p);   /* item.row */

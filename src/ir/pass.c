@@ -18,6 +18,12 @@
  * users in one sweep, so real graphs need three or four. */
 enum { MAX_ROUNDS = 24 };
 
+/* A number that stands for a named dim from here on. */
+typedef struct {
+    uint16_t name;
+    int64_t value;
+} ir_fixed;
+
 typedef struct {
     ir_graph *to;
     const ir_graph *from;
@@ -25,6 +31,7 @@ typedef struct {
     const ir_pass *pass; /* NULL: copy */
     ir_roots *out;
     uint32_t n_rewrites;
+    const ir_fixed *fixed; /* or NULL */
 
     ir_dim *dim; /* of from's dims, the same in to */
     ir_id *map;  /* of from's needed nodes, what stands for them in to */
@@ -46,7 +53,10 @@ static void count_uses(sweep *s) {
 static void copy_dims(sweep *s) {
     s->dim = ARENA_ARRAY(&s->to->arena, ir_dim, s->from->dim.n);
     for (uint32_t i = 0; i < s->from->dim_name.n; i++) ir_dim_named(s->to, s->from->dim_name.at[i]);
-    for (ir_dim d = 1; d < s->from->dim.n; d++) s->dim[d] = ir_dim_copy(s->to, s->from, d);
+    for (ir_dim d = 1; d < s->from->dim.n; d++) {
+        s->dim[d] = ir_dim_copy(s->to, s->from, d);
+        if (s->fixed) s->dim[d] = ir_dim_fix(s->to, s->dim[d], s->fixed->name, s->fixed->value);
+    }
     for (uint32_t i = 0; i < s->from->check.n; i++) {
         ir_check check = s->from->check.at[i];
         check.a = s->dim[check.a];
@@ -178,6 +188,7 @@ typedef struct {
     ir_graph graph[2]; /* taking turns: the graph between two passes, and the next */
     int live[2];
     int dump, verify;
+    const ir_fixed *fixed; /* put in by the first sweep */
 } driver;
 
 static int wants_verify(void) {
@@ -228,7 +239,12 @@ static sn_status run_rounds(driver *d, const ir_graph *from, const ir_graph **la
         ir_graph *g = &d->graph[next];
         sn_status status = ir_graph_init(g, d->to->arena.alloc, &d->to->log, from->name);
         ir_roots before = *roots;
-        sweep s = {.to = g, .from = *last, .roots = &before, .pass = passes[i % n_passes], .out = roots};
+        sweep s = {.to = g,
+                   .from = *last,
+                   .roots = &before,
+                   .pass = passes[i % n_passes],
+                   .out = roots,
+                   .fixed = i ? NULL : d->fixed};
         if (!status) status = run_checked(d, &s);
         if (status) return base_set_error(&d->to->trap, status, "%s", g->trap.text);
         quiet = s.n_rewrites ? 0 : quiet + 1;
@@ -237,9 +253,9 @@ static sn_status run_rounds(driver *d, const ir_graph *from, const ir_graph **la
     return SN_OK;
 }
 
-void ir_optimise(ir_graph *to, const ir_graph *from, const ir_roots *roots, const struct ir_pass *last_pass,
-                 ir_roots *out) {
-    driver d = {.to = to, .dump = base_env_has(BASE_ENV_SINTER_DUMP, "opt"), .verify = wants_verify()};
+static void optimise(ir_graph *to, const ir_graph *from, const ir_roots *roots, const ir_pass *last_pass,
+                     const ir_fixed *fixed, ir_roots *out) {
+    driver d = {.to = to, .fixed = fixed, .dump = base_env_has(BASE_ENV_SINTER_DUMP, "opt"), .verify = wants_verify()};
     ir_roots current = *roots;
     const ir_graph *last;
     /* Folding must not depend on the rounding mode or on flushing of subnormals that the host has set. */
@@ -254,4 +270,14 @@ void ir_optimise(ir_graph *to, const ir_graph *from, const ir_roots *roots, cons
     clear(&d, 0);
     clear(&d, 1);
     if (status) base_fail(&to->trap, status, "%s", to->trap.text);
+}
+
+void ir_optimise(ir_graph *to, const ir_graph *from, const ir_roots *roots, const struct ir_pass *last, ir_roots *out) {
+    optimise(to, from, roots, last, NULL, out);
+}
+
+void ir_optimise_fixed(ir_graph *to, const ir_graph *from, const ir_roots *roots, uint16_t name, int64_t value,
+                       ir_roots *out) {
+    const ir_fixed fixed = {name, value};
+    optimise(to, from, roots, NULL, &fixed, out);
 }

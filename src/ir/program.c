@@ -26,7 +26,7 @@ typedef struct {
 
 static uint32_t axes_needed(fu_state *s, int32_t gi) {
     const fu_group *g = &s->group.at[gi];
-    if (g->alone) return 3;
+    if (g->alone) return 4;
     fu_roles roles;
     fu_find_roles(s, g, g->n_point, g->point, 0, &roles);
     return fu_count_axes(s, gi, g->n_point, &roles, 0);
@@ -455,7 +455,8 @@ static void compile(void *arg) {
     }
     print_groups(b, a->fuse_text);
     pg_program *p = ARENA_NEW(s->arena, pg_program);
-    *p = (pg_program){.graph = s->g,
+    *p = (pg_program){.assume = s->assume,
+                      .graph = s->g,
                       .roots = *s->roots,
                       .n_step = b->step.n,
                       .n_temp = b->temp.n,
@@ -467,14 +468,15 @@ static void compile(void *arg) {
     a->result = p;
 }
 
-pg_program *pg_compile(ir_graph *g, const ir_roots *roots, int how, kn_machine machine) {
+pg_program *pg_compile(ir_graph *g, const ir_roots *roots, int how, kn_machine machine, const pg_assume *assume) {
     fu_state *s = ARENA_NEW(&g->arena, fu_state);
     *s = (fu_state){.g = g,
                     .roots = roots,
                     .arena = &g->arena,
                     .fuse = (how & PG_FUSE) != 0,
                     .machine = machine,
-                    .keep_nan = (how & PG_KEEP_NAN) != 0};
+                    .keep_nan = (how & PG_KEEP_NAN) != 0,
+                    .assume = assume};
     base_strbuf fuse_text;
     base_strbuf_init(&s->why, g->arena.alloc);
     base_strbuf_init(&fuse_text, g->arena.alloc);

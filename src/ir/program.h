@@ -13,6 +13,12 @@ typedef struct {
     uint32_t part;
 } pg_dim;
 
+/* What a plan takes for granted of one named dim: least <= it <= most. */
+typedef struct {
+    uint16_t name; /* index in dim_name */
+    int64_t least, most;
+} pg_assume;
+
 typedef enum { PG_INPUT, PG_OUTPUT, PG_VAR, PG_TEMP, PG_NONE /* ROW memories */ } pg_space;
 typedef struct {
     uint8_t space; /* pg_space */
@@ -52,9 +58,11 @@ typedef struct {
     pg_ref a, b, c;
 } pg_step;
 
+/* A plan of a function: what to do where the call's dims are as assumed. */
 typedef struct {
-    ir_graph *graph; /* the optimised graph: types of inputs, outputs, variables; dims; checks */
-    ir_roots roots;  /* ids in graph */
+    const pg_assume *assume; /* NULL: nothing */
+    ir_graph *graph;         /* the optimised graph: types of inputs, outputs, variables; dims; checks */
+    ir_roots roots;          /* ids in graph */
     uint32_t n_step, n_temp;
     pg_step *step;
     pg_temp *temp;
@@ -64,12 +72,29 @@ typedef struct {
     const char *why_text;  /* every fusion decision */
 } pg_program;
 
-/* Fuses, lowers and orders an optimised graph. Everything is in g's arena. Under g's trap. how: a set of pg_how. */
+/* Fuses, lowers and orders an optimised graph. Everything is in g's arena. Under g's trap. how: a set of pg_how.
+ * assume: in g's arena, or NULL. */
 typedef enum {
     PG_FUSE = 1,    /* else a kernel per node */
     PG_KEEP_NAN = 2 /* relu stays out of matrix products */
 } pg_how;
-pg_program *pg_compile(ir_graph *g, const ir_roots *roots, int how, kn_machine machine);
+pg_program *pg_compile(ir_graph *g, const ir_roots *roots, int how, kn_machine machine, const pg_assume *assume);
+
+/* variant.c: all plans of a function. The first whose assumption holds runs; the last assumes nothing. */
+enum { PG_MAX_PLANS = 4 };
+typedef struct {
+    uint32_t n;
+    pg_program *at[PG_MAX_PLANS];
+    ir_graph one; /* of the plan that takes a dim for 1 */
+    int has_one;  /* initialised */
+} pg_plans;
+/* As pg_compile. After failure, too, pg_plans_clear is due, before g is cleared. */
+void pg_compile_plans(pg_plans *plans, ir_graph *g, const ir_roots *roots, int how, kn_machine machine);
+void pg_plans_clear(pg_plans *plans);
+/* The number of the plan for these sizes of the named dims. */
+uint32_t pg_plan_for(const pg_plans *plans, const int64_t *names);
+/* "N = 1", "1 <= N <= 8", "all other sizes". */
+void pg_print_assumption(const pg_program *p, base_strbuf *out);
 
 /* names.c: the user's name of a node: its label, the name of an input or variable, that of what it only moves; else,
  * where operands have a name, the operator over them: "tanh(z1)". Nothing where there is none. */

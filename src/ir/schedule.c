@@ -119,10 +119,7 @@ static void measure(traffic *t, lw_part *p, uint32_t phase) {
 
 double lw_extent(const lw_part *p, kn_id axis) {
     for (uint32_t i = 0; i < p->n_axis; i++)
-        if (p->axis[i].axis == axis) {
-            int64_t n;
-            return ir_dim_is_const(p->s->g, p->axis[i].extent, &n) ? (double)n : FU_NOMINAL;
-        }
+        if (p->axis[i].axis == axis) return (double)fu_nominal(p->s, p->axis[i].extent, NULL);
     return MAX_PARTIAL_CHUNKS; /* an axis over chunks */
 }
 

@@ -30,31 +30,23 @@ static void *carve(carver *c, size_t n, size_t size) {
     return c->base ? c->base + at : NULL;
 }
 
-static void carve_all(sn_call *call, carver *c) {
+static void carve_plan(sn_call *call, uint32_t which, carver *c) {
     const sn_function *f = call->function;
-    const pg_program *p = f->program;
-    size_t n_slot = (size_t)f->n_input + f->roots.n_out;
-    call->tensor = carve(c, n_slot, sizeof *call->tensor);
-    call->bound = carve(c, n_slot, 1);
-    call->array = carve(c, n_slot, sizeof *call->array);
-    call->hold = carve(c, n_slot + f->n_held, sizeof *call->hold);
-    call->told = carve(c, f->n_told, sizeof *call->told);
-    call->names = carve(c, f->graph.dim_name.n, sizeof *call->names);
-    call->from = carve(c, f->graph.dim_name.n, sizeof *call->from);
-    call->step = carve(c, p->n_step, sizeof *call->step);
-    call->count = carve(c, p->n_step, sizeof *call->count);
-    call->temp_bytes = carve(c, p->n_temp, sizeof *call->temp_bytes);
-    call->temp_offset = carve(c, p->n_temp, sizeof *call->temp_offset);
-    call->plan_scratch = carve(c, 4 * (size_t)p->n_temp, sizeof *call->plan_scratch);
-    call->remote.offset = carve(c, n_slot, sizeof *call->remote.offset);
-    call->remote.at = carve(c, n_slot, sizeof *call->remote.at);
-    void **mem = carve(c, f->n_mem, sizeof *mem);
-    int64_t *dim = carve(c, f->n_dim, sizeof *dim);
-    int64_t *chunks = carve(c, f->n_part, sizeof *chunks);
+    const rt_plan *plan = &f->plan[which];
+    const pg_program *p = plan->program;
+    rt_call_plan *to = &call->plan[which];
+    to->step = carve(c, p->n_step, sizeof *to->step);
+    to->count = carve(c, p->n_step, sizeof *to->count);
+    to->temp_bytes = carve(c, p->n_temp, sizeof *to->temp_bytes);
+    to->temp_offset = carve(c, p->n_temp, sizeof *to->temp_offset);
+    to->names = carve(c, f->graph.dim_name.n, sizeof *to->names);
+    void **mem = carve(c, plan->n_mem, sizeof *mem);
+    int64_t *dim = carve(c, plan->n_dim, sizeof *dim);
+    int64_t *chunks = carve(c, plan->n_part, sizeof *chunks);
     if (!c->base) return;
     for (uint32_t i = 0; i < p->n_step; i++) {
         const pg_step *from = &p->step[i];
-        rt_step *step = &call->step[i];
+        rt_step *step = &to->step[i];
         step->kind = from->kind;
         if (from->kind == PG_GEMM) {
             step->gemm.dtype = from->dtype;
@@ -64,7 +56,7 @@ static void carve_all(sn_call *call, carver *c) {
             step->gemm.trans_b = from->trans_b;
         }
         if (from->kind != PG_LAUNCH) continue;
-        step->exec = f->kernel[i]->exec;
+        step->exec = plan->kernel[i]->exec;
         step->mem = mem;
         step->dim = dim;
         step->n_chunks = chunks;
@@ -73,6 +65,26 @@ static void carve_all(sn_call *call, carver *c) {
         dim += from->kernel->n_dim;
         chunks += from->kernel->n_part;
     }
+}
+
+static void carve_all(sn_call *call, carver *c) {
+    const sn_function *f = call->function;
+    size_t n_slot = (size_t)f->n_input + f->roots.n_out;
+    uint32_t n_temp = 0;
+    call->tensor = carve(c, n_slot, sizeof *call->tensor);
+    call->bound = carve(c, n_slot, 1);
+    call->array = carve(c, n_slot, sizeof *call->array);
+    call->hold = carve(c, n_slot + f->n_held, sizeof *call->hold);
+    call->told = carve(c, f->n_told, sizeof *call->told);
+    call->names = carve(c, f->graph.dim_name.n, sizeof *call->names);
+    call->from = carve(c, f->graph.dim_name.n, sizeof *call->from);
+    call->remote.offset = carve(c, n_slot, sizeof *call->remote.offset);
+    call->remote.at = carve(c, n_slot, sizeof *call->remote.at);
+    for (uint32_t i = 0; i < f->plans.n; i++) {
+        carve_plan(call, i, c);
+        if (f->plans.at[i]->n_temp > n_temp) n_temp = f->plans.at[i]->n_temp;
+    }
+    call->plan_scratch = carve(c, 4 * (size_t)n_temp, sizeof *call->plan_scratch);
 }
 
 /* A call that does not keep its function alive. */
@@ -94,6 +106,7 @@ static sn_status make(sn_function *f, sn_call **out) {
     for (uint32_t i = 0; i < f->n_told; i++) call->told[i] = -1;
     call->state = RT_SIZES;
     rt_hold_collect(call);
+    rt_use_plan(call, f->plans.n - 1);
     pthread_mutex_lock(&f->lock);
     call->next = f->calls;
     if (call->next) call->next->link = &call->next;
@@ -124,10 +137,13 @@ void rt_call_destroy(sn_call *call) {
     atomic_fetch_add(&f->retired_bus.out, bus->out);
     atomic_fetch_add(&f->retired_bus.launches, bus->launches);
     atomic_fetch_add(&f->retired_bus.replays, bus->replays);
-    for (uint32_t i = 0; i < f->program->n_step; i++) {
-        atomic_fetch_add_explicit(&f->retired[i].samples, call->count[i].samples, memory_order_relaxed);
-        atomic_fetch_add_explicit(&f->retired[i].ns, call->count[i].ns, memory_order_relaxed);
-    }
+    for (uint32_t k = 0; k < f->plans.n; k++)
+        for (uint32_t i = 0; i < f->plans.at[k]->n_step; i++) {
+            const rt_count *from = &call->plan[k].count[i];
+            rt_count *to = &f->plan[k].retired[i];
+            atomic_fetch_add_explicit(&to->samples, from->samples, memory_order_relaxed);
+            atomic_fetch_add_explicit(&to->ns, from->ns, memory_order_relaxed);
+        }
     pthread_mutex_unlock(&f->lock);
     if (call->arena) f->ctx->backend->free(f->ctx->device, call->arena, call->arena_cap);
     rt_remote_free(call);
@@ -273,7 +289,7 @@ static uint64_t clock_ns(void) {
 static void run_timed(sn_call *call) {
     const sn_function *f = call->function;
     uint64_t before = clock_ns();
-    for (uint32_t i = 0; i < f->program->n_step; i++) {
+    for (uint32_t i = 0; i < call->program->n_step; i++) {
         run_step(f->ctx, &call->step[i]);
         uint64_t after = clock_ns();
         rt_count_time(&call->count[i], after - before);
@@ -287,7 +303,7 @@ static void run_once(sn_call *call) {
     if (run < ALWAYS_TIMED || run % SAMPLE == 0) {
         run_timed(call);
     } else {
-        for (const rt_step *s = call->step, *end = s + f->program->n_step; s < end; s++) run_step(f->ctx, s);
+        for (const rt_step *s = call->step, *end = s + call->program->n_step; s < end; s++) run_step(f->ctx, s);
     }
     atomic_store_explicit(&call->runs, run + 1, memory_order_relaxed);
 }

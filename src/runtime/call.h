@@ -39,6 +39,16 @@ typedef struct {
     uint64_t traffic, flops;
 } rt_step;
 
+/* What a call has for each plan of its function. */
+typedef struct {
+    rt_step *step;
+    rt_count *count; /* of each step */
+    size_t *temp_bytes, *temp_offset;
+    size_t arena_used;
+    int laid_out; /* .. for these named dims: */
+    int64_t *names;
+} rt_call_plan;
+
 struct sn_call {
     sn_function *function;
     sn_call *next, **link; /* in function->calls; link is what points here */
@@ -55,13 +65,16 @@ struct sn_call {
     int64_t *told;    /* sizes of the dims that the call is told; -1: not yet */
     int64_t *names;   /* values of the named dims, and which of them .. */
     uint32_t *from;   /* .. input told it */
+    rt_call_plan plan[PG_MAX_PLANS];
+    rt_call_plan *now; /* the plan for the dims, and what it has: */
+    const pg_program *program;
     rt_step *step;
+    rt_count *count;
     size_t *temp_bytes, *temp_offset;
     uint32_t *plan_scratch;
-    void *arena; /* temporaries; the backend's memory */
-    size_t arena_cap, arena_used;
+    void *arena; /* temporaries of whatever plan; the backend's memory */
+    size_t arena_cap;
     rt_remote remote; /* where the backend has memory of its own */
-    rt_count *count;  /* of each step */
     _Atomic uint64_t runs;
     rt_bus bus;
     void *block; /* of all arrays above */
@@ -103,7 +116,9 @@ sn_status rt_solve_dims(sn_call *call);
 /* bind.c: no output shares memory with an input or another output. */
 sn_status rt_check_overlap(sn_call *call);
 
-/* layout.c: from dims to launches: chunk counts, the plan of temporaries, scratch. */
+/* layout.c: makes this plan the one that runs. */
+void rt_use_plan(sn_call *call, uint32_t which);
+/* layout.c: from dims to a plan and its launches: chunk counts, the plan of temporaries, scratch. */
 sn_status rt_layout(sn_call *call);
 /* layout.c: puts the addresses of bound tensors, variables and temporaries into the steps. */
 void rt_point(sn_call *call);

@@ -51,20 +51,19 @@ static void keep_checks(sn_function *f) {
     }
 }
 
-static void check_dim(sn_function *f, const pg_dim *dim, uint32_t before) {
+static void check_dim(sn_function *f, const pg_program *p, const pg_dim *dim, uint32_t before) {
     if (dim->step < 0) return;
-    const pg_program *p = f->program;
     uint32_t step = (uint32_t)dim->step;
     if (step >= before || p->step[step].kind != PG_LAUNCH || dim->part >= p->step[step].kernel->n_part)
         base_fail(&f->graph.trap, SN_ERR_INTERNAL, "program: a size refers to step %u, which is not before it",
                   (unsigned)step);
 }
 
-static void check_ref(sn_function *f, pg_ref ref) {
+static void check_ref(sn_function *f, const pg_program *p, pg_ref ref) {
     const uint32_t n[] = {[PG_INPUT] = f->n_input,
                           [PG_OUTPUT] = f->roots.n_out,
                           [PG_VAR] = f->graph.var.n,
-                          [PG_TEMP] = f->program->n_temp,
+                          [PG_TEMP] = p->n_temp,
                           [PG_NONE] = UINT32_MAX};
     if (ref.space > PG_NONE || ref.index >= n[ref.space])
         base_fail(&f->graph.trap, SN_ERR_INTERNAL, "program: a memory that is not there: space %u index %u",
@@ -72,35 +71,50 @@ static void check_ref(sn_function *f, pg_ref ref) {
 }
 
 /* What a run relies on without looking; and the totals that a call has to keep. */
-static void check_program(sn_function *f) {
-    const pg_program *p = f->program;
+static void check_program(sn_function *f, rt_plan *plan) {
+    const pg_program *p = plan->program;
     for (uint32_t i = 0; i < p->n_step; i++) {
         const pg_step *step = &p->step[i];
         if (step->kind == PG_LAUNCH) {
-            for (uint32_t k = 0; k < step->kernel->n_dim; k++) check_dim(f, &step->dim[k], i);
-            for (uint32_t k = 0; k < step->kernel->n_mem; k++) check_ref(f, step->mem[k]);
-            for (uint32_t k = 0; k < step->n_traffic; k++) check_dim(f, &step->traffic[k], i + 1);
-            check_dim(f, &step->flops, i + 1);
-            f->n_mem += step->kernel->n_mem;
-            f->n_dim += step->kernel->n_dim;
-            f->n_part += step->kernel->n_part;
+            for (uint32_t k = 0; k < step->kernel->n_dim; k++) check_dim(f, p, &step->dim[k], i);
+            for (uint32_t k = 0; k < step->kernel->n_mem; k++) check_ref(f, p, step->mem[k]);
+            for (uint32_t k = 0; k < step->n_traffic; k++) check_dim(f, p, &step->traffic[k], i + 1);
+            check_dim(f, p, &step->flops, i + 1);
+            plan->n_mem += step->kernel->n_mem;
+            plan->n_dim += step->kernel->n_dim;
+            plan->n_part += step->kernel->n_part;
             char text[256];
             if (verifying() && kn_verify(step->kernel, text))
                 base_fail(&f->graph.trap, SN_ERR_INTERNAL, "kernel %s: %s", step->name, text);
         } else {
-            check_dim(f, &step->m, i);
-            check_ref(f, step->a);
-            check_ref(f, step->c);
+            check_dim(f, p, &step->m, i);
+            check_ref(f, p, step->a);
+            check_ref(f, p, step->c);
             if (step->kind == PG_GEMM) {
-                check_dim(f, &step->n, i);
-                check_dim(f, &step->k, i);
-                check_dim(f, &step->batch, i);
-                check_ref(f, step->b);
-                check_ref(f, step->row);
+                check_dim(f, p, &step->n, i);
+                check_dim(f, p, &step->k, i);
+                check_dim(f, p, &step->batch, i);
+                check_ref(f, p, step->b);
+                check_ref(f, p, step->row);
             }
         }
     }
-    for (uint32_t i = 0; i < p->n_temp; i++) check_dim(f, &p->temp[i].count, p->n_step);
+    for (uint32_t i = 0; i < p->n_temp; i++) check_dim(f, p, &p->temp[i].count, p->n_step);
+}
+
+/* Arrays of a plan. */
+static void prepare_plan(sn_function *f, rt_plan *plan) {
+    base_arena *arena = &f->graph.arena;
+    check_program(f, plan);
+    uint32_t n_step = plan->program->n_step, n_temp = plan->program->n_temp;
+    plan->kernel = ARENA_ARRAY(arena, const cache_kernel *, n_step);
+    plan->retired = ARENA_ARRAY(arena, rt_count, n_step);
+    plan->last_names = ARENA_ARRAY(arena, int64_t, f->graph.dim_name.n);
+    plan->last_bytes = ARENA_ARRAY(arena, size_t, n_temp);
+    plan->last_offset = ARENA_ARRAY(arena, size_t, n_temp);
+    plan->last_traffic = ARENA_ARRAY(arena, uint64_t, n_step);
+    plan->last_flops = ARENA_ARRAY(arena, uint64_t, n_step);
+    plan->last_ns = ARENA_ARRAY(arena, double, n_step);
 }
 
 /* Variables in the order of their addresses, those that are updated exclusively. */
@@ -120,38 +134,30 @@ static void hold_variables(sn_function *f) {
 static void to_program(void *arg) {
     sn_function *f = arg;
     ir_graph *g = &f->graph;
-    base_arena *arena = &g->arena;
     ir_optimise(g, &f->given, &f->given_roots, ir_pass_last(f->ctx->backend->machine), &f->roots);
     if (g->input.n != f->given.input.n || f->roots.n_out != f->given_roots.n_out)
         base_fail(&g->trap, SN_ERR_INTERNAL, "the passes changed the number of inputs or outputs");
     f->n_input = g->input.n;
     keep_checks(f);
     int how = (base_env_int(BASE_ENV_SINTER_FUSE, 1) ? PG_FUSE : 0) | (f->ctx->keep_nan ? PG_KEEP_NAN : 0);
-    f->program = pg_compile(g, &f->roots, how, f->ctx->backend->machine);
-    check_program(f);
+    pg_compile_plans(&f->plans, g, &f->roots, how, f->ctx->backend->machine);
+    f->last_plan = f->plans.n - 1;
+    f->program = f->plans.at[f->last_plan];
+    for (uint32_t i = 0; i < f->plans.n; i++) f->plan[i].program = f->plans.at[i];
     rt_plan_dims(f);
-
-    uint32_t n_step = f->program->n_step, n_temp = f->program->n_temp;
-    f->kernel = ARENA_ARRAY(arena, const cache_kernel *, n_step);
-    f->retired = ARENA_ARRAY(arena, rt_count, n_step);
-    f->last_names = ARENA_ARRAY(arena, int64_t, g->dim_name.n);
-    f->last_bytes = ARENA_ARRAY(arena, size_t, n_temp);
-    f->last_offset = ARENA_ARRAY(arena, size_t, n_temp);
-    f->last_traffic = ARENA_ARRAY(arena, uint64_t, n_step);
-    f->last_flops = ARENA_ARRAY(arena, uint64_t, n_step);
-    f->last_ns = ARENA_ARRAY(arena, double, n_step);
+    for (uint32_t i = 0; i < f->plans.n; i++) prepare_plan(f, &f->plan[i]);
     hold_variables(f);
 }
 
 /* ---- kernels -> code
  * ------------------------------------------------------------------------------------------------------ */
 
-/* Steps are handed out in order to at most two threads. The failure of the first step that fails is reported: all
- * before it were handed out and have been finished. */
+/* Steps of all plans are handed out in order to at most two threads. The failure of the first step that fails is
+ * reported: all before it were handed out and have been finished. */
 typedef struct {
     sn_function *f;
     pthread_mutex_t lock;
-    uint32_t next, failed_step; /* failed_step: UINT32_MAX for none */
+    uint32_t next, failed_step; /* counted over the plans; failed_step: UINT32_MAX for none */
     int helped;                 /* there is a second thread, helper */
     pthread_t helper;
     base_trap *err;
@@ -167,38 +173,49 @@ static void put_graph(void *arg, base_strbuf *out) {
 
 static void get_help(void *arg);
 
+/* Step number i over all plans, and its place in the array of kernels; NULL: there are fewer. */
+static const pg_step *step_at(sn_function *f, uint32_t i, pg_program **program, const cache_kernel ***kernel) {
+    for (uint32_t k = 0; k < f->plans.n; i -= f->plans.at[k++]->n_step) {
+        if (i >= f->plans.at[k]->n_step) continue;
+        if (program) *program = f->plans.at[k];
+        if (kernel) *kernel = &f->plan[k].kernel[i];
+        return &f->plans.at[k]->step[i];
+    }
+    return NULL;
+}
+
 static sn_status load_one(load_job *job, uint32_t i, int *compiled, base_trap *err) {
     sn_function *f = job->f;
-    const pg_step *step = &f->program->step[i];
-    pg_namer namer = {&f->graph, step->kernel};
+    pg_program *program = NULL;
+    const cache_kernel **kernel = NULL;
+    const pg_step *step = step_at(f, i, &program, &kernel);
+    pg_namer namer = {program->graph, step->kernel};
     const cache_about about = {step->name, f->name, step->kernel,        put_graph,
                                get_help,   job,     pg_name_instruction, &namer};
     base_strbuf bytes;
     base_strbuf_init(&bytes, &f->ctx->alloc);
     kn_encode(step->kernel, &bytes);
-    sn_status status = bytes.failed
-                           ? base_set_error(err, SN_ERR_NOMEM, "kernel %s: out of memory", step->name)
-                           : cache_memory_get(f->ctx->cache, bytes.at, bytes.n, &about, &f->kernel[i], compiled, err);
+    sn_status status = bytes.failed ? base_set_error(err, SN_ERR_NOMEM, "kernel %s: out of memory", step->name)
+                                    : cache_memory_get(f->ctx->cache, bytes.at, bytes.n, &about, kernel, compiled, err);
     base_strbuf_free(&bytes);
     return status;
 }
 
 /* Under the lock: does job->next have to be loaded? */
 static int more_to_load(load_job *job) {
-    const pg_program *p = job->f->program;
-    while (job->next < p->n_step && p->step[job->next].kind != PG_LAUNCH) job->next++;
-    return job->failed_step == UINT32_MAX && job->next < p->n_step;
+    const pg_step *step;
+    while ((step = step_at(job->f, job->next, NULL, NULL)) && step->kind != PG_LAUNCH) job->next++;
+    return job->failed_step == UINT32_MAX && step;
 }
 
 static void *load_some(void *arg) {
     load_job *job = arg;
-    const pg_program *p = job->f->program;
     base_trap err = {.armed = 0};
     for (;;) {
         pthread_mutex_lock(&job->lock);
-        uint32_t i = more_to_load(job) ? job->next++ : p->n_step;
+        uint32_t i = more_to_load(job) ? job->next++ : UINT32_MAX;
         pthread_mutex_unlock(&job->lock);
-        if (i >= p->n_step) return NULL;
+        if (i == UINT32_MAX) return NULL;
 
         int compiled = 0;
         sn_status status = load_one(job, i, &compiled, &err);
@@ -206,7 +223,7 @@ static void *load_some(void *arg) {
         if (compiled) job->f->n_compiled++;
         if (status && i < job->failed_step) {
             job->failed_step = i;
-            base_set_error(job->err, status, "kernel %s: %s", p->step[i].name, err.text);
+            base_set_error(job->err, status, "kernel %s: %s", step_at(job->f, i, NULL, NULL)->name, err.text);
         }
         pthread_mutex_unlock(&job->lock);
     }
@@ -255,7 +272,8 @@ static int has_counter(const sn_function *f) {
 
 static sn_status load_kernels(sn_function *f, base_trap *err) {
     uint32_t n_gemm = 0;
-    for (uint32_t i = 0; i < f->program->n_step; i++) n_gemm += f->program->step[i].kind == PG_GEMM;
+    const pg_step *step;
+    for (uint32_t i = 0; (step = step_at(f, i, NULL, NULL)); i++) n_gemm += step->kind == PG_GEMM;
     load_job job = {.f = f, .failed_step = UINT32_MAX, .err = err};
     if (pthread_mutex_init(&job.lock, NULL)) return base_set_error(err, SN_ERR_NOMEM, "no lock could be made");
     load_some(&job);
@@ -349,8 +367,9 @@ sn_status rt_compile(sn_graph *graph, const sn_function_desc *desc, base_trap *e
     ctx->functions = f;
     pthread_mutex_unlock(&ctx->functions_lock);
     base_logf(&ctx->log, SN_LOG_INFO,
-              "function \"%s\": %u steps, %u kernels compiled, %.2f ms, of it %.2f for the plan", f->name,
-              (unsigned)f->program->n_step, (unsigned)f->n_compiled, f->compile_ms, f->plan_ms);
+              "function \"%s\": %u steps, %u kernels compiled, %.2f ms, of it %.2f for the plan%s", f->name,
+              (unsigned)f->program->n_step, (unsigned)f->n_compiled, f->compile_ms, f->plan_ms,
+              f->plans.n > 1 ? "s" : "");
     dump(f);
     *out = f;
     return SN_OK;

@@ -60,9 +60,12 @@ void rt_function_release(sn_function *f) {
         pthread_mutex_unlock(&ctx->functions_lock);
     }
     rt_function_trim(f);
-    for (uint32_t i = 0; f->kernel && i < f->program->n_step; i++) cache_memory_release(ctx->cache, f->kernel[i]);
+    for (uint32_t k = 0; k < f->plans.n; k++)
+        for (uint32_t i = 0; f->plan[k].kernel && i < f->plans.at[k]->n_step; i++)
+            cache_memory_release(ctx->cache, f->plan[k].kernel[i]);
     if (f->count_kernel) cache_memory_release(ctx->cache, f->count_kernel);
     for (uint32_t i = 0; i < f->n_held; i++) rt_var_release(f->held[i].var);
+    pg_plans_clear(&f->plans);
     if (f->has_graph) ir_graph_clear(&f->graph);
     if (f->has_given) ir_graph_clear(&f->given);
     pthread_mutex_destroy(&f->lock);
@@ -78,12 +81,14 @@ sn_status sn_function_get_stats(const sn_function *function, sn_function_stats *
     sn_function *f = (sn_function *)(uintptr_t)function; /* for its lock */
     *out = (sn_function_stats){.n_compiled = f->n_compiled, .compile_ms = f->compile_ms, .plan_ms = f->plan_ms};
     pthread_mutex_lock(&f->lock);
-    for (uint32_t i = 0; i < f->program->n_step; i++) {
-        out->n_kernels += f->program->step[i].kind == PG_LAUNCH;
-        out->n_matmuls += f->program->step[i].kind == PG_GEMM;
-        out->bytes_per_call += f->last_traffic[i];
+    const rt_plan *plan = &f->plan[f->last_plan];
+    for (uint32_t i = 0; i < plan->program->n_step; i++) {
+        out->n_kernels += plan->program->step[i].kind == PG_LAUNCH;
+        out->n_matmuls += plan->program->step[i].kind == PG_GEMM;
+        out->bytes_per_call += plan->last_traffic[i];
     }
-    out->arena_bytes = f->last_arena;
+    out->arena_bytes = plan->last_arena;
+    out->n_plans = f->plans.n;
     pthread_mutex_unlock(&f->lock);
     return SN_OK;
 }

@@ -31,6 +31,22 @@ typedef struct {
     _Atomic uint64_t launches, replays; /* kernels, products and copies started one by one; recordings */
 } rt_bus;
 
+/* One of the function's plans: see program.h. */
+typedef struct {
+    pg_program *program;
+    const cache_kernel **kernel;   /* of each step; NULL for what is no launch */
+    uint32_t n_mem, n_dim, n_part; /* totals over the launches: what a call has to keep */
+    /* Under the function's lock: */
+    rt_count *retired; /* of calls that are gone; one per step */
+    /* Of the call that last met new dims and ran this plan: */
+    int has_last;
+    int64_t *last_names;
+    size_t *last_bytes, *last_offset;    /* of temporaries */
+    uint64_t *last_traffic, *last_flops; /* of steps */
+    double *last_ns;                     /* of launches: what they were expected to take on one thread */
+    size_t last_arena;
+} rt_plan;
+
 struct sn_function {
     sn_context *ctx;
     sn_function *next, **link; /* in ctx->functions, under its lock; link is what points here, NULL: not in it yet */
@@ -44,8 +60,9 @@ struct sn_function {
     int has_given, has_graph; /* initialised, so they are due to be cleared */
 
     uint32_t n_input;
-    pg_program *program;
-    const cache_kernel **kernel;      /* of each step; NULL for what is no launch */
+    pg_plans plans;
+    pg_program *program; /* the last of plans, which assumes nothing */
+    rt_plan plan[PG_MAX_PLANS];
     const cache_kernel *count_kernel; /* counts an input on a device with memory of its own; else NULL */
     rt_held *held;
     uint32_t n_held;
@@ -53,8 +70,7 @@ struct sn_function {
     uint32_t n_solve;
     uint16_t *told; /* named dims that calls are told, in the description's order */
     uint32_t n_told;
-    BASE_VEC(ir_check) check;      /* of the graph as given, over dims of graph */
-    uint32_t n_mem, n_dim, n_part; /* totals over the launches: what a call has to keep */
+    BASE_VEC(ir_check) check; /* of the graph as given, over dims of graph */
 
     uint32_t n_compiled;
     double compile_ms, plan_ms;
@@ -62,17 +78,10 @@ struct sn_function {
     pthread_mutex_t lock; /* of everything below */
     sn_call *calls;       /* all that live */
     sn_call *idle;        /* those of sn_function_call that nobody uses */
-    rt_count *retired;    /* of calls that are gone; one per step */
     uint64_t retired_runs;
     rt_bus retired_bus;
     base_trap error;
-    /* Of the call that last met new dims: */
-    int has_last;
-    int64_t *last_names;
-    size_t *last_bytes, *last_offset;    /* of temporaries */
-    uint64_t *last_traffic, *last_flops; /* of steps */
-    double *last_ns;                     /* of launches: what they were expected to take on one thread */
-    size_t last_arena;
+    uint32_t last_plan; /* the plan that last met new dims; before any call: the one that assumes nothing */
 };
 
 /* subgraph.c: checks a description and copies what it needs of the user's graph into the function's `given`, with the
@@ -92,6 +101,8 @@ void rt_function_trim(sn_function *function);
  * where a dim follows from none. */
 void rt_plan_dims(sn_function *function);
 
+/* show.c: where the function has several plans, a line that says which one follows. */
+void rt_put_plan(const sn_function *function, uint32_t plan, base_strbuf *out);
 /* show.c: appends the text of sn_function_show; what: one of the backend's texts for code. */
 sn_status rt_show(sn_function *function, sn_show what, base_strbuf *out, base_trap *err);
 sn_status rt_show_code(sn_function *function, const char *what, base_strbuf *out, base_trap *err);

@@ -17,7 +17,7 @@ static sn_status too_large(sn_call *call, const char *what) {
 
 static int value_of(const sn_call *call, const pg_dim *dim, int64_t *value) {
     *value = 1;
-    if (dim->poly && !ir_dim_value(&call->function->graph, dim->poly, call->names, value)) return 0;
+    if (dim->poly && !ir_dim_value(call->program->graph, dim->poly, call->names, value)) return 0;
     if (dim->step < 0) return *value >= 0;
     int64_t chunks = call->step[dim->step].n_chunks[dim->part];
     return !__builtin_mul_overflow(*value, chunks, value) && *value >= 0;
@@ -53,7 +53,7 @@ static sn_status gemm_sizes(sn_call *call, const pg_step *from, rt_step *step) {
 }
 
 static sn_status step_sizes(sn_call *call, uint32_t i) {
-    const pg_step *from = &call->function->program->step[i];
+    const pg_step *from = &call->program->step[i];
     rt_step *step = &call->step[i];
     sn_status status = SN_OK;
     int64_t n, bytes;
@@ -74,7 +74,7 @@ static sn_status step_sizes(sn_call *call, uint32_t i) {
 
 static sn_status plan_temporaries(sn_call *call) {
     const sn_function *f = call->function;
-    const pg_program *p = f->program;
+    const pg_program *p = call->program;
     for (uint32_t i = 0; i < p->n_temp; i++) {
         int64_t n, bytes;
         if (!value_of(call, &p->temp[i].count, &n) ||
@@ -95,44 +95,69 @@ static sn_status plan_temporaries(sn_call *call) {
         call->arena = arena;
         call->arena_cap = need;
     }
-    call->arena_used = need;
+    call->now->arena_used = need;
     return SN_OK;
 }
 
 /* For sn_function_show and sn_function_get_stats. */
-static void remember(const sn_call *call) {
+static void remember(const sn_call *call, uint32_t which) {
     sn_function *f = call->function;
-    const pg_program *p = f->program;
+    rt_plan *plan = &f->plan[which];
+    const pg_program *p = plan->program;
     pthread_mutex_lock(&f->lock);
-    f->has_last = 1;
-    f->last_arena = call->arena_used;
-    memcpy(f->last_names, call->names, f->graph.dim_name.n * sizeof *f->last_names);
-    memcpy(f->last_bytes, call->temp_bytes, p->n_temp * sizeof *f->last_bytes);
-    memcpy(f->last_offset, call->temp_offset, p->n_temp * sizeof *f->last_offset);
+    f->last_plan = which;
+    plan->has_last = 1;
+    plan->last_arena = call->now->arena_used;
+    memcpy(plan->last_names, call->names, f->graph.dim_name.n * sizeof *plan->last_names);
+    memcpy(plan->last_bytes, call->temp_bytes, p->n_temp * sizeof *plan->last_bytes);
+    memcpy(plan->last_offset, call->temp_offset, p->n_temp * sizeof *plan->last_offset);
     for (uint32_t i = 0; i < p->n_step; i++) {
-        f->last_traffic[i] = call->step[i].traffic;
-        f->last_flops[i] = call->step[i].flops;
-        f->last_ns[i] = call->step[i].ns;
+        plan->last_traffic[i] = call->step[i].traffic;
+        plan->last_flops[i] = call->step[i].flops;
+        plan->last_ns[i] = call->step[i].ns;
     }
     pthread_mutex_unlock(&f->lock);
 }
 
-sn_status rt_layout(sn_call *call) {
+static sn_status lay_out(sn_call *call) {
     sn_function *f = call->function;
     size_t scratch = 0;
-    for (uint32_t i = 0; i < f->program->n_step; i++) {
+    call->now->laid_out = 0;
+    for (uint32_t i = 0; i < call->program->n_step; i++) {
         sn_status status = step_sizes(call, i);
         if (status) return status;
         if (call->step[i].scratch > scratch) scratch = call->step[i].scratch;
     }
     sn_status status = plan_temporaries(call);
     if (!status && scratch) status = f->ctx->backend->reserve(f->ctx->device, scratch, &call->error);
+    if (status) return status;
+    memcpy(call->now->names, call->names, f->graph.dim_name.n * sizeof *call->names);
+    call->now->laid_out = 1;
+    return SN_OK;
+}
+
+void rt_use_plan(sn_call *call, uint32_t which) {
+    call->now = &call->plan[which];
+    call->program = call->function->plan[which].program;
+    call->step = call->now->step;
+    call->count = call->now->count;
+    call->temp_bytes = call->now->temp_bytes;
+    call->temp_offset = call->now->temp_offset;
+}
+
+/* Each plan keeps the layout of the dims that it last met, so that a call may go back and forth between two. */
+sn_status rt_layout(sn_call *call) {
+    sn_function *f = call->function;
+    uint32_t which = pg_plan_for(&f->plans, call->names);
+    rt_use_plan(call, which);
+    int same = call->now->laid_out && !memcmp(call->now->names, call->names, f->graph.dim_name.n * sizeof *call->names);
+    sn_status status = same ? SN_OK : lay_out(call);
     if (!status && f->ctx->backend->remote) status = rt_remote_layout(call);
     if (!status && f->ctx->backend->remote) {
         rt_point(call);
         status = rt_remote_products(call);
     }
-    if (!status) remember(call);
+    if (!status) remember(call, which);
     return status;
 }
 
@@ -153,7 +178,7 @@ static void *address(const sn_call *call, pg_ref ref) {
 
 void rt_point(sn_call *call) {
     if (call->function->ctx->backend->remote) rt_remote_point(call);
-    const pg_program *p = call->function->program;
+    const pg_program *p = call->program;
     for (uint32_t i = 0; i < p->n_step; i++) {
         const pg_step *from = &p->step[i];
         rt_step *step = &call->step[i];

@@ -13,18 +13,20 @@ typedef struct {
 } row;
 
 /* Sums over the calls that live and those that are gone. Under the function's lock. */
-static row row_of(const sn_function *f, uint32_t i) {
+static row row_of(const sn_function *f, uint32_t which, uint32_t i) {
     static const char *const kinds[] = {[PG_LAUNCH] = "launch", [PG_GEMM] = "matmul", [PG_COPY] = "copy"};
-    const pg_step *step = &f->program->step[i];
+    const rt_plan *plan = &f->plan[which];
+    const pg_step *step = &plan->program->step[i];
     row r = {.kind = kinds[step->kind],
              .name = step->name ? step->name : "",
-             .samples = atomic_load_explicit(&f->retired[i].samples, memory_order_relaxed),
-             .ns = atomic_load_explicit(&f->retired[i].ns, memory_order_relaxed),
-             .bytes = f->last_traffic[i],
-             .flops = f->last_flops[i]};
+             .samples = atomic_load_explicit(&plan->retired[i].samples, memory_order_relaxed),
+             .ns = atomic_load_explicit(&plan->retired[i].ns, memory_order_relaxed),
+             .bytes = plan->last_traffic[i],
+             .flops = plan->last_flops[i]};
     for (const sn_call *call = f->calls; call; call = call->next) {
-        r.samples += atomic_load_explicit(&call->count[i].samples, memory_order_relaxed);
-        r.ns += atomic_load_explicit(&call->count[i].ns, memory_order_relaxed);
+        const rt_count *count = &call->plan[which].count[i];
+        r.samples += atomic_load_explicit(&count->samples, memory_order_relaxed);
+        r.ns += atomic_load_explicit(&count->ns, memory_order_relaxed);
     }
     return r;
 }
@@ -57,20 +59,27 @@ static double mean_us(const row *r) { return r->samples ? (double)r->ns / (doubl
 /* Units of 1e9 per second. */
 static double rate(uint64_t amount, double us) { return us > 0 ? (double)amount / us * 1e-3 : 0; }
 
-void rt_profile_text(sn_function *f, base_strbuf *out) {
-    pthread_mutex_lock(&f->lock);
-    base_strbuf_printf(out, "function \"%s\": %" PRIu64 " calls\n", f->name, runs_of(f));
-    base_strbuf_printf(out, "%4s  %-6s %12s %12s %8s %12s %8s  %s\n", "step", "kind", "mean us", "bytes", "GB/s",
-                       "flops", "GF/s", "name");
+static void put_table(const sn_function *f, uint32_t which, base_strbuf *out) {
     double total = 0;
-    for (uint32_t i = 0; i < f->program->n_step; i++) {
-        row r = row_of(f, i);
+    for (uint32_t i = 0; i < f->plans.at[which]->n_step; i++) {
+        row r = row_of(f, which, i);
         double us = mean_us(&r);
         total += us;
         base_strbuf_printf(out, "%4u  %-6s %12.3f %12" PRIu64 " %8.2f %12" PRIu64 " %8.2f  %s\n", (unsigned)i, r.kind,
                            us, r.bytes, rate(r.bytes, us), r.flops, rate(r.flops, us), r.name);
     }
     base_strbuf_printf(out, "%4s  %-6s %12.3f\n", "all", "", total);
+}
+
+void rt_profile_text(sn_function *f, base_strbuf *out) {
+    pthread_mutex_lock(&f->lock);
+    base_strbuf_printf(out, "function \"%s\": %" PRIu64 " calls\n", f->name, runs_of(f));
+    base_strbuf_printf(out, "%4s  %-6s %12s %12s %8s %12s %8s  %s\n", "step", "kind", "mean us", "bytes", "GB/s",
+                       "flops", "GF/s", "name");
+    for (uint32_t which = 0; which < f->plans.n; which++) {
+        rt_put_plan(f, which, out);
+        put_table(f, which, out);
+    }
     if (f->ctx->backend->remote) {
         bus_totals bus = bus_of(f);
         base_strbuf_printf(out,
@@ -94,11 +103,29 @@ static void put_json_string(const char *text, base_strbuf *out) {
     base_strbuf_puts(out, "\"");
 }
 
+/* Where there are several plans, the step says to which it belongs. */
+static void put_json_step(const sn_function *f, uint32_t which, uint32_t i, const char *comma, base_strbuf *out) {
+    row r = row_of(f, which, i);
+    base_strbuf_printf(out, "%s\n  {", comma);
+    if (f->plans.n > 1) {
+        base_strbuf_puts(out, "\"plan\": \"");
+        pg_print_assumption(f->plans.at[which], out); /* names of dims are identifiers */
+        base_strbuf_puts(out, "\", ");
+    }
+    base_strbuf_printf(out, "\"kind\": \"%s\", \"name\": ", r.kind);
+    put_json_string(r.name, out);
+    base_strbuf_printf(out,
+                       ", \"timed\": %" PRIu64 ", \"ns\": %" PRIu64 ", \"mean_us\": %.3f, \"bytes\": %" PRIu64
+                       ", \"flops\": %" PRIu64 "}",
+                       r.samples, r.ns, mean_us(&r), r.bytes, r.flops);
+}
+
 void rt_profile_json(sn_function *f, base_strbuf *out) {
     pthread_mutex_lock(&f->lock);
     base_strbuf_puts(out, "{\"function\": ");
     put_json_string(f->name, out);
-    base_strbuf_printf(out, ", \"calls\": %" PRIu64 ", \"arena_bytes\": %zu", runs_of(f), f->last_arena);
+    base_strbuf_printf(out, ", \"calls\": %" PRIu64 ", \"arena_bytes\": %zu", runs_of(f),
+                       f->plan[f->last_plan].last_arena);
     if (f->ctx->backend->remote) {
         bus_totals bus = bus_of(f);
         base_strbuf_printf(out,
@@ -107,15 +134,9 @@ void rt_profile_json(sn_function *f, base_strbuf *out) {
                            bus.in, bus.out, bus.launches, bus.replays);
     }
     base_strbuf_puts(out, ", \"steps\": [");
-    for (uint32_t i = 0; i < f->program->n_step; i++) {
-        row r = row_of(f, i);
-        base_strbuf_printf(out, "%s\n  {\"kind\": \"%s\", \"name\": ", i ? "," : "", r.kind);
-        put_json_string(r.name, out);
-        base_strbuf_printf(out,
-                           ", \"timed\": %" PRIu64 ", \"ns\": %" PRIu64 ", \"mean_us\": %.3f, \"bytes\": %" PRIu64
-                           ", \"flops\": %" PRIu64 "}",
-                           r.samples, r.ns, mean_us(&r), r.bytes, r.flops);
-    }
+    const char *comma = "";
+    for (uint32_t k = 0; k < f->plans.n; k++)
+        for (uint32_t i = 0; i < f->plans.at[k]->n_step; i++, comma = ",") put_json_step(f, k, i, comma, out);
     base_strbuf_puts(out, "]}\n");
     pthread_mutex_unlock(&f->lock);
 }

@@ -80,7 +80,7 @@ static sn_status prepare(sn_call *call) {
     sn_status status = SN_OK;
     int again = 1;
     call->remote.prepared = remote->age(ctx->device) + 1;
-    for (uint32_t i = 0; i < call->function->program->n_step && !status; i++) {
+    for (uint32_t i = 0; i < call->program->n_step && !status; i++) {
         const rt_step *step = &call->step[i];
         if (step->kind != PG_LAUNCH) continue;
         status = remote->prepare(ctx->device, step->exec, &step->launch, step->n_chunks, &call->error);
@@ -123,7 +123,7 @@ void rt_remote_point(sn_call *call) {
 sn_status rt_remote_products(sn_call *call) {
     const sn_context *ctx = call->function->ctx;
     sn_status status = SN_OK;
-    for (uint32_t i = 0; i < call->function->program->n_step && !status; i++) {
+    for (uint32_t i = 0; i < call->program->n_step && !status; i++) {
         be_gemm *g = &call->step[i].gemm;
         if (call->step[i].kind == PG_GEMM && g->m && g->n && g->batch)
             status = ctx->backend->remote->prepare_gemm(ctx->device, g, &call->error);
@@ -135,8 +135,9 @@ void rt_remote_free(sn_call *call) {
     const sn_context *ctx = call->function->ctx;
     rt_remote *r = &call->remote;
     if (!ctx->backend->remote) return;
-    for (uint32_t i = 0; i < call->function->program->n_step; i++)
-        ctx->backend->remote->forget_gemm(ctx->device, &call->step[i].gemm);
+    for (uint32_t k = 0; k < call->function->plans.n; k++)
+        for (uint32_t i = 0; i < call->function->plans.at[k]->n_step; i++)
+            ctx->backend->remote->forget_gemm(ctx->device, &call->plan[k].step[i].gemm);
     ctx->backend->remote->forget(ctx->device, r->once);
     ctx->backend->remote->forget(ctx->device, r->many);
     ctx->backend->remote->forget_point(ctx->device, r->sent);
@@ -231,13 +232,13 @@ static void start_step(const sn_context *ctx, const rt_step *s) {
 
 static void start_steps(const sn_call *call) {
     const sn_function *f = call->function;
-    for (uint32_t i = 0; i < f->program->n_step; i++) start_step(f->ctx, &call->step[i]);
+    for (uint32_t i = 0; i < call->program->n_step; i++) start_step(f->ctx, &call->step[i]);
 }
 
 static void start_timed(sn_call *call) {
     const sn_function *f = call->function;
     const be_remote *remote = f->ctx->backend->remote;
-    uint32_t n = f->program->n_step;
+    uint32_t n = call->program->n_step;
     remote->mark(f->ctx->device, 0);
     for (uint32_t i = 0; i < n; i++) {
         start_step(f->ctx, &call->step[i]);
@@ -268,7 +269,7 @@ static void run_once(sn_call *call) {
             start_timed(call);
         else
             start_steps(call);
-        add_to(&call->bus.launches, call->function->program->n_step);
+        add_to(&call->bus.launches, call->program->n_step);
     } else {
         if (r->once_age != age) {
             remote->record(ctx->device);

@@ -35,7 +35,7 @@ static void compile(void *arg) {
     compiling *c = arg;
     ir_roots roots;
     ir_optimise(c->to, c->from->g, &c->from->roots, &ir_pass_halves, &roots);
-    pg_compile(c->to, &roots, c->fuse, KN_FOR_CPU);
+    pg_compile(c->to, &roots, c->fuse, KN_FOR_CPU, NULL);
 }
 
 static void print_again(const reading *first, base_alloc *alloc, const base_log *log) {

@@ -24,6 +24,7 @@ typedef struct {
     const char *text;
     size_t n;
     ir_graph given, graph;
+    pg_plans plans;
     ir_roots roots; /* of given */
     base_alloc alloc;
     base_log log;
@@ -117,6 +118,32 @@ static void parse(void *arg) {
     print(&out);
 }
 
+static void print_plan(job *j, const pg_program *p) {
+    base_strbuf out;
+    base_strbuf_init(&out, &j->alloc);
+    if (j->plans.n > 1 && !(j->stages & DOT)) {
+        base_strbuf_puts(&out, "; plan for ");
+        pg_print_assumption(p, &out);
+        base_strbuf_puts(&out, "\n");
+    }
+    if ((j->stages & OPT) && p->graph != &j->graph) ir_print(p->graph, &p->roots, &out);
+    print(&out);
+    if (j->stages & FUSE) fputs(p->fuse_text, stdout);
+    if (j->stages & WHY) fputs(p->why_text, stdout);
+    if (j->stages & DOT) ir_print_dot(p->graph, &p->roots, p->step_of, &out);
+    print(&out);
+    for (uint32_t i = 0; i < p->n_step; i++) {
+        if (p->step[i].kind != PG_LAUNCH) continue;
+        if (j->stages & KERNEL) {
+            printf("%s\n", p->step[i].name);
+            pg_namer namer = {p->graph, p->step[i].kernel};
+            kn_print_named(p->step[i].kernel, pg_name_instruction, &namer, &out);
+            print(&out);
+        }
+        if ((j->stages & CODE) && !j->status) print_code(j, p->step[i].kernel, p->step[i].name);
+    }
+}
+
 static void compile(void *arg) {
     job *j = arg;
     base_strbuf out;
@@ -128,21 +155,10 @@ static void compile(void *arg) {
     if (j->stages & OPT) ir_print(&j->graph, &roots, &out);
     print(&out);
     if (!(j->stages & (FUSE | WHY | KERNEL | CODE | DOT))) return;
-    pg_program *p = pg_compile(&j->graph, &roots, j->fuse ? PG_FUSE : 0, j->backend->machine);
-    if (j->stages & FUSE) fputs(p->fuse_text, stdout);
-    if (j->stages & WHY) fputs(p->why_text, stdout);
-    if (j->stages & DOT) ir_print_dot(&j->graph, &roots, p->step_of, &out);
-    print(&out);
-    for (uint32_t i = 0; i < p->n_step; i++) {
-        if (p->step[i].kind != PG_LAUNCH) continue;
-        if (j->stages & KERNEL) {
-            printf("%s\n", p->step[i].name);
-            pg_namer namer = {&j->graph, p->step[i].kernel};
-            kn_print_named(p->step[i].kernel, pg_name_instruction, &namer, &out);
-            print(&out);
-        }
-        if ((j->stages & CODE) && !j->status) print_code(j, p->step[i].kernel, p->step[i].name);
-    }
+    pg_compile_plans(&j->plans, &j->graph, &roots, j->fuse ? PG_FUSE : 0, j->backend->machine);
+    /* A picture is of one plan. */
+    uint32_t first = j->stages & DOT ? j->plans.n - 1 : 0;
+    for (uint32_t i = first; i < j->plans.n; i++) print_plan(j, j->plans.at[i]);
 }
 
 /* 0, or the exit status after a sentence on standard error. */
@@ -201,6 +217,7 @@ static int run(int argc, char **argv) {
         base_alloc_init(&j->alloc, NULL);
         base_log_init(&j->log, put_log, NULL, SN_LOG_OFF);
         bad = show(j, path);
+        pg_plans_clear(&j->plans);
         ir_graph_clear(&j->graph);
         ir_graph_clear(&j->given);
     }
