@@ -43,6 +43,38 @@ static void call_twice(outcome *o, sn_function *f) {
     }
 }
 
+/* A function of several plans, called so that each is laid out. */
+static void with_plans(outcome *o, sn_context *ctx) {
+    enum { WIDE = 40, MOST = 9 };
+    static float x[MOST * WIDE], w[WIDE * WIDE], y[MOST * WIDE];
+    sn_graph *g = sn_graph_new(ctx, "plans");
+    if (!g) {
+        ok(o, SN_ERR_NOMEM);
+        return;
+    }
+    sn_expr given[] = {sn_input(g, "x", SN_F32, SN_SHAPE(sn_dim_new(g, "N"), SN_DIM(WIDE))),
+                       sn_input(g, "w", SN_F32, SN_SHAPE(SN_DIM(WIDE), SN_DIM(WIDE)))};
+    sn_expr product = sn_tanh(sn_matmul(given[0], given[1]));
+    sn_function_desc desc = {.inputs = given, .n_inputs = 2, .outputs = &product, .n_outputs = 1};
+    sn_function *f = NULL;
+    if (ok(o, sn_function_new(g, &desc, &f))) {
+        sn_function_stats stats;
+        ck_assert_int_eq(sn_function_get_stats(f, &stats), SN_OK);
+        ck_assert_uint_eq(stats.n_plans, 3);
+        for (int64_t n = 1; n <= MOST; n += 4) {
+            sn_tensor inputs[] = {sn_tensor_of(SN_F32, x, 2, (int64_t[]){n, WIDE}),
+                                  sn_tensor_of(SN_F32, w, 2, (int64_t[]){WIDE, WIDE})};
+            sn_tensor output = sn_tensor_of(SN_F32, y, 2, (int64_t[]){n, WIDE});
+            ok(o, sn_function_call(f, inputs, 2, &output, 1));
+        }
+        char *text;
+        for (int i = SN_SHOW_OPT; i <= SN_SHOW_PROFILE_JSON; i++)
+            if (i != SN_SHOW_CODE && ok(o, sn_function_show(f, (sn_show)i, &text))) sn_string_free(ctx, text);
+    }
+    sn_function_free(f);
+    sn_graph_free(g);
+}
+
 static void with_graph(outcome *o, sn_context *ctx, sn_var *w) {
     sn_graph *g = sn_graph_new(ctx, "oom");
     if (!g) {
@@ -100,6 +132,7 @@ static outcome scenario(void) {
         ck_assert_str_ne(sn_context_error(ctx), "");
     }
     sn_var_free(w);
+    with_plans(&o, ctx);
     sn_context_free(ctx);
     return o;
 }

@@ -12,7 +12,7 @@
 #include "support/reduce_graph.h"
 
 static uint64_t op_count[IR_OP_COUNT][SN_BF16 + 1], reason_count[FU_PROFIT + 1], fused, steps, gemms, shadows,
-    functions;
+    functions, with_plans, plan_count[PG_MAX_PLANS];
 
 static void count_coverage(void *arg, sn_function *f) {
     (void)arg;
@@ -28,6 +28,8 @@ static void count_coverage(void *arg, sn_function *f) {
         shadows += f->program->step[i].kind == PG_COPY;
     }
     functions++;
+    with_plans += f->plans.n > 1;
+    plan_count[f->last_plan] += f->plans.n > 1;
 }
 
 static void print_coverage(void) {
@@ -37,6 +39,9 @@ static void print_coverage(void) {
         (unsigned long long)functions, (unsigned long long)steps, (unsigned long long)gemms,
         (unsigned long long)shadows, (unsigned long long)support_compared, (unsigned long long)support_skipped,
         (unsigned long long)support_twin.kernels);
+    printf("%llu functions with several plans; their plans run: %llu %llu %llu %llu\n", (unsigned long long)with_plans,
+           (unsigned long long)plan_count[0], (unsigned long long)plan_count[1], (unsigned long long)plan_count[2],
+           (unsigned long long)plan_count[3]);
     printf("%-14s", "");
     for (int t = SN_F64; t <= SN_BF16; t++) printf("%8s", sn_dtype_name((sn_dtype)t));
     printf("\n");
@@ -97,6 +102,7 @@ START_TEST(random_graphs) {
     }
     print_coverage();
     sn_context_free(ctx);
+    for (int i = 0; i < 3 && !one && n >= 2000; i++) ck_assert_msg(plan_count[i], "no function ran its plan %d", i);
     ck_assert_msg(!failed, "%llu of %llu; %s", (unsigned long long)failed, (unsigned long long)n, first_text);
     for (int op = 1; op < IR_OP_COUNT && !one && n >= 2000; op++) {
         uint64_t sum = 0;

@@ -218,7 +218,7 @@ int fu_uses_blas(const ir_graph *g, const ir_node *n, base_strbuf *why) {
 void fu_why_loops(const fu_state *s, ir_id v, base_strbuf *out) { (void)use_blas(s, at(s, v), out); }
 
 /* Few rows (or columns) times a matrix that lies in memory anyway, so that there is nothing to fuse with the reading of
- * it. */
+ * it. A constant number of columns is unrolled in a sweep over the rows, which what comes after fuses with. */
 static int has_few(const fu_state *s, ir_id v) {
     const ir_node *n = at(s, v);
     if (n->op != IR_MATMUL || s->machine == KN_FOR_GPU || base_is_half((sn_dtype)n->dtype)) return 0;
@@ -229,7 +229,7 @@ static int has_few(const fu_state *s, ir_id v) {
         int64_t least, most;
         if (!fu_range(s, rows, &least, &most) || least < 1 || most < 2 || most > FU_FEW_ROWS) continue;
         if (e[!few] <= FU_BLAS_EXTENT || e[2] <= FU_BLAS_EXTENT) continue;
-        if (!ir_dim_is_const(s->g, rows, NULL) || s->node[n->in[!few]].kind == FU_LEAF) return 1;
+        if (!ir_dim_is_const(s->g, rows, NULL) || (few == 0 && s->node[n->in[1]].kind == FU_LEAF)) return 1;
     }
     return 0;
 }

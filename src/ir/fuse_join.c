@@ -297,8 +297,9 @@ static int is_tiny(const fu_state *s, const fu_group *g, ir_id v) {
         double elements = 1;
         for (uint32_t k = 0; k < c.n; k++) {
             int symbolic;
-            elements *= (double)fu_extent(s, c.at[k], &symbolic);
-            if (symbolic || elements > FU_TINY) return 0;
+            int64_t e = fu_extent(s, c.at[k], &symbolic);
+            elements *= (double)e;
+            if ((symbolic && e >= FU_NOMINAL) || elements > FU_TINY) return 0;
         }
     }
     return 1;

@@ -108,9 +108,14 @@ static void put_json_step(const sn_function *f, uint32_t which, uint32_t i, cons
     row r = row_of(f, which, i);
     base_strbuf_printf(out, "%s\n  {", comma);
     if (f->plans.n > 1) {
-        base_strbuf_puts(out, "\"plan\": \"");
-        pg_print_assumption(f->plans.at[which], out); /* names of dims are identifiers */
-        base_strbuf_puts(out, "\", ");
+        base_strbuf text;
+        base_strbuf_init(&text, &f->ctx->alloc);
+        pg_print_assumption(f->plans.at[which], &text);
+        base_strbuf_puts(out, "\"plan\": ");
+        put_json_string(text.at ? text.at : "", out);
+        base_strbuf_puts(out, ", ");
+        out->failed |= text.failed;
+        base_strbuf_free(&text);
     }
     base_strbuf_printf(out, "\"kind\": \"%s\", \"name\": ", r.kind);
     put_json_string(r.name, out);

@@ -230,7 +230,28 @@ static void add_batches(random_graph *r, random_node x) {
 }
 
 /* x[a,b] with a matrix of the pool that has b, however it is stored, or with a new one. */
+/* A layer on rows of a number that is not known, wide enough for BLAS where they are many: functions of it have several
+ * plans. Now and then with the weights transposed. */
+static void add_layer(random_graph *r) {
+    ir_dim rows = 0;
+    for (uint32_t i = 0; i < r->n_dim && !rows; i++)
+        if (!ir_dim_is_const(r->g, r->dim[i], NULL) && random_size(r, r->dim[i]) <= 40) rows = r->dim[i];
+    if (!rows || !room_for_inputs(r)) return;
+    ir_dim in = ir_dim_const(r->g, 40 + random_below(r, 8)), out = ir_dim_const(r->g, 36 + random_below(r, 6));
+    static const uint8_t swap[] = {1, 0};
+    int across = chance(r, 50);
+    ir_id x = random_input(r, SN_F32, 2, (ir_dim[]){rows, in});
+    ir_id w = random_input(r, SN_F32, 2, across ? (ir_dim[]){out, in} : (ir_dim[]){in, out});
+    random_push(r, x, 2);
+    random_push(r, w, 2);
+    random_push(r, ir_matmul(r->g, x, across ? ir_transpose(r->g, w, swap) : w), 40);
+}
+
 void random_add_product(random_graph *r) {
+    if (chance(r, 12)) {
+        add_layer(r);
+        return;
+    }
     random_node x = random_pick_real(r), y = x;
     const ir_node n = *ir_at(r->g, x.id);
     if (n.rank == 3 && random_below(r, 2) == 0) add_batches(r, x);
