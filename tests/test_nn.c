@@ -216,6 +216,31 @@ START_TEST(streams) {
 }
 END_TEST
 
+/* Narrow parameters get the values that wide ones get, rounded, and train. */
+START_TEST(halves) {
+    sn_context *ctx = context_on("interp", 1);
+    static const sn_dtype dtypes[] = {SN_F32, SN_F16, SN_BF16};
+    float wide[6];
+    for (int t = 0; t < 3; t++) {
+        uint16_t narrow[6], tenth;
+        sn_params *params = list_of(ctx);
+        sn_var *w = add(params, "w", dtypes[t], 2, 3, sn_init_normal(0.5, 2)),
+               *c = add(params, "c", dtypes[t], 1, 1, sn_init_constant(0.1));
+        good(sn_params_init(params, 9), sn_context_error(ctx));
+        good(t ? sn_var_get(w, narrow, sizeof narrow) : sn_var_get(w, wide, sizeof wide), "");
+        if (t) good(sn_var_get(c, &tenth, sizeof tenth), "");
+        if (t) ck_assert_uint_eq(tenth, t == 1 ? 0x2e66 : 0x3dcd);
+        sn_params_free(params);
+        for (int i = 0; i < 6 && t; i++) {
+            uint16_t want;
+            sn_element_put(dtypes[t], &want, (double)wide[i]);
+            ck_assert_uint_eq(narrow[i], want);
+        }
+    }
+    close_context(ctx);
+}
+END_TEST
+
 START_TEST(constants_and_again) {
     sn_context *ctx = context_on("interp", 1);
     sn_params *params = list_of(ctx);
@@ -499,6 +524,7 @@ int main(void) {
     tcase_add_test(tests, refused_parameters);
     tcase_add_test(tests, moments);
     tcase_add_test(tests, streams);
+    tcase_add_test(tests, halves);
     tcase_add_test(tests, constants_and_again);
     tcase_add_test(tests, linear);
     tcase_add_test(tests, refused_expressions);

@@ -25,6 +25,10 @@ static void drop_labels(ir_graph *g) {
 #define SPLAT(type, value, name)                                                                                       \
     "%" name "0 = const " value " : " type "[] %" name " = broadcast %" name "0 map=[] : " type "[N]\n"
 
+/* %h is x as an f16; the same and a constant repeated to [N]. */
+#define HALF_OF_X               "%h = cast %x : f16[N] "
+#define HALF(type, value, name) HALF_OF_X SPLAT(type, value, name)
+
 typedef struct {
     const char *rule, *before, *after; /* after NULL: the rule must not fire */
 } rule_case;
@@ -270,6 +274,20 @@ static const rule_case cases[] = {
      "%r = reduce_max %t axes=[0,1,2] : f32[] return %r"},
     {"reduce_reduce", "%1 = sum %t axes=[1] : f32[N,M] %r = reduce_max %1 axes=[1] : f32[N] return %r", NULL},
     {"reduce_reduce", "%1 = sum %t axes=[1] : f32[N,M] %r = sum %1 axes=[1] : f32[N] return %r, %1", NULL},
+
+    /* f16, bf16 */
+    {"div_power_of_two", HALF("f16", "16384", "m") "%r = div %h, %m : f16[N] return %r",
+     HALF("f16", "0.000061035156", "m") "%r = mul %h, %m : f16[N] return %r"},
+    {"div_power_of_two", HALF("f16", "32768", "m") "%r = div %h, %m : f16[N] return %r", NULL},
+    {"mul_neg_const", HALF("f16", "3", "m") "%1 = neg %h : f16[N] %r = mul %1, %m : f16[N] return %r",
+     HALF("f16", "-3", "m") "%r = mul %h, %m : f16[N] return %r"},
+    {"cast_cast", HALF_OF_X "%1 = cast %h : f32[N] %r = cast %1 : f64[N] return %r",
+     HALF_OF_X "%r = cast %h : f64[N] return %r"},
+    {"cast_cast", HALF_OF_X "%1 = cast %h : bf16[N] %r = cast %1 : f16[N] return %r", NULL},
+    {"cast_cast", "%1 = cast %x : f16[N] %r = cast %1 : f32[N] return %r", NULL},
+    {"cast_cast", "%1 = cast %u : bf16[N] %r = cast %1 : f32[N] return %r", "%r = cast %u : f32[N] return %r"},
+    {"constant_operands", "%1 = const 2048 : f16[] %2 = const 3 : f16[] %r = add %1, %2 : f16[] return %r",
+     "%r = const 2052 : f16[] return %r"},
 };
 enum { N_CASES = sizeof cases / sizeof *cases };
 

@@ -258,7 +258,8 @@ static void print_docs(FILE *out) {
         "tests\n"
         "allow against exact arithmetic; 0 and 0.5 mean exact and correctly rounded. *f32* and *f64* are the largest "
         "errors\n"
-        "measured: over all 2^32 inputs for functions of one f32, on dense samples against MPFR for f64 and `pow`.\n\n"
+        "measured: over all 2^32 inputs for functions of one f32, on dense samples against MPFR for f64 and `pow`.\n"
+        "f16 and bf16 are computed as f32 and rounded where they are stored.\n\n"
         "| operator | operands | result | bound | f32 | f64 | meaning |\n|---|---|---|---|---|---|---|\n",
         out);
 #define IR_EWISE(UC, lc, operands, typeset, result, cost, domain, ulp, flags, real, whole, doc)                        \
