@@ -3,8 +3,8 @@
  *
  * Sums by id accumulate in memory and would round each time. Large matrix products are calls of a library, which on the
  * CPU has none for these types, and on a GPU has; the casts of operands and result become part of the kernels around
- * them. Small products
- * and all other folds accumulate in registers, which are f32 anyway, and recurrences in a memory of their own. */
+ * them. Small products and all other folds accumulate in registers, which are f32 anyway, and recurrences in a memory
+ * of their own. */
 #include "ir/fuse.h"
 #include "ir/pass.h"
 
