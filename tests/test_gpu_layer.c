@@ -196,6 +196,31 @@ START_TEST(every_failure_has_a_sentence) {
 }
 END_TEST
 
+/* The host's memory runs out while a call is laid out or run: likewise. */
+START_TEST(out_of_host_memory) {
+    layer *l = malloc(sizeof *l);
+    int64_t failures = 0;
+    for (int64_t k = 1, reached = 1; reached; k++) {
+        layer_open(l, &(sn_context_options){.tf32 = 0});
+        gpu.lt_refuse((unsigned)_i);
+        memory.fail_at = k;
+        for (int i = 0; i < 4; i++) {
+            sn_status status = layer_run(l, 3);
+            if (!status) continue;
+            ck_assert_msg(sn_call_error(l->call)[0], "allocation %d has no sentence", (int)k);
+            failures++;
+        }
+        reached = memory.fail_at <= 0;
+        memory.fail_at = 0;
+        ck_assert_msg(!layer_run(l, 3), "after allocation %d: %s", (int)k, sn_call_error(l->call));
+        layer_check(l, 3);
+        layer_close(l);
+    }
+    ck_assert_int_gt(failures, 1);
+    free(l);
+}
+END_TEST
+
 /* ---- training -----------------------------------------------------------------------------------------------------
  */
 
@@ -309,6 +334,7 @@ int main(void) {
     tcase_add_test(tc, options_arrive);
     tcase_add_test(tc, refused_calls_can_be_repeated);
     tcase_add_loop_test(tc, every_failure_has_a_sentence, 0, 2);
+    tcase_add_loop_test(tc, out_of_host_memory, 0, 2);
     tcase_add_test(tc, training);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

@@ -1,6 +1,8 @@
 /* lt.h: cuBLASLt as far as it is used, declared here so that the build needs no header of it, and products described to
  * it. Types and values are from its documentation; descriptors are made by its own functions, so that their sizes are
- * its own. Row-major c = a b is the column-major c' = b' a': nothing is transposed for it, and the row that is added to
+ * its own. Nothing here needs a be_device: whoever has a context and a stream can multiply, as a yardstick does.
+ *
+ * Row-major c = a b is the column-major c' = b' a': nothing is transposed for it, and the row that is added to
  * each row of c is what the library calls a bias, one value for each row of c'. */
 #ifndef JIT_GPU_LT_H
 #define JIT_GPU_LT_H
