@@ -11,6 +11,7 @@
 
 #include <sinter/sinter.h>
 
+#include "device.h"
 #include "team.h"
 
 /* What the limit of a case is compared with. */
@@ -22,10 +23,17 @@ typedef enum bench_measure {
 
 typedef struct bench_run bench_run;
 
+/* How cases are run. */
+typedef struct bench_settings {
+    const char *backend; /* NULL: the library's choice */
+    int threads;
+    double scale; /* on the GPU: of the sizes of cases, up to 1 */
+} bench_settings;
+
 typedef struct bench_case {
     const char *name;
     const char *what;      /* one line */
-    const char *yardstick; /* what it is compared with */
+    const char *yardstick; /* what it is compared with; NULL: nothing, and results with C on the CPU */
     bench_measure measure;
     double limit;     /* 0: none */
     double tolerance; /* of run->error */
@@ -42,11 +50,17 @@ enum { BENCH_MAX_OWNED = 64 };
 struct bench_run {
     /* Given to setup. */
     sn_context *ctx;
-    team *team; /* the yardstick's threads */
+    team *team;     /* the yardstick's threads */
+    device *device; /* on the GPU alone */
     int threads;
+    double scale;
     /* Filled in by setup. ours and yard do one step on the same inputs. Where the _timed forms are set they do and time
-     * a step themselves. */
+     * a step themselves. On the GPU they may return before the step is done: whoever measures waits at the end of a
+     * sample. yard NULL: error runs what it compares itself. */
     void *state;
+    int64_t steps;  /* that one call of ours does; 0: one */
+    char note[120]; /* what is unusual about this run: sizes, mostly */
+    int smaller;    /* than the case is: its target does not apply */
     void (*ours)(void *state);
     void (*yard)(void *state);
     double (*ours_timed)(void *state);
@@ -69,13 +83,19 @@ struct bench_run {
  */
 
 /* 1, or 0 with run->message. Afterwards bench_end must be called in both cases. */
-int bench_begin(bench_run *run, const bench_case *c, int threads);
+int bench_begin(bench_run *run, const bench_case *c, const bench_settings *how);
 void bench_end(bench_run *run);
 _Noreturn void bench_fail(bench_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Zeroed, aligned to a page, freed with the run. */
 void *bench_alloc(bench_run *run, size_t bytes);
 float *bench_floats(bench_run *run, int64_t n);
+/* Floats as bench_uniform_at gives them; the same ones again and again after BENCH_PERIOD. */
+enum { BENCH_PERIOD = 1 << 24 };
+void bench_fill(float *to, int64_t n, uint32_t seed, double low, double high);
+/* n, or as much of it as the settings and the device's memory allow at so many bytes each, in multiples of step; what
+ * is less than n is noted. */
+int64_t bench_scaled(bench_run *run, int64_t n, int64_t step, double bytes_each);
 /* The same floats as bench_floats from a hash of seed and index, uniform in [low, high): peers.py makes them again. */
 float *bench_uniform(bench_run *run, int64_t n, uint32_t seed, double low, double high);
 double bench_uniform_at(int64_t i, uint32_t seed, double low, double high);
@@ -108,28 +128,30 @@ typedef struct bench_stats {
 typedef struct bench_result {
     const bench_case *c;
     int threads;
-    char failure[600]; /* "" where it ran */
-    bench_stats ours, yard;
+    char failure[600], note[120]; /* failure: "" where it ran */
+    bench_stats ours, yard;       /* yard.steps 0: there is none */
     double error, ratio, bytes;
     double best; /* the ratio of the least times: tells noise from a slow program */
-    int samples, met;
+    int samples, met, smaller;
 } bench_result;
 
 double bench_now(void);
 /* Prints what sn_function_show tells about a case's function (a profile: after it ran for `seconds`); 0 where that
  * fails. */
-int bench_show_case(const bench_case *c, int threads, sn_show what, double seconds);
+int bench_show_case(const bench_case *c, const bench_settings *how, sn_show what, double seconds);
 /* Runs a case for about `seconds` after warm-up: checks that results agree, then times ours and the yardstick in turn.
  */
-void bench_measure_case(const bench_case *c, int threads, double seconds, bench_result *out);
+void bench_measure_case(const bench_case *c, const bench_settings *how, double seconds, bench_result *out);
 
 /* ---- report.c -------------------------------------------------------------------------------------------------------
  */
 
 void bench_print_head(void);
 void bench_print_row(const bench_result *r);
-/* Returns 0 where the file cannot be written. */
-int bench_write_json(const char *path, const bench_result *r, size_t n);
+/* gpu: what the results are of, where it is no processor, else NULL. Return 0 where the file cannot be written. */
+int bench_write_json(const char *path, const char *gpu, const bench_result *r, size_t n);
+/* The table of docs/performance.md. */
+int bench_write_markdown(const char *path, const char *gpu, const bench_result *r, size_t n);
 
 /* ---- cases ----------------------------------------------------------------------------------------------------------
  */
@@ -139,6 +161,8 @@ typedef struct bench_list {
     size_t n;
 } bench_list;
 extern const bench_list bench_moons, bench_mnist, bench_few, bench_elementwise, bench_rows, bench_folds, bench_start;
+/* Those of --device gpu: everything lies on the device. */
+extern const bench_list bench_moons_gpu, bench_mnist_gpu, bench_memory_gpu, bench_products_gpu;
 
 /* cases_start.c: what the program does when the cases `cold` and `warm` start it again: "load", or "moons-" and a
  * number of threads with the folder of the kernel cache. Returns an exit status. */

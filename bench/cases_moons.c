@@ -9,15 +9,26 @@
 
 static const double RATE = 0.01, L2 = 0.01;
 
-void bench_moons_build(bench_run *run, int64_t hidden, sn_dtype dtype, sn_var *var[4]) {
+void bench_moons_build(bench_run *run, int64_t hidden, sn_dtype dtype, sn_var *var[4], int64_t points,
+                       sn_var *data[2]) {
     static const char *const names[] = {"W1", "b1", "W2", "b2"};
     const int32_t rank[] = {2, 1, 2, 1};
     const int64_t size[][2] = {{2, hidden}, {hidden}, {hidden, 2}, {2}};
     sn_graph *g = bench_graph(run);
-    sn_dim N = sn_dim_new(g, "N");
-    sn_expr X = sn_input(g, "X", dtype, SN_SHAPE(N, SN_DIM(2)));
-    sn_expr y = sn_input(g, "y", SN_I64, SN_SHAPE(N));
-    sn_expr rate = sn_input(g, "rate", dtype, SN_SCALAR);
+    sn_dim N = points ? SN_DIM(points) : sn_dim_new(g, "N");
+    sn_expr X, y, rate, step;
+    if (points) {
+        data[0] = bench_var(run, "X", dtype, 2, (int64_t[]){points, 2});
+        data[1] = bench_var(run, "y", SN_I64, 1, &points);
+        X = sn_use(g, data[0]);
+        y = sn_use(g, data[1]);
+        rate = sn_const(g, RATE);
+        step = sn_input(g, "step", SN_I64, SN_SCALAR);
+    } else {
+        X = sn_input(g, "X", dtype, SN_SHAPE(N, SN_DIM(2)));
+        y = sn_input(g, "y", SN_I64, SN_SHAPE(N));
+        rate = sn_input(g, "rate", dtype, SN_SCALAR);
+    }
     sn_expr p[4], d[4];
     for (int i = 0; i < 4; i++) {
         var[i] = bench_var(run, names[i], dtype, rank[i], size[i]);
@@ -31,7 +42,7 @@ void bench_moons_build(bench_run *run, int64_t hidden, sn_dtype dtype, sn_var *v
     if (sn_grad(loss, p, 4, d)) bench_fail(run, "%s", sn_graph_error(g));
     for (int i = 0; i < 4; i++) updates[i] = (sn_update){var[i], sn_sub(p[i], sn_mul(rate, d[i]))};
     const sn_expr in[] = {X, y, rate};
-    bench_compile(run, in, 3, NULL, 0, updates, 4);
+    bench_compile(run, points ? &step : in, points ? 1 : 3, NULL, 0, updates, 4);
 }
 
 void bench_moons_points(int64_t i, double x[2], int64_t *y) {
@@ -47,6 +58,7 @@ typedef struct {
     sn_dtype dtype;
     float rate_f32;
     double rate_f64;
+    int64_t done; /* steps */
     yard_moons large;
     yard_moons_f32 small_f32;
     yard_moons_f64 small_f64;
@@ -84,30 +96,65 @@ static double error_large(void *arg) {
     return fmax(fmax(e[0], e[1]), fmax(e[2], e[3]));
 }
 
+/* On the device: steps in one call, and one a call, whose number goes along. */
+static void ours_steps(void *arg) {
+    state *s = arg;
+    if (sn_call_run_steps(s->run->call, 0, 0, s->run->steps)) bench_fail(s->run, "%s", sn_call_error(s->run->call));
+}
+
+/* A few steps of both. */
+static double error_steps(void *arg) {
+    state *s = arg;
+    enum { STEPS = 4 };
+    if (sn_call_run_steps(s->run->call, 0, 0, STEPS)) bench_fail(s->run, "%s", sn_call_error(s->run->call));
+    for (int i = 0; i < STEPS; i++) yard_large(s);
+    return error_large(s);
+}
+
+enum { MOONS_STEPS = 1, MOONS_CALLS };
+
+static void place_on_device(bench_run *run, const bench_case *c, int64_t n, const float *x, const int64_t *y) {
+    state *s = run->state;
+    sn_var *data[2];
+    bench_moons_build(run, YARD_MOONS_HIDDEN, c->dtype, s->var, n, data);
+    bench_var_set(run, data[0], x);
+    bench_var_set(run, data[1], y);
+    sn_tensor number = sn_tensor_of(SN_I64, &s->done, 0, NULL);
+    bench_bind_in(run, 0, &number);
+    run->steps = c->variant == MOONS_CALLS ? 0 : run->scale < 1 ? 4 : 512;
+    run->ours = c->variant == MOONS_CALLS ? ours : ours_steps;
+    run->error = error_steps;
+}
+
 static void setup_large(bench_run *run, const bench_case *c) {
     enum { H = YARD_MOONS_HIDDEN };
     state *s = run->state = bench_alloc(run, sizeof *s);
+    int64_t n = c->variant ? bench_scaled(run, c->size, 16, 0) : c->size;
     *s = (state){.run = run, .dtype = c->dtype, .rate_f32 = (float)RATE};
-    float *x = bench_floats(run, 2 * c->size);
-    int64_t *y = bench_alloc(run, (size_t)c->size * sizeof *y);
-    for (int64_t i = 0; i < c->size; i++) {
+    float *x = bench_floats(run, 2 * n);
+    int64_t *y = bench_alloc(run, (size_t)n * sizeof *y);
+    for (int64_t i = 0; i < n; i++) {
         double at[2];
         bench_moons_points(i, at, &y[i]);
         x[2 * i] = (float)at[0];
         x[2 * i + 1] = (float)at[1];
     }
-    s->large = (yard_moons){.team = run->team, .n = c->size, .x = x, .y = y, .rate = (float)RATE, .l2 = (float)L2};
-    s->large.a = bench_floats(run, c->size * 1024);
+    s->large = (yard_moons){.team = run->team, .n = n, .x = x, .y = y, .rate = (float)RATE, .l2 = (float)L2};
+    s->large.a = bench_floats(run, n * 1024);
     s->large.weights = bench_alloc(run, sizeof *s->large.weights);
     s->large.gradient = bench_alloc(run, (size_t)run->threads * sizeof *s->large.gradient);
     float *w1 = bench_uniform(run, 2 * H, 4, -1.2, 1.2), *w2 = bench_uniform(run, 2 * H, 5, -0.05, 0.05);
     memcpy(s->large.weights->w1, w1, 2 * H * sizeof *w1);
     for (int k = 0; k < 2; k++)
         for (int j = 0; j < H; j++) s->large.weights->w2[k][j] = w2[2 * j + k];
-    bench_moons_build(run, H, c->dtype, s->var);
+    if (c->variant)
+        place_on_device(run, c, n, x, y);
+    else
+        bench_moons_build(run, H, c->dtype, s->var, 0, NULL);
     bench_var_set(run, s->var[0], w1);
     bench_var_set(run, s->var[2], w2);
-    bind(s, c->size, x, y);
+    if (c->variant) return;
+    bind(s, n, x, y);
     run->ours = ours;
     run->yard = yard_large;
     run->error = error_large;
@@ -157,7 +204,7 @@ static void setup_small(bench_run *run, const bench_case *c) {
         s->small_f32.w2[i] = (float)s->small_f64.w2[i];
     }
     int wide = c->dtype == SN_F64;
-    bench_moons_build(run, 3, c->dtype, s->var);
+    bench_moons_build(run, 3, c->dtype, s->var, 0, NULL);
     bench_var_set(run, s->var[0], wide ? (void *)s->small_f64.w1 : s->small_f32.w1);
     bench_var_set(run, s->var[2], wide ? (void *)s->small_f64.w2 : s->small_f32.w2);
     bind(s, c->size, wide ? (void *)x64 : x32, y);
@@ -197,3 +244,14 @@ static const bench_case cases[] = {
      .size = 200},
 };
 const bench_list bench_moons = {cases, sizeof cases / sizeof *cases};
+
+#define ON_DEVICE(name_, kind, how)                                                                                    \
+    {                                                                                                                  \
+        .name = name_, .what = "5000 points, 2-1000-2: a full-batch gradient step, " how, .measure = BENCH_SECONDS,    \
+        .limit = 40e-6, .tolerance = 1e-4, .setup = setup_large, .dtype = SN_F32, .size = 5000, .variant = kind        \
+    }
+static const bench_case on_device[] = {
+    ON_DEVICE("moons-large", MOONS_STEPS, "many in one call"),
+    ON_DEVICE("moons-large-call", MOONS_CALLS, "one a call"),
+};
+const bench_list bench_moons_gpu = {on_device, sizeof on_device / sizeof *on_device};

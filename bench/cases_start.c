@@ -80,7 +80,7 @@ static void child_setup(bench_run *run, const bench_case *c) {
     }
     sn_var *var[4];
     double start = bench_now(); /* the graph's few microseconds are in it */
-    bench_moons_build(run, h, SN_F32, var);
+    bench_moons_build(run, h, SN_F32, var, 0, NULL);
     sn_tensor X = sn_tensor_of(SN_F32, x, 2, (int64_t[]){n, 2}), Y = sn_tensor_of(SN_I64, y, 1, &n);
     sn_tensor at_rate = sn_tensor_of(SN_F32, &rate, 0, NULL);
     bench_bind_in(run, 0, &X);
@@ -118,7 +118,7 @@ int bench_child(const char *what, const char *folder) {
     bench_case c = {.name = "moons", .setup = child_setup};
     bench_run *run = malloc(sizeof *run);
     if (!run) return 1;
-    int good = bench_begin(run, &c, atoi(what + 6));
+    int good = bench_begin(run, &c, &(bench_settings){.threads = atoi(what + 6), .scale = 1});
     if (!good) fprintf(stderr, "bench: %s\n", run->message);
     bench_end(run);
     free(run);

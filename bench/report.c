@@ -22,6 +22,10 @@ static const char *ratio_text(const bench_case *c, double ratio, char text[16]) 
     return text;
 }
 
+static const char *yard_text(const bench_result *r, double seconds, char text[16]) {
+    return r->yard.steps ? time_text(seconds, text) : "-";
+}
+
 void bench_print_head(void) {
     printf("%-16s %2s %11s %11s %11s %11s %6s  %-13s %-13s %s\n", "case", "th", "median", "mean", "yardstick", "mean",
            "GB/s", "ratio", "of the best", "target");
@@ -35,14 +39,17 @@ void bench_print_row(const bench_result *r) {
     } else {
         if (r->bytes > 0) snprintf(bandwidth, sizeof bandwidth, "%.1f", r->bytes / r->ours.median * 1e-9);
         char target[40] = "no target";
-        if (c->limit > 0)
+        if (r->smaller)
+            snprintf(target, sizeof target, "target is for full size");
+        else if (c->limit > 0)
             snprintf(target, sizeof target, "%s %-14s %s",
                      c->measure == BENCH_SPEED ? ">=" : "<=", ratio_text(c, c->limit, text[0]),
                      r->met ? "met" : "missed");
-        printf("%-16s %2d %11s %11s %11s %11s %6s  %-13s %-13s %s\n", c->name, r->threads,
-               time_text(r->ours.median, text[0]), time_text(r->ours.mean, text[1]), time_text(r->yard.median, text[2]),
-               time_text(r->yard.mean, text[3]), bandwidth, ratio_text(c, r->ratio, text[4]),
-               ratio_text(c, r->best, text[5]), target);
+        printf("%-16s %2d %11s %11s %11s %11s %6s  %-13s %-13s %s%s%s\n", c->name, r->threads,
+               time_text(r->ours.median, text[0]), time_text(r->ours.mean, text[1]),
+               yard_text(r, r->yard.median, text[2]), yard_text(r, r->yard.mean, text[3]), bandwidth,
+               ratio_text(c, r->ratio, text[4]), ratio_text(c, r->best, text[5]), target, *r->note ? "; " : "",
+               r->note);
     }
     fflush(stdout);
 }
@@ -65,7 +72,7 @@ static void write_text(FILE *f, const char *text) {
     fputc('"', f);
 }
 
-static void write_machine(FILE *f) {
+static void write_machine(FILE *f, const char *gpu) {
     char line[256], model[256] = "unknown";
     FILE *cpu = fopen("/proc/cpuinfo", "r");
     while (cpu && fgets(line, sizeof line, cpu))
@@ -73,15 +80,17 @@ static void write_machine(FILE *f) {
     if (cpu) fclose(cpu);
     fprintf(f, "  \"sinter\": \"%s\",\n  \"machine\": ", sn_version());
     write_text(f, model);
+    if (gpu) fprintf(f, ",\n  \"device\": ");
+    if (gpu) write_text(f, gpu);
     fprintf(f, ",\n");
 }
 
-int bench_write_json(const char *path, const bench_result *r, size_t n) {
+int bench_write_json(const char *path, const char *gpu, const bench_result *r, size_t n) {
     static const char *const measure[] = {"time", "speed", "seconds"};
     FILE *f = strcmp(path, "-") ? fopen(path, "w") : stdout;
     if (!f) return 0;
     fprintf(f, "{\n");
-    write_machine(f);
+    write_machine(f, gpu);
     fprintf(f, "  \"results\": [");
     for (size_t i = 0; i < n; i++, r++) {
         fprintf(f, "%s\n    {\"case\": \"%s\", \"threads\": %d, \"dtype\": \"%s\", ", i ? "," : "", r->c->name,
@@ -91,17 +100,52 @@ int bench_write_json(const char *path, const bench_result *r, size_t n) {
             write_text(f, r->failure);
         } else {
             write_stats(f, "ours", &r->ours);
-            fprintf(f, ", ");
-            write_stats(f, "yardstick", &r->yard);
+            if (r->yard.steps) {
+                fprintf(f, ", ");
+                write_stats(f, "yardstick", &r->yard);
+            }
+            if (*r->note) {
+                fprintf(f, ", \"note\": ");
+                write_text(f, r->note);
+            }
             fprintf(f,
                     ", \"samples\": %d, \"bytes\": %.0f, \"error\": %.3g, \"by\": \"%s\", \"measure\": \"%s\", "
                     "\"ratio\": %.6g, \"best\": %.6g, \"limit\": %.6g, \"met\": %s",
                     r->samples, r->bytes, r->error, r->c->by_mean ? "mean" : "median", measure[r->c->measure], r->ratio,
-                    r->best, r->c->limit, r->met ? "true" : "false");
+                    r->best, r->c->limit,
+                    r->smaller ? "null"
+                    : r->met   ? "true"
+                               : "false");
         }
         fprintf(f, "}");
     }
     fprintf(f, "\n  ]\n}\n");
     int good = !ferror(f);
     return (f == stdout ? !fflush(f) : !fclose(f)) && good;
+}
+
+/* One line a case: the median, the yardstick's, bandwidth, the ratio and what it should be. */
+int bench_write_markdown(const char *path, const char *gpu, const bench_result *r, size_t n) {
+    FILE *f = fopen(path, "w");
+    if (!f) return 0;
+    if (gpu) fprintf(f, "%s, Sinter %s.\n\n", gpu, sn_version());
+    fprintf(f, "| case | a step | of | compared | GB/s | ratio | target | |\n|---|---:|---|---:|---:|---:|---:|---|\n");
+    for (size_t i = 0; i < n; i++, r++) {
+        char text[4][16], bandwidth[16] = "";
+        const bench_case *c = r->c;
+        if (*r->failure) {
+            fprintf(f, "| `%s` | | | | | | | failed: %s |\n", c->name, r->failure);
+            continue;
+        }
+        if (r->bytes > 0) snprintf(bandwidth, sizeof bandwidth, "%.0f", r->bytes / r->ours.median * 1e-9);
+        fprintf(f, "| `%s` | %s | %s%s%s | %s | %s | %s |", c->name, time_text(r->ours.median, text[0]),
+                c->yardstick ? c->yardstick : "nothing", *r->note ? "; " : "", r->note,
+                yard_text(r, r->yard.median, text[1]), bandwidth, ratio_text(c, r->ratio, text[2]));
+        if (c->limit > 0 && !r->smaller)
+            fprintf(f, " %s %s | %s |\n", c->measure == BENCH_SPEED ? ">=" : "<=", ratio_text(c, c->limit, text[3]),
+                    r->met ? "met" : "missed");
+        else
+            fprintf(f, " | |\n");
+    }
+    return !fclose(f);
 }

@@ -17,13 +17,18 @@ void bench_fail(bench_run *run, const char *format, ...) {
     longjmp(run->failed, 1);
 }
 
-int bench_begin(bench_run *run, const bench_case *c, int threads) {
+int bench_begin(bench_run *run, const bench_case *c, const bench_settings *how) {
     memset(run, 0, sizeof *run);
-    run->threads = threads;
+    run->threads = how->threads;
+    run->scale = how->scale;
     if (setjmp(run->failed)) return 0;
-    sn_context_options options = {.struct_size = sizeof options, .threads = threads};
+    sn_context_options options = {.struct_size = sizeof options, .threads = how->threads, .backend = how->backend};
     if (sn_context_new(&options, &run->ctx)) bench_fail(run, "no context could be made");
-    if (!(run->team = team_new(threads))) bench_fail(run, "no threads for the yardstick");
+    if (!(run->team = team_new(how->threads))) bench_fail(run, "no threads for the yardstick");
+    if (!strcmp(sn_context_backend(run->ctx), "gpu")) {
+        char why[sizeof run->message];
+        if (!(run->device = device_open(why, sizeof why))) bench_fail(run, "%s", why);
+    }
     c->setup(run, c);
     return 1;
 }
@@ -34,6 +39,7 @@ void bench_end(bench_run *run) {
     sn_function_free(run->function);
     sn_graph_free(run->graph);
     for (size_t i = 0; i < run->n_var; i++) sn_var_free(run->var[i]);
+    device_close(run->device);
     sn_context_free(run->ctx);
     team_free(run->team);
     for (size_t i = 0; i < run->n_memory; i++) free(run->memory[i]);
@@ -61,6 +67,24 @@ float *bench_uniform(bench_run *run, int64_t n, uint32_t seed, double low, doubl
     float *p = bench_floats(run, n);
     for (int64_t i = 0; i < n; i++) p[i] = (float)bench_uniform_at(i, seed, low, high);
     return p;
+}
+
+void bench_fill(float *to, int64_t n, uint32_t seed, double low, double high) {
+    for (int64_t i = 0; i < n && i < BENCH_PERIOD; i++) to[i] = (float)bench_uniform_at(i, seed, low, high);
+    for (int64_t i = BENCH_PERIOD; i < n; i += BENCH_PERIOD)
+        memcpy(to + i, to, (size_t)(n - i < BENCH_PERIOD ? n - i : BENCH_PERIOD) * sizeof *to);
+}
+
+int64_t bench_scaled(bench_run *run, int64_t n, int64_t step, double bytes_each) {
+    double left = run->device ? 0.8 * (double)device_free_bytes(run->device) : 1e30, wanted = run->scale * (double)n;
+    if (wanted * bytes_each > left) wanted = left / bytes_each;
+    int64_t m = (int64_t)wanted / step * step;
+    if (m < step) m = step;
+    if (m >= n) return n;
+    run->smaller = 1;
+    snprintf(run->note, sizeof run->note, "%lld instead of %lld, by %s", (long long)m, (long long)n,
+             run->scale * (double)n * bytes_each > left ? "the memory that is free" : "--scale");
+    return m;
 }
 
 sn_graph *bench_graph(bench_run *run) {
@@ -118,11 +142,11 @@ double bench_difference(const float *a, const float *b, int64_t n, double scale)
     return worst;
 }
 
-int bench_show_case(const bench_case *c, int threads, sn_show what, double seconds) {
+int bench_show_case(const bench_case *c, const bench_settings *how, sn_show what, double seconds) {
     bench_run *run = malloc(sizeof *run);
     if (!run) return 0;
     char *text;
-    int good = bench_begin(run, c, threads);
+    int good = bench_begin(run, c, how);
     if (!good) fprintf(stderr, "bench: %s: %s\n", c->name, run->message);
     if (good && run->function) {
         double end = bench_now() + (what == SN_SHOW_PROFILE ? seconds : 0);
