@@ -60,6 +60,7 @@ struct bench_run {
     void *state;
     int64_t steps;  /* that one call of ours does; 0: one */
     char note[120]; /* what is unusual about this run: sizes, mostly */
+    int64_t size;   /* what bench_scaled gave */
     int smaller;    /* than the case is: its target does not apply */
     void (*ours)(void *state);
     void (*yard)(void *state);
@@ -131,7 +132,8 @@ typedef struct bench_result {
     char failure[600], note[120]; /* failure: "" where it ran */
     bench_stats ours, yard;       /* yard.steps 0: there is none */
     double error, ratio, bytes;
-    double best; /* the ratio of the least times: tells noise from a slow program */
+    double best;  /* the ratio of the least times: tells noise from a slow program */
+    int64_t size; /* 0: what the case says */
     int samples, met, smaller;
 } bench_result;
 

@@ -17,8 +17,8 @@ typedef struct device_products device_products;
     X(cuDevicePrimaryCtxRelease_v2, (int device))                                                                      \
     X(cuCtxPushCurrent_v2, (void *context))                                                                            \
     X(cuCtxPopCurrent_v2, (void **context))                                                                            \
-    X(cuMemGetInfo_v2, (size_t *free, size_t *total))                                                                  \
-    X(cuMemAlloc_v2, (uint64_t *at, size_t bytes))                                                                     \
+    X(cuMemGetInfo_v2, (size_t * free, size_t * total))                                                                \
+    X(cuMemAlloc_v2, (uint64_t * at, size_t bytes))                                                                    \
     X(cuMemFree_v2, (uint64_t at))                                                                                     \
     X(cuMemcpyHtoDAsync_v2, (uint64_t to, const void *from, size_t bytes, void *stream))                               \
     X(cuMemcpyDtoHAsync_v2, (void *to, uint64_t from, size_t bytes, void *stream))                                     \
@@ -30,9 +30,8 @@ typedef struct device_products device_products;
     X(cuModuleLoadData, (void **module, const void *image))                                                            \
     X(cuModuleUnload, (void *module))                                                                                  \
     X(cuModuleGetFunction, (void **function, void *module, const char *name))                                          \
-    X(cuLaunchKernel,                                                                                                  \
-      (void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared,  \
-       void *stream, void **parameters, void **extra))
+    X(cuLaunchKernel, (void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,   \
+                       unsigned shared, void *stream, void **parameters, void **extra))
 
 struct device {
     char error[400];

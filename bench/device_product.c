@@ -35,10 +35,9 @@ typedef struct {
     X(cublasLtMatmulPreferenceSetAttribute, (void *preference, int attribute, const void *value, size_t bytes))        \
     X(cublasLtMatmulAlgoGetHeuristic, (void *handle, void *desc, void *a, void *b, void *c, void *d, void *preference, \
                                        int wanted, heuristic *results, int *found))                                    \
-    X(cublasLtMatmul,                                                                                                  \
-      (void *handle, void *desc, const void *alpha, uint64_t a, void *layout_a, uint64_t b, void *layout_b,            \
-       const void *beta, uint64_t c, void *layout_c, uint64_t d, void *layout_d, const void *algorithm,                \
-       uint64_t workspace, size_t workspace_bytes, void *stream))
+    X(cublasLtMatmul, (void *handle, void *desc, const void *alpha, uint64_t a, void *layout_a, uint64_t b,            \
+                       void *layout_b, const void *beta, uint64_t c, void *layout_c, uint64_t d, void *layout_d,       \
+                       const void *algorithm, uint64_t workspace, size_t workspace_bytes, void *stream))
 
 typedef struct {
     device_product what;
@@ -97,15 +96,14 @@ static int describe(device *d, planned *one) {
     int type = w->precision == DEVICE_BF16 ? R_16BF : R_32F;
     int32_t first = w->trans_b, second = w->trans_a, epilogue = EPILOGUE_RELU_BIAS;
     uint64_t m = (uint64_t)w->m, n = (uint64_t)w->n, k = (uint64_t)w->k;
-    if (!device_good(d,
-                     p->cublasLtMatmulDescCreate(
-                         &one->desc, w->precision == DEVICE_TF32 ? COMPUTE_TF32 : COMPUTE_32F, R_32F),
-                     "cublasLtMatmulDescCreate") ||
+    if (!device_good(
+            d, p->cublasLtMatmulDescCreate(&one->desc, w->precision == DEVICE_TF32 ? COMPUTE_TF32 : COMPUTE_32F, R_32F),
+            "cublasLtMatmulDescCreate") ||
         !set(d, one, DESC_TRANSA, &first, sizeof first) || !set(d, one, DESC_TRANSB, &second, sizeof second))
         return 0;
-    if (w->bias && (!set(d, one, DESC_EPILOGUE, &epilogue, sizeof epilogue) ||
-                    !set(d, one, DESC_BIAS, &w->bias, sizeof w->bias) ||
-                    (type != R_32F && !set(d, one, DESC_BIAS_TYPE, &type, sizeof type))))
+    if (w->bias &&
+        (!set(d, one, DESC_EPILOGUE, &epilogue, sizeof epilogue) || !set(d, one, DESC_BIAS, &w->bias, sizeof w->bias) ||
+         (type != R_32F && !set(d, one, DESC_BIAS_TYPE, &type, sizeof type))))
         return 0;
     int wrong = p->cublasLtMatrixLayoutCreate(&one->a, type, first ? k : n, first ? n : k, first ? w->k : w->n);
     if (!wrong)

@@ -144,6 +144,14 @@ static int find_gpu(options *o, int quiet) {
     return 1;
 }
 
+static int write_files(const options *o, const bench_result *results, size_t n) {
+    const char *gpu = o->gpu ? o->device : NULL, *wrong = NULL;
+    if (o->json && !bench_write_json(o->json, gpu, results, n)) wrong = o->json;
+    if (o->markdown && !bench_write_markdown(o->markdown, gpu, results, n)) wrong = o->markdown;
+    if (wrong) fprintf(stderr, "bench: %s: %s\n", wrong, strerror(errno));
+    return !wrong;
+}
+
 int main(int argc, char **argv) {
     if (argc >= 3 && !strcmp(argv[1], "--child")) return bench_child(argv[2], argc > 3 ? argv[3] : NULL);
     setenv("SINTER_CACHE", "off", 0); /* what is measured is the code of this build, not what an earlier one kept */
@@ -181,21 +189,14 @@ int main(int argc, char **argv) {
                 failed |= *results[n].failure != 0;
                 if (!quiet) bench_print_row(&results[n]);
                 n++;
+                failed |= !quiet && !write_files(&o, results, n); /* so far: whoever is stopped has these */
             }
         }
     if (!n && !shown && !o.list) {
         fprintf(stderr, "bench: no case has such a name (see --list)\n");
         failed = 1;
     }
-    const char *gpu = o.gpu ? o.device : NULL;
-    if (o.json && n && !bench_write_json(o.json, gpu, results, n)) {
-        fprintf(stderr, "bench: %s: %s\n", o.json, strerror(errno));
-        failed = 1;
-    }
-    if (o.markdown && n && !bench_write_markdown(o.markdown, gpu, results, n)) {
-        fprintf(stderr, "bench: %s: %s\n", o.markdown, strerror(errno));
-        failed = 1;
-    }
+    failed |= n && !write_files(&o, results, n);
     free(results);
     return failed;
 }

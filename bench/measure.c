@@ -126,6 +126,7 @@ void bench_measure_case(const bench_case *c, const bench_settings *how, double s
             }
             memcpy(out->note, run->note, sizeof out->note);
             out->smaller = run->smaller;
+            out->size = run->size;
             time_both(run, seconds, times, out);
         }
         bench_end(run);

@@ -104,6 +104,7 @@ int bench_write_json(const char *path, const char *gpu, const bench_result *r, s
                 fprintf(f, ", ");
                 write_stats(f, "yardstick", &r->yard);
             }
+            if (r->size) fprintf(f, ", \"size\": %lld", (long long)r->size);
             if (*r->note) {
                 fprintf(f, ", \"note\": ");
                 write_text(f, r->note);

@@ -80,6 +80,7 @@ int64_t bench_scaled(bench_run *run, int64_t n, int64_t step, double bytes_each)
     if (wanted * bytes_each > left) wanted = left / bytes_each;
     int64_t m = (int64_t)wanted / step * step;
     if (m < step) m = step;
+    run->size = m < n ? m : n;
     if (m >= n) return n;
     run->smaller = 1;
     snprintf(run->note, sizeof run->note, "%lld instead of %lld, by %s", (long long)m, (long long)n,

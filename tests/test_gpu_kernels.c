@@ -1,6 +1,6 @@
 /* Random kernels, with tiles, vectors and teams as wide as GPUs want them: the GPU's code against the
  * interpreter, bit for bit; on the stand-in with the threads of a block in forward, reversed and random order.
- * SN_SLOW=1 runs 2000; SN_RANDOM=seed one, with SN_NARROW=1 as the CPU has them. */
+ * SN_SLOW=1 runs 2000, SN_COUNT=n so many; SN_RANDOM=seed one, with SN_NARROW=1 as the CPU has them. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,12 +110,16 @@ static void check_seed(uint64_t seed, int wide) {
 }
 
 START_TEST(random_kernels) {
-    const char *one = getenv("SN_RANDOM");
+    const char *one = getenv("SN_RANDOM"), *count = getenv("SN_COUNT");
     open_device();
     if (one)
         check_seed(strtoull(one, NULL, 10), !getenv("SN_NARROW"));
     else
-        for (uint64_t seed = 1, n = getenv("SN_SLOW") ? 2000 : 150; seed <= n; seed++) check_seed(seed, seed % 3 != 0);
+        for (uint64_t seed = 1, n = count               ? strtoull(count, NULL, 10)
+                                    : getenv("SN_SLOW") ? 2000
+                                                        : 150;
+             seed <= n; seed++)
+            check_seed(seed, seed % 3 != 0);
     close_device();
 }
 END_TEST
