@@ -42,6 +42,7 @@ typedef struct bench_case {
     int64_t size;  /* meaning is the setup's */
     int variant;   /* meaning is the setup's */
     int by_mean;   /* means are compared, not medians */
+    int tf32;      /* products may round their operands */
     int one_count; /* the number of threads does not matter: measured once */
 } bench_case;
 

@@ -196,16 +196,15 @@ static void setup_product(bench_run *run, const bench_case *c) {
     run->error = product_error;
 }
 
+#define PRODUCT(name_, precision, close)                                                                               \
+    {                                                                                                                  \
+        .name = "matmul-" name_, .what = "relu(A B + bias), 4096 x 4096, " name_,                                      \
+        .yardstick = "cuBLASLt called directly, the same epilogue", .measure = BENCH_SPEED, .limit = 0.95,             \
+        .tolerance = close, .setup = setup_product, .dtype = SN_F32, .size = 4096, .variant = precision,               \
+        .tf32 = (precision) == DEVICE_TF32                                                                             \
+    }
 static const bench_case products[] = {
-    {.name = "matmul-f32",
-     .what = "relu(A B + bias), 4096 x 4096, f32",
-     .yardstick = "cuBLASLt called directly, the same epilogue",
-     .measure = BENCH_SPEED,
-     .limit = 0.95,
-     .tolerance = 1e-5,
-     .setup = setup_product,
-     .dtype = SN_F32,
-     .size = 4096,
-     .variant = DEVICE_F32},
+    PRODUCT("f32", DEVICE_F32, 1e-5),
+    PRODUCT("tf32", DEVICE_TF32, 2e-3),
 };
 const bench_list bench_products_gpu = {products, sizeof products / sizeof *products};

@@ -22,7 +22,8 @@ int bench_begin(bench_run *run, const bench_case *c, const bench_settings *how) 
     run->threads = how->threads;
     run->scale = how->scale;
     if (setjmp(run->failed)) return 0;
-    sn_context_options options = {.struct_size = sizeof options, .threads = how->threads, .backend = how->backend};
+    sn_context_options options = {
+        .struct_size = sizeof options, .threads = how->threads, .backend = how->backend, .tf32 = c->tf32};
     if (sn_context_new(&options, &run->ctx)) bench_fail(run, "no context could be made");
     if (!(run->team = team_new(how->threads))) bench_fail(run, "no threads for the yardstick");
     if (!strcmp(sn_context_backend(run->ctx), "gpu")) {

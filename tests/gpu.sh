@@ -18,7 +18,7 @@ stages, in this order where none is named (slow and peers by name alone):
   slow       the long sweeps of label gpu
 options:
   --out FOLDER   results (default: gpu-results)
-  --minutes M    a stage starts nothing new after M minutes (default 9); called again it goes on behind what is done
+  --minutes M    stop after M minutes (default 9); called again it goes on behind what is done
   --again        forget what is done
   --standin      on the tests' stand-in device, to try this script: nothing of it is a figure of a GPU
 USAGE
@@ -48,6 +48,7 @@ packed=$(cat "$build/packed" 2>/dev/null) # empty in a build folder
 if [ -n "$packed" ]; then
     export LD_LIBRARY_PATH="$build/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
     checks=$build/checks peers=$build/peers.py
+    [ -e "$build/libsinter-llvm.so" ] || gunzip -k "$build/libsinter-llvm.so.gz"
     [ -d "$build/mnist-data" ] && export SINTER_MNIST_DIR="$build/mnist-data"
 else
     checks=$here peers=$here/../bench/peers.py
@@ -74,7 +75,14 @@ fi
 
 say() { echo "$*" | tee -a "$out/summary.txt"; }
 now() { date +%s; }
-late() { [ "$(now)" -ge "$stage_end" ]; }
+left() { echo "$((end - $(now)))"; } # seconds
+late() { [ "$(left)" -le 5 ]; }
+within() { # the smaller of a limit and what is left
+    most=$(left)
+    [ "$1" -lt "$most" ] && most=$1
+    [ "$most" -gt 1 ] || most=1
+    echo "$most"
+}
 is_done() { grep -qxF "$1" "$out/$2.done" 2>/dev/null; }
 
 find_tool() {
@@ -87,7 +95,7 @@ find_tool() {
 run_test() { # STAGE NAME ENVIRONMENT COMMAND [PREFIX ..]
     stage=$1 name=$2 settings=$3 words=$4
     shift 4
-    log=$out/$stage-$name.log start=$(now)
+    log=$out/$stage-$name.log start=$(now) allowed=$(within "$limit")
     case $words in
         python3\ *)
             if ! python3 -c 'import numpy' 2>/dev/null; then
@@ -98,12 +106,18 @@ run_test() { # STAGE NAME ENVIRONMENT COMMAND [PREFIX ..]
         *) words="$build/$words" ;;
     esac
     # shellcheck disable=SC2086
-    (cd "$build" && timeout -k 10 "$limit" env $settings "$@" $words) >"$log" 2>&1
+    (cd "$build" && timeout -k 10 "$allowed" env $settings "$@" $words) >"$log" 2>&1
     status=$? took=$(($(now) - start))
     case $status in
         0) say "$stage: $name: passed, $took s$(grep -c 'is skipped\|^skipped' "$log" | sed 's/^0$//; s/..*/, & skipped inside/')" ;;
         77) say "$stage: $name: skipped" ;;
-        124 | 137) say "$stage: $name: NOT FINISHED after $took s, see $log" ;;
+        124 | 137)
+            if [ "$allowed" -lt "$limit" ]; then
+                say "$stage: $name: cut off by --minutes, call again"
+                return
+            fi
+            say "$stage: $name: NOT FINISHED after $took s, see $log"
+            ;;
         *) say "$stage: $name: FAILED ($status), $took s, see $log" ;;
     esac
     echo "$name" >>"$out/$stage.done"
@@ -160,29 +174,37 @@ stage_sanitizer() {
 
 scale() { [ -n "$standin" ] && echo "--scale 0.002"; }
 
+# All of a kind in one program, which writes its results after each case.
+program() { # STAGE COMMAND ..
+    stage=$1
+    shift
+    is_done "$stage" programs && return
+    timeout -k 10 "$(within 3600)" "$@" >"$out/$stage.log" 2>&1
+    status=$?
+    say "$stage: status $status"
+    tee -a "$out/summary.txt" <"$out/$stage.log"
+    [ $status = 124 ] || echo "$stage" >>"$out/programs.done"
+}
+
 stage_bench() {
     # shellcheck disable=SC2046
-    timeout -k 10 "$((minutes * 60))" "$build/bench" --device gpu $(scale) --seconds 3 --json "$out/bench.json" \
-        --markdown "$out/bench.md" >"$out/bench.log" 2>&1
-    status=$?
-    say "bench: status $status"
-    tee -a "$out/summary.txt" <"$out/bench.log"
+    program bench "$build/bench" --device gpu $(scale) --seconds 3 --json "$out/bench.json" \
+        --markdown "$out/bench.md"
 }
 
 stage_peers() {
     # shellcheck disable=SC2046
-    timeout -k 10 "$((minutes * 60))" python3 "$peers" "$build/bench" --device gpu $(scale) --seconds 2 \
-        --json "$out/peers.json" --report "$out/peers.md" >"$out/peers.log" 2>&1
-    status=$?
-    say "peers: status $status"
-    tee -a "$out/summary.txt" <"$out/peers.log"
+    program peers python3 "$peers" "$build/bench" --device gpu $(scale) --seconds 2 \
+        --json "$out/peers.json" --report "$out/peers.md"
 }
 
 sample() { # NAME COMMAND ..
     name=$1
     shift
-    timeout -k 10 300 "$@" >"$out/sample-$name.log" 2>&1
+    is_done "$name" samples && return
+    timeout -k 10 "$(within 300)" "$@" >"$out/sample-$name.log" 2>&1
     say "samples: $name: status $?: $(grep -E 'accuracy|training' "$out/sample-$name.log" | tr '\n' ' ')"
+    late || echo "$name" >>"$out/samples.done"
 }
 
 stage_samples() {
@@ -203,8 +225,12 @@ if ! "$build/sinter" info >"$out/start.log" 2>&1; then
     say "sinter does not start: $(tail -n 1 "$out/start.log")"
     exit 1
 fi
+end=$(($(now) + minutes * 60))
 for stage_now in $stages; do
-    stage_end=$(($(now) + minutes * 60))
-    "stage_$stage_now"
+    if late; then
+        say "$stage_now: time is up, call again"
+    else
+        "stage_$stage_now"
+    fi
 done
 ! grep -qE 'FAILED|NOT FINISHED' "$out/summary.txt"
