@@ -125,11 +125,48 @@ const bench_list bench_memory_gpu = {streams, sizeof streams / sizeof *streams};
 typedef struct {
     bench_run *run;
     int64_t n;
-    float *a, *b, *bias;
+    sn_dtype dtype;
+    float *a, *b, *bias; /* numbers of that type */
     sn_var *c;
     device_product direct;
     int product;
 } product;
+
+/* To the nearest, ties to even; the numbers here are finite. */
+static uint16_t bf16_of(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static float of_bf16(uint16_t x) {
+    uint32_t bits = (uint32_t)x << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Random numbers of the case's type, in place as floats and returned as they are stored. */
+static void *made(product *s, float **at, int64_t n, uint32_t seed) {
+    *at = bench_uniform(s->run, n, seed, -1, 1);
+    if (s->dtype == SN_F32) return *at;
+    uint16_t *stored = bench_alloc(s->run, (size_t)n * sizeof *stored);
+    for (int64_t i = 0; i < n; i++) {
+        stored[i] = bf16_of((*at)[i]);
+        (*at)[i] = of_bf16(stored[i]);
+    }
+    return stored;
+}
+
+/* What was stored, as floats, in place; there is room. */
+static void widen(const product *s, float *at, int64_t n) {
+    const char *bytes = (const char *)at;
+    for (int64_t i = n; s->dtype != SN_F32 && i-- > 0;) {
+        uint16_t stored;
+        memcpy(&stored, bytes + (size_t)i * sizeof stored, sizeof stored);
+        at[i] = of_bf16(stored);
+    }
+}
 
 static void product_ours(void *arg) { bench_call(((product *)arg)->run); }
 
@@ -146,8 +183,10 @@ static double product_error(void *arg) {
     int64_t n = s->n;
     float *got = bench_floats(s->run, n * n), *direct = bench_floats(s->run, n * n);
     bench_var_get(s->run, s->c, got);
-    if (!device_download(s->run->device, direct, s->direct.c, (size_t)(n * n) * sizeof(float)))
+    if (!device_download(s->run->device, direct, s->direct.c, (size_t)(n * n) * sn_dtype_size(s->dtype)))
         bench_fail(s->run, "%s", device_error(s->run->device));
+    widen(s, got, n * n);
+    widen(s, direct, n * n);
     double scale = sqrt((double)n) / 3, worst = bench_difference(got, direct, n * n, scale);
     for (int64_t i = 0; i < n; i += n / 4)
         for (int64_t j = 0; j < n; j++) {
@@ -168,43 +207,42 @@ static uint64_t on_device(bench_run *run, const void *data, size_t bytes) {
 static void setup_product(bench_run *run, const bench_case *c) {
     product *s = run->state = bench_alloc(run, sizeof *s);
     int64_t n = bench_scaled(run, c->size, 64, 0), sizes[] = {n, n};
-    *s = (product){.run = run, .n = n};
-    s->a = bench_uniform(run, n * n, 1, -1, 1);
-    s->b = bench_uniform(run, n * n, 2, -1, 1);
-    s->bias = bench_uniform(run, n, 3, -1, 1);
+    *s = (product){.run = run, .n = n, .dtype = c->dtype};
+    const void *of_a = made(s, &s->a, n * n, 1), *of_b = made(s, &s->b, n * n, 2), *of_bias = made(s, &s->bias, n, 3);
     sn_graph *g = bench_graph(run);
-    sn_var *a = bench_var(run, "a", SN_F32, 2, sizes), *b = bench_var(run, "b", SN_F32, 2, sizes),
-           *bias = bench_var(run, "bias", SN_F32, 1, &n);
-    bench_var_set(run, a, s->a);
-    bench_var_set(run, b, s->b);
-    bench_var_set(run, bias, s->bias);
-    s->c = bench_var(run, "c", SN_F32, 2, sizes);
+    sn_var *a = bench_var(run, "a", c->dtype, 2, sizes), *b = bench_var(run, "b", c->dtype, 2, sizes),
+           *bias = bench_var(run, "bias", c->dtype, 1, &n);
+    bench_var_set(run, a, of_a);
+    bench_var_set(run, b, of_b);
+    bench_var_set(run, bias, of_bias);
+    s->c = bench_var(run, "c", c->dtype, 2, sizes);
     sn_expr result = sn_relu(sn_add(sn_matmul(sn_use(g, a), sn_use(g, b)), sn_use(g, bias)));
     const sn_update update = {s->c, result};
     bench_compile(run, NULL, 0, NULL, 0, &update, 1);
-    size_t bytes = (size_t)(n * n) * sizeof(float);
+    size_t each = sn_dtype_size(c->dtype), bytes = (size_t)(n * n) * each;
     s->direct = (device_product){.precision = (device_precision)c->variant,
                                  .m = n,
                                  .n = n,
                                  .k = n,
-                                 .a = on_device(run, s->a, bytes),
-                                 .b = on_device(run, s->b, bytes),
-                                 .bias = on_device(run, s->bias, (size_t)n * sizeof(float)),
-                                 .c = on_device(run, s->a, bytes)};
+                                 .a = on_device(run, of_a, bytes),
+                                 .b = on_device(run, of_b, bytes),
+                                 .bias = on_device(run, of_bias, (size_t)n * each),
+                                 .c = on_device(run, of_a, bytes)};
     run->ours = product_ours;
     run->yard = product_direct;
     run->error = product_error;
 }
 
-#define PRODUCT(name_, precision, close)                                                                               \
+#define PRODUCT(name_, type, precision, close)                                                                         \
     {                                                                                                                  \
         .name = "matmul-" name_, .what = "relu(A B + bias), 4096 x 4096, " name_,                                      \
         .yardstick = "cuBLASLt called directly, the same epilogue", .measure = BENCH_SPEED, .limit = 0.95,             \
-        .tolerance = close, .setup = setup_product, .dtype = SN_F32, .size = 4096, .variant = precision,               \
+        .tolerance = close, .setup = setup_product, .dtype = type, .size = 4096, .variant = precision,                 \
         .tf32 = (precision) == DEVICE_TF32                                                                             \
     }
 static const bench_case products[] = {
-    PRODUCT("f32", DEVICE_F32, 1e-5),
-    PRODUCT("tf32", DEVICE_TF32, 2e-3),
+    PRODUCT("f32", SN_F32, DEVICE_F32, 1e-5),
+    PRODUCT("tf32", SN_F32, DEVICE_TF32, 2e-3),
+    PRODUCT("bf16", SN_BF16, DEVICE_BF16, 1e-2),
 };
 const bench_list bench_products_gpu = {products, sizeof products / sizeof *products};

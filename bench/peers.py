@@ -704,7 +704,9 @@ def write_report(results, peers):
 def main():
     peers = available()
     cases = GPU_CASES if on_gpu else CASES
-    names = [n for n in cases if not options.case or any(fnmatch.fnmatch(n, g) for g in options.case)]
+    listed = subprocess.run([options.bench, "--device", options.device, "--list"], capture_output=True, text=True).stdout
+    known = {line.split()[0] for line in listed.splitlines() if line[:1].strip()}
+    names = [n for n in cases if n in known and (not options.case or any(fnmatch.fnmatch(n, g) for g in options.case))]
     print(f"{'case':16} {'sinter':>11} {'by hand':>11}" + "".join(f" {p:>20}" for p in peers), flush=True)
     results = []
     for name in names:

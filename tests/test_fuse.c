@@ -123,6 +123,15 @@ static void swap(net *n, sn_context *ctx) {
     net_update(n, b, a);
 }
 
+/* Variables whose old values nobody asks for: results that stay where they are. */
+static void written_only(net *n, sn_context *ctx) {
+    net_begin(n, ctx, "written");
+    sn_expr x = net_var(n, "x", 1, NET_SIZES(40, 20)), all = net_var(n, "all", 1, NET_SIZES(40, 20));
+    sn_expr rows = net_var(n, "rows", 1, NET_SIZES(40)), e = sn_tanh(x);
+    net_update(n, all, sn_softmax(e, 1));
+    net_update(n, rows, sn_sum(e, SN_AXES(1), 0));
+}
+
 static void chain(net *n, sn_context *ctx) {
     net_begin(n, ctx, "chain");
     sn_dim N = net_dim(n, "N");
@@ -138,6 +147,7 @@ static void chain(net *n, sn_context *ctx) {
 typedef uint64_t (*bytes_of)(uint64_t n);
 
 static uint64_t chain_bytes(uint64_t n) { return 4 * (n * 8 + n * 8 + 8 + n * 8); } /* x, y and bias in, result out */
+static uint64_t written_bytes(uint64_t n) { return (void)n, 4 * (40 * 20 + 40 * 20 + 40); }
 static uint64_t softmax_bytes(uint64_t n) { return 4 * (n * n + n * n); }
 static uint64_t column_bytes(uint64_t n) { return 4 * (n * n + n); }
 static uint64_t add_transposed_bytes(uint64_t n) {
@@ -178,6 +188,7 @@ static const fuse_case cases[] = {
     CASE(column_sums_of_5, 2, 0, 0, NULL),
     CASE(add_transposed, 1, 0, 0, add_transposed_bytes),
     CASE(swap, 2, 0, 0, NULL),
+    CASE(written_only, 1, 0, 1, written_bytes),
     CASE(chain, 1, 0, 1, chain_bytes),
 #undef CASE
 };

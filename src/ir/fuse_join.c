@@ -559,7 +559,8 @@ fu_reason fu_try_assign(fu_state *s, const fu_assign *a, int32_t gi) {
     fu_reason reason = test_axes(s, a, gi);
     if (reason || !a->is_var) return reason;
     ir_id var = s->g->var.at[a->var].node;
-    for (uint32_t i = 0; var && i < s->node[var].n_axis; i++)
+    /* One that nobody reads has axes that nothing is tied to. */
+    for (uint32_t i = 0; var && s->node[var].needed && i < s->node[var].n_axis; i++)
         if (fu_class_of(s, var, i) != fu_class_of(s, a->value, i)) return FU_IN_PLACE;
     /* A part without all of the variable's axes as axes of the tile reads it at chunk entry, while other chunks store.
      */
