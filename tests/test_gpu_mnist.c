@@ -181,12 +181,12 @@ static double loss_since(training *t) {
 
 /* One example a step, in calls of as many steps as fill a recording, of more, and of a few. */
 START_TEST(classic_training) {
-    static const int64_t calls[] = {16, 35, 3};
+    static const int64_t calls[] = {16, 19, 3};
     support_standin gpu;
     training on_gpu, interp, cpu;
     int counted = support_standin_open(&gpu);
     gpu.order((unsigned)_i);
-    int64_t hidden = _i ? 40 : 200;
+    int64_t hidden = support_slow() ? 200 : _i ? 20 : 48;
     training_open(&on_gpu, "gpu", 1, hidden);
     training_open(&interp, "interp", 1, hidden);
     training_open(&cpu, "cpu", 1, hidden);
@@ -198,7 +198,7 @@ START_TEST(classic_training) {
         double off = difference(&on_gpu, &cpu);
         ck_assert_msg(off <= 1e-5, "after call %d weights differ by %g from the CPU's", (int)i, off);
     }
-    double before = loss_since(&on_gpu) / (16 + 35 + 3);
+    double before = loss_since(&on_gpu) / (16 + 19 + 3);
     gpu.reset();
     uint64_t in = gpu.bytes_in(), out = gpu.bytes_out();
     train(&on_gpu, 0, EXAMPLES);
@@ -216,14 +216,14 @@ END_TEST
 
 /* Products are a library's, so bits differ; Adam makes a whole step of a gradient's sign, so the bound is wider. */
 START_TEST(training_in_batches) {
-    enum { BATCH = 48, STEPS = EXAMPLES / BATCH, EPOCHS = 6 };
+    enum { BATCH = 48, STEPS = EXAMPLES / BATCH, EPOCHS = 4 };
     support_standin gpu;
     training on_gpu, cpu;
     double loss = 0, first = 0;
     support_standin_open(&gpu);
     gpu.order((unsigned)_i);
-    training_open(&on_gpu, "gpu", BATCH, 64);
-    training_open(&cpu, "cpu", BATCH, 64);
+    training_open(&on_gpu, "gpu", BATCH, 40);
+    training_open(&cpu, "cpu", BATCH, 40);
     for (int epoch = 0; epoch < EPOCHS; epoch++) {
         train(&on_gpu, 0, STEPS);
         train(&cpu, 0, STEPS);
@@ -232,7 +232,7 @@ START_TEST(training_in_batches) {
         ck_assert_msg(fabs(loss - want) <= 1e-4 * want, "epoch %d: loss %g, the CPU's %g", epoch, loss, want);
         if (!epoch) first = loss;
     }
-    ck_assert_msg(loss < 0.7 * first, "losses of an epoch: %g, at last %g", first, loss);
+    ck_assert_msg(loss < 0.9 * first, "losses of an epoch: %g, at last %g", first, loss);
     double off = difference(&on_gpu, &cpu);
     ck_assert_msg(off <= 1e-3, "weights differ by %g from the CPU's", off);
     training_close(&cpu);

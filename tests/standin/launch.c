@@ -16,13 +16,17 @@ typedef struct {
     size_t n;
 } graph;
 
-typedef struct {
+typedef struct module {
+    struct module *next; /* of those that are loaded: on a lost device nobody unloads them, which is no leak */
     void *library;
     int fd;
     standin_thread **current;
     char *shared;
     size_t shared_bytes;
 } module;
+
+static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
+static module *loaded;
 
 typedef struct {
     module *module;
@@ -64,13 +68,21 @@ result cuModuleLoadData(void **out, const void *image) {
         m->shared = shared[0];
         m->shared_bytes = (size_t)(shared[1] - shared[0]);
     }
+    pthread_mutex_lock(&loading);
+    m->next = loaded;
+    loaded = m;
+    pthread_mutex_unlock(&loading);
     *out = m;
     return 0;
 }
 
 /* What is the host's is freed whatever is told. */
 result cuModuleUnload(void *at) {
-    module *m = at;
+    module *m = at, **link = &loaded;
+    pthread_mutex_lock(&loading);
+    while (*link != m) link = &(*link)->next;
+    *link = m->next;
+    pthread_mutex_unlock(&loading);
     dlclose(m->library);
     close(m->fd);
     free(m);
