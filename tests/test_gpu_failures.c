@@ -127,6 +127,28 @@ START_TEST(scratch_comes_back) {
 }
 END_TEST
 
+/* Neither a recording nor the code of a kernel that finds no memory at first is an error: runs are started piece by
+ * piece, code is loaded again. */
+START_TEST(recordings_without_room) {
+    app a;
+    if (!find("recordings_without_room")) return;
+    gpu.fail_at("cuModuleLoadData", 1, 2);
+    app_ok(&a, NULL, NULL);
+    ck_assert_str_eq(gpu.failed(), "cuModuleLoadData");
+    ck_assert_int_eq(sn_array_set(a.x, ramp(1), LARGE * sizeof(float)), SN_OK);
+    for (int i = 0; i < 2; i++) run_ok(&a);
+    gpu.reset();
+    gpu.fail_at("cuGraphInstantiateWithFlags", 1, 2);
+    for (int i = 0; i < 3; i++) run_ok(&a);
+    y_is(a.y, ramp(1), LARGE);
+    ck_assert_uint_eq(gpu.count("cuGraphLaunch"), 2);
+    int64_t runs;
+    ck_assert_int_eq(sn_var_get(a.var, &runs, sizeof runs), SN_OK);
+    ck_assert_int_eq(runs, 5);
+    app_close(&a);
+}
+END_TEST
+
 /* ---- sentences -----------------------------------------------------------------------------------------------------
  */
 
@@ -240,6 +262,7 @@ int main(void) {
     tcase_add_loop_test(t, failed_late, 0, 4);
     tcase_add_test(t, idle_calls_make_room);
     tcase_add_test(t, scratch_comes_back);
+    tcase_add_test(t, recordings_without_room);
     tcase_add_test(t, no_driver_for_us);
     tcase_add_loop_test(t, every_failure_has_a_sentence, 2, 3);
     tcase_add_loop_test(t, every_failure_has_a_sentence, 719, 720);

@@ -92,7 +92,8 @@ typedef struct {
      * the turn.
      *
      * In a turn: what is launched, multiplied and copied between record and recorded is kept and not run. *at: NULL, or
-     * a recording to be replaced. */
+     * a recording to be replaced; NULL afterwards, and no failure,
+     * where there is no memory for it. */
     void (*record)(be_device *dev);
     void (*recorded)(be_device *dev, be_recording **at);
     void (*replay)(be_device *dev, be_recording *recording);

@@ -90,7 +90,9 @@ sn_status gpu_prepare(be_device *dev, const be_exec *exec, const kn_launch *laun
     cu_ptr more = 0;
     cu_result result = need > dev->scratch_bytes ? dev->cu.cuMemAlloc_v2(&more, need) : CU_OK;
     if (result) {
-        cu_fail(&dev->cu, err, result, "%zu bytes for the rows of a kernel", need);
+        size_t left = 0, total = 0;
+        (void)dev->cu.cuMemGetInfo_v2(&left, &total);
+        cu_fail(&dev->cu, err, result, "%zu bytes for the rows of a kernel, %zu of %zu are free", need, left, total);
     } else if (more) {
         if (dev->scratch) (void)dev->cu.cuMemFree_v2(dev->scratch);
         dev->scratch = more;

@@ -239,8 +239,9 @@ static void gpu_recorded(be_device *dev, be_recording **at) {
     }
     if (!result && !exec) result = cu->cuGraphInstantiateWithFlags(&exec, graph, 0);
     if (graph) (void)cu->cuGraphDestroy(graph);
-    if (result) gpu_failed(dev, result, "recording a call");
-    if (dev->failed.status && exec) { /* what failed is not in it: it must not be replayed */
+    /* Without memory for it the work can still be started piece by piece. */
+    if (result && result != CU_OUT_OF_MEMORY) gpu_failed(dev, result, "recording a call");
+    if ((result || dev->failed.status) && exec) { /* what failed is not in it: it must not be replayed */
         (void)cu->cuGraphExecDestroy(exec);
         exec = NULL;
     }

@@ -197,6 +197,9 @@ static sn_status load_one(load_job *job, uint32_t i, int *compiled, base_trap *e
     kn_encode(step->kernel, &bytes);
     sn_status status = bytes.failed ? base_set_error(err, SN_ERR_NOMEM, "kernel %s: out of memory", step->name)
                                     : cache_memory_get(f->ctx->cache, bytes.at, bytes.n, &about, kernel, compiled, err);
+    /* Code lies in the device's memory, too. */
+    if (status == SN_ERR_NOMEM && !bytes.failed && rt_make_room(f->ctx))
+        status = cache_memory_get(f->ctx->cache, bytes.at, bytes.n, &about, kernel, compiled, err);
     base_strbuf_free(&bytes);
     return status;
 }

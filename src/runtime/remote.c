@@ -277,14 +277,20 @@ static void run_once(sn_call *call) {
             remote->recorded(ctx->device, &r->once);
             r->once_age = r->once ? age : 0;
         }
-        remote->replay(ctx->device, r->once);
-        add_to(&call->bus.replays, 1);
+        if (r->once) {
+            remote->replay(ctx->device, r->once);
+            add_to(&call->bus.replays, 1);
+        } else {
+            start_steps(call);
+            add_to(&call->bus.launches, call->function->program->n_step);
+        }
     }
     r->here++;
     atomic_store_explicit(&call->runs, run + 1, memory_order_relaxed);
 }
 
-static void run_many(sn_call *call, size_t input) {
+/* 0: they could not be recorded, and nothing has been run. */
+static int run_many(sn_call *call, size_t input) {
     const sn_context *ctx = call->function->ctx;
     const be_remote *remote = ctx->backend->remote;
     rt_remote *r = &call->remote;
@@ -299,10 +305,12 @@ static void run_many(sn_call *call, size_t input) {
         r->many_age = r->many ? age : 0;
         r->many_input = input;
     }
+    if (!r->many) return 0;
     remote->replay(ctx->device, r->many);
     add_to(&call->bus.replays, 1);
     r->here += MANY;
     atomic_store_explicit(&call->runs, runs_of(call) + MANY, memory_order_relaxed);
+    return 1;
 }
 
 /* Takes the turn with everything prepared that launches need: what another thread made the device give back since, is
@@ -334,8 +342,7 @@ sn_status rt_remote_run(sn_call *call, int counting, size_t input, int64_t n) {
         r->sending = r->sent != NULL;
     }
     while (n > 0) {
-        if (counting && n >= MANY && runs_of(call) >= 2 && call->remote.here) {
-            run_many(call, input);
+        if (counting && n >= MANY && runs_of(call) >= 2 && r->here && run_many(call, input)) {
             n -= MANY;
             continue;
         }
