@@ -54,10 +54,15 @@ void *gpu_alloc(be_device *dev, size_t bytes) {
     return result ? NULL : (void *)(uintptr_t)at;
 }
 
+/* What cannot be freed is lost: two tries. */
+static int enter_to_free(be_device *dev) {
+    base_trap ignored = {.armed = 0};
+    return !gpu_enter(dev, &ignored) || !gpu_enter(dev, &ignored);
+}
+
 void gpu_free(be_device *dev, void *p, size_t bytes) {
     (void)bytes;
-    base_trap ignored = {.armed = 0};
-    if (gpu_enter(dev, &ignored)) return;
+    if (!enter_to_free(dev)) return;
     gpu_settle(dev);
     (void)dev->cu.cuMemFree_v2((uintptr_t)p);
     gpu_leave(dev);
@@ -103,8 +108,7 @@ static void *staging_alloc(be_device *dev, size_t bytes) {
 }
 
 static void staging_free(be_device *dev, void *p) {
-    base_trap ignored = {.armed = 0};
-    if (gpu_enter(dev, &ignored)) return;
+    if (!enter_to_free(dev)) return;
     gpu_settle(dev);
     (void)dev->cu.cuMemFreeHost(p);
     gpu_leave(dev);
@@ -182,8 +186,7 @@ static void gpu_await(be_device *dev, be_point *at) {
 }
 
 static void gpu_forget_point(be_device *dev, be_point *at) {
-    base_trap ignored = {.armed = 0};
-    if (!at || gpu_enter(dev, &ignored)) return;
+    if (!at || !enter_to_free(dev)) return;
     (void)dev->cu.cuEventDestroy_v2(at);
     gpu_leave(dev);
 }
@@ -255,8 +258,7 @@ static void gpu_replay(be_device *dev, be_recording *recording) {
 }
 
 static void gpu_forget(be_device *dev, be_recording *recording) {
-    base_trap ignored = {.armed = 0};
-    if (!recording || gpu_enter(dev, &ignored)) return;
+    if (!recording || !enter_to_free(dev)) return;
     gpu_settle(dev);
     (void)dev->cu.cuGraphExecDestroy(recording);
     gpu_leave(dev);
