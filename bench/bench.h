@@ -75,6 +75,7 @@ struct bench_run {
     char message[600];
     void *memory[BENCH_MAX_OWNED];
     sn_var *var[BENCH_MAX_OWNED];
+    sn_array *array; /* where output 0 stays on the device */
     size_t n_memory, n_var;
     sn_graph *graph;
     sn_function *function;
@@ -112,6 +113,9 @@ void bench_compile(bench_run *run, const sn_expr *in, size_t n_in, const sn_expr
                    const sn_update *updates, size_t n_updates);
 void bench_bind_in(bench_run *run, size_t index, const sn_tensor *tensor);
 void bench_bind_out(bench_run *run, size_t index, const sn_tensor *tensor);
+/* Output 0 of that type stays on the device; and copied from there. */
+void bench_keep_out(bench_run *run, sn_dtype dtype, int32_t rank, const int64_t *sizes);
+void bench_kept_out(bench_run *run, void *data);
 /* Runs the call; inline, for it is inside what is timed. */
 static inline void bench_call(bench_run *run) {
     if (sn_call_run(run->call)) bench_fail(run, "%s", sn_call_error(run->call));

@@ -8,7 +8,7 @@
 #include "bench.h"
 
 enum { R_32F = 0, R_16BF = 14, COMPUTE_32F = 68, COMPUTE_TF32 = 77 };
-enum { DESC_TRANSA = 3, DESC_TRANSB = 4, DESC_EPILOGUE = 7, DESC_BIAS = 8, DESC_BIAS_TYPE = 26 };
+enum { DESC_TRANSA = 3, DESC_TRANSB = 4, DESC_EPILOGUE = 7, DESC_BIAS = 8 }; /* a bias is of the result's type */
 enum { EPILOGUE_RELU_BIAS = 6, PREFERENCE_WORKSPACE = 1 };
 enum { MAX_PRODUCTS = 16, MAX_ALGORITHMS = 8, TRIES = 4 };
 
@@ -102,8 +102,7 @@ static int describe(device *d, planned *one) {
         !set(d, one, DESC_TRANSA, &first, sizeof first) || !set(d, one, DESC_TRANSB, &second, sizeof second))
         return 0;
     if (w->bias &&
-        (!set(d, one, DESC_EPILOGUE, &epilogue, sizeof epilogue) || !set(d, one, DESC_BIAS, &w->bias, sizeof w->bias) ||
-         (type != R_32F && !set(d, one, DESC_BIAS_TYPE, &type, sizeof type))))
+        (!set(d, one, DESC_EPILOGUE, &epilogue, sizeof epilogue) || !set(d, one, DESC_BIAS, &w->bias, sizeof w->bias)))
         return 0;
     int wrong = p->cublasLtMatrixLayoutCreate(&one->a, type, first ? k : n, first ? n : k, first ? w->k : w->n);
     if (!wrong)

@@ -40,6 +40,7 @@ void bench_end(bench_run *run) {
     sn_function_free(run->function);
     sn_graph_free(run->graph);
     for (size_t i = 0; i < run->n_var; i++) sn_var_free(run->var[i]);
+    sn_array_free(run->array);
     device_close(run->device);
     sn_context_free(run->ctx);
     team_free(run->team);
@@ -133,6 +134,16 @@ void bench_bind_in(bench_run *run, size_t index, const sn_tensor *tensor) {
 
 void bench_bind_out(bench_run *run, size_t index, const sn_tensor *tensor) {
     if (sn_call_bind_output(run->call, index, tensor)) bench_fail(run, "%s", sn_call_error(run->call));
+}
+
+void bench_keep_out(bench_run *run, sn_dtype dtype, int32_t rank, const int64_t *sizes) {
+    if (sn_array_new(run->ctx, dtype, rank, sizes, &run->array)) bench_fail(run, "%s", sn_context_error(run->ctx));
+    if (sn_call_bind_output_array(run->call, 0, run->array)) bench_fail(run, "%s", sn_call_error(run->call));
+}
+
+void bench_kept_out(bench_run *run, void *data) {
+    sn_tensor type = sn_array_type(run->array);
+    if (sn_array_get(run->array, data, sn_tensor_bytes(&type))) bench_fail(run, "%s", sn_context_error(run->ctx));
 }
 
 double bench_difference(const float *a, const float *b, int64_t n, double scale) {
