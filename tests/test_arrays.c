@@ -337,6 +337,41 @@ START_TEST(given_and_taken) {
 }
 END_TEST
 
+/* Memory of others may begin at any element: calls that were recorded for other addresses see that. */
+START_TEST(anywhere) {
+    enum { ALL = 60, SOME = 33 };
+    sn_context *ctx = open_on(_i);
+    twice t = twice_open(ctx);
+    float values[ALL], have[ALL], want[ALL], sum;
+    for (int i = 0; i < ALL; i++) values[i] = (float)i;
+    sn_array *from = array_of(ctx, ALL, values), *to = array_of(ctx, ALL, NULL);
+    const sn_tensor s = SCALAR(&sum);
+    ck_assert_int_eq(sn_call_bind_output(t.call, 1, &s), SN_OK);
+    int64_t shape = SOME;
+    for (int at = 0; at < 12; at++) {
+        struct DLManagedTensor *lent[2];
+        sn_array *part[2];
+        for (int k = 0; k < 2; k++) {
+            ck_assert_int_eq(sn_array_to_dlpack(k ? to : from, &lent[k]), SN_OK);
+            lent[k]->tensor.shape[0] = shape;
+            lent[k]->tensor.byte_offset = sizeof(float) * (size_t)(k ? at / 4 : at % 4);
+            ck_assert_int_eq(sn_array_from_dlpack(ctx, lent[k], &part[k]), SN_OK);
+        }
+        ck_assert_int_eq(sn_array_set(to, memset(want, 0, sizeof want), sizeof want), SN_OK);
+        ck_assert_int_eq(sn_call_bind_input_array(t.call, 0, part[0]), SN_OK);
+        ck_assert_int_eq(sn_call_bind_output_array(t.call, 0, part[1]), SN_OK);
+        for (int round = 0; round < 3; round++) run_ok(t.call);
+        for (int i = 0; i < SOME; i++) want[at / 4 + i] = 2 * values[at % 4 + i] + 1;
+        ck_assert_int_eq(sn_array_get(to, have, sizeof have), SN_OK);
+        ck_assert_mem_eq(have, want, sizeof want);
+        sn_array_free(part[0]), sn_array_free(part[1]);
+    }
+    sn_array_free(from), sn_array_free(to);
+    twice_close(&t);
+    close_context(ctx);
+}
+END_TEST
+
 START_TEST(refused) {
     sn_context *ctx = open_on(_i);
     twice t = twice_open(ctx);
@@ -455,6 +490,7 @@ int main(void) {
     tcase_add_loop_test(t, counted_array, 0, 3);
     tcase_add_loop_test(t, from_several_threads, 0, 3);
     tcase_add_loop_test(t, given_and_taken, 0, 3);
+    tcase_add_loop_test(t, anywhere, 0, 3);
     tcase_add_loop_test(t, refused, 0, 3);
     tcase_add_test(t, layout_of_dlpack);
     suite_add_tcase(s, t);

@@ -128,6 +128,7 @@ START_TEST(nothing_crosses) {
     ck_assert_uint_eq(gpu.bytes_in(), in);
     ck_assert_uint_eq(gpu.bytes_out(), out);
     profile_has(&a, "\"calls\": 103,");
+    profile_has(&a, "\"timed\": 2, \"ns\": ");
     profile_has(&a, "\"bytes_to_device\": 0, \"bytes_from_device\": 0, \"launches\": ");
     profile_has(&a, "\"graph_launches\": 101,");
     ck_assert_int_eq(sn_array_get(a.sum, &sum, sizeof sum), SN_OK);

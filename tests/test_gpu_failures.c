@@ -202,7 +202,7 @@ START_TEST(every_failure_has_a_sentence) {
     int failures = 0, early = 0;
     for (unsigned long k = 1, reached = 1; reached; k++) {
         gpu.reset();
-        uint64_t before = gpu.allocated();
+        uint64_t before = gpu.allocated(), pinned = gpu.pinned();
         gpu.fail_at(NULL, k, _i);
         sn_status status = app_open(&a, context, stream);
         const char *text = a.f ? sn_context_error(a.ctx) : a.g ? sn_graph_error(a.g) : last_log;
@@ -248,6 +248,7 @@ START_TEST(every_failure_has_a_sentence) {
         /* What a failed call was to give back stays. */
         if (_i < 700 && strcmp(gpu.failed(), "cuMemFree_v2"))
             ck_assert_msg(gpu.allocated() == before, "failure %lu, of %s, left memory on the device", k, gpu.failed());
+        if (_i < 700) ck_assert_uint_eq(gpu.pinned(), pinned);
         ck_assert_int_eq(gpu.context_depth(), 0);
     }
     ck_assert_int_eq(driver.push(context), 0);

@@ -232,7 +232,8 @@ typedef struct sn_context_options {
     /* Backend "gpu": a CUDA context of the application's (a CUcontext), whose device is used; NULL: the primary one of
      * the first device. And a stream in it (a CUstream, or 1 for the legacy default stream), on which all work is put
      * in order; NULL: one of our own. Both stay the application's, have to outlive the sn_context, and are never freed
-     * by it. No call may be made while the application records a CUDA graph on that stream. */
+     * by it. While the application records a CUDA graph on that stream, calls and copies fail and say so, and nothing
+     * made from the sn_context may be freed. */
     void *cuda_context;
     void *cuda_stream;
 } sn_context_options;

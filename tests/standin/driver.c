@@ -234,15 +234,42 @@ static int on_device(device_ptr at, size_t bytes) {
 
 int standin_on_device(const void *at, size_t bytes) { return on_device((device_ptr)(uintptr_t)at, bytes); }
 
+/* Kept in a list, so that what a lost device does not take back is not called leaked: standin_pinned counts it. */
+static allocation *pinned;
+static uint64_t pinned_bytes;
+uint64_t standin_pinned(void) { return pinned_bytes; }
+
 result cuMemHostAlloc(void **at, size_t bytes, unsigned flags) {
     (void)flags;
     ENTER(cuMemHostAlloc);
     IN_CONTEXT();
+    allocation *a = malloc(sizeof *a);
     *at = malloc(bytes ? bytes : 1);
-    return *at ? 0 : OUT_OF_MEMORY;
+    if (!a || !*at) {
+        free(a);
+        free(*at);
+        return OUT_OF_MEMORY;
+    }
+    pthread_mutex_lock(&lock);
+    *a = (allocation){pinned, *at, bytes};
+    pinned = a;
+    pinned_bytes += bytes;
+    pthread_mutex_unlock(&lock);
+    return 0;
 }
 result cuMemFreeHost(void *at) {
-    free(at);
+    pthread_mutex_lock(&lock);
+    allocation **link = &pinned;
+    while (*link && (*link)->at != at) link = &(*link)->next;
+    allocation *a = *link;
+    if (a) {
+        *link = a->next;
+        pinned_bytes -= a->bytes;
+    }
+    pthread_mutex_unlock(&lock);
+    if (!a) return INVALID_VALUE;
+    free(a->at);
+    free(a);
     return 0;
 }
 

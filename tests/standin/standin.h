@@ -40,6 +40,8 @@ int standin_retained(void);
 uint64_t standin_bytes_in(void);
 uint64_t standin_bytes_out(void);
 uint64_t standin_allocated(void);
+/* Bytes of the host's memory that are pinned now. */
+uint64_t standin_pinned(void);
 /* cublaslt.c: objects that are not destroyed; what is refused from now on: 1: algorithms with an epilogue, 2: all. */
 long standin_lt_live(void);
 void standin_lt_refuse(unsigned what);

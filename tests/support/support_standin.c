@@ -40,6 +40,7 @@ int support_standin_open(support_standin *out) {
                              .bytes_in = no_bytes,
                              .bytes_out = no_bytes,
                              .allocated = no_bytes,
+                             .pinned = no_bytes,
                              .lt_live = no_live,
                              .lt_refuse = no_refusal};
     const char *folder = getenv("SINTER_CUDA_PATH");
@@ -61,6 +62,7 @@ int support_standin_open(support_standin *out) {
                   {cuda, "standin_memory", &out->memory},
                   {cuda, "standin_context_depth", &out->context_depth},
                   {cuda, "standin_retained", &out->retained},
+                  {cuda, "standin_pinned", &out->pinned},
                   {lt, "standin_lt_live", &out->lt_live},
                   {lt, "standin_lt_refuse", &out->lt_refuse}};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {

@@ -18,6 +18,7 @@ typedef struct {
     uint64_t (*bytes_in)(void);
     uint64_t (*bytes_out)(void);
     uint64_t (*allocated)(void);
+    uint64_t (*pinned)(void);
     long (*lt_live)(void); /* cublaslt.c has these two */
     void (*lt_refuse)(unsigned what);
 } support_standin;
