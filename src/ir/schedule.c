@@ -209,6 +209,8 @@ static void schedule_gpu(lw_part *p, kn_id point) {
         order_loops(&p->phase.at[i], &t);
         memcpy(of[i].bytes, t.bytes, sizeof t.bytes);
         of[i].prims = t.prims;
+        const lw_phase *phase = &p->phase.at[i];
+        of[i].across = in_blocks(p, &t, phase->n_loop ? phase->loop[phase->n_loop - 1] : (kn_id)KN_NONE, point);
     }
     lw_schedule_gpu(p, of, point);
     add_flops(p);

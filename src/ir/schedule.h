@@ -8,6 +8,7 @@
 typedef struct {
     double bytes[KN_MAX_AXES]; /* per kernel axis: of accesses for which it is the contiguous one */
     double prims;              /* per innermost iteration */
+    int across;                /* much is contiguous along the innermost loop and much along the points */
 } lw_traffic;
 
 double lw_extent(const lw_part *p, kn_id axis);              /* nominal */

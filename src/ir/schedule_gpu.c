@@ -17,6 +17,8 @@ enum {
     FEW_ROWS = 512,  /* .. unless there are so few rows that warps (4 a processor) would leave it waiting for memory */
     SUM_TILE = 4,    /* rows done together where each adds to sums kept per element of the row: as many loads on their
                         way, and a fourth of the accesses to the sums */
+    ACROSS_TILE = 8, /* rows done together where memory is read or written across them: 32 bytes of f32, the least that
+                        memory gives; threads are neighbours along the row, one element each */
     ROW_VALUES = 32, /* registers for what is the same along a row, such as its values on an unrolled axis */
     LIGHT_BODY = 30, /* primitives: below, a thread does PER_THREAD points */
     ILP = 4,         /* accumulators of a fold of each point: the loads of all of them are on their way together, .. */
@@ -54,6 +56,7 @@ static kn_id inner_loop(const lw_part *p, const lw_phase *phase) {
 
 typedef struct {
     int rows;   /* lanes along loops */
+    int across; /* .. while as much is contiguous along the points */
     int entry;  /* folds at entry: by each chunk anew */
     int chunks; /* points at which chunks are combined */
     int phases; /* that are not at entry */
@@ -80,6 +83,7 @@ static kind find_lanes(lw_part *p, const lw_traffic *t, kn_id point) {
         k.chunks |= chunks && point != KN_NONE;
         if (!along) continue;
         k.rows = 1;
+        k.across |= t[i].across;
         if (inner_extent(p, phase) > k.longest) k.longest = inner_extent(p, phase);
     }
     return k;
@@ -102,9 +106,16 @@ static void choose_team(lw_part *p, const kind *k, kn_id point, int exits) {
     if (k->rows) {
         int sums = lw_sums_rows(p), few = exits || k->entry;
         if (k->longest > WARP_ROW || k->points <= FEW_ROWS || few || point == KN_NONE) p->team = BLOCK;
-        if (sums ? k->points >= BLOCK : few && k->points >= SUM_TILE * MAX_PARTIAL_CHUNKS) p->tile = row_tile(p);
+        if (k->across) {
+            p->team = BLOCK;
+            p->tile = ACROSS_TILE;
+        } else if (sums ? k->points >= BLOCK : few && k->points >= SUM_TILE * MAX_PARTIAL_CHUNKS) {
+            p->tile = row_tile(p);
+        }
     } else if (point != KN_NONE && k->phases) {
-        int light = k->prims <= LIGHT_BODY && k->points > FEW_ROWS && !k->chunks;
+        /* Along the last of several axes there need be no more points than a warp takes 16 bytes each of. */
+        int several = p->point_axes & (p->point_axes - 1) && k->points >= WARP * PER_THREAD / 2;
+        int light = k->prims <= LIGHT_BODY && (several || k->points > FEW_ROWS) && !k->chunks;
         if (exits || k->entry) p->team = BLOCK;
         p->tile = p->team * (light ? PER_THREAD : 1);
     }
@@ -132,7 +143,7 @@ void lw_schedule_gpu(lw_part *p, const lw_traffic *t, kn_id point) {
             phase->lanes = inner_loop(p, phase); /* one mapping for the whole part: rows stay with their threads */
         if (phase->lanes != KN_NONE) {
             int chunks = lw_over_chunks(p, phase);
-            phase->width = p->team * (chunks ? 1 : per_thread(inner_extent(p, phase), p->team));
+            phase->width = p->team * (chunks || k.across ? 1 : per_thread(inner_extent(p, phase), p->team));
             if (chunks && lw_has_fold(p, i)) phase->ilp = chunks_at_once(phase->width);
         } else if (!phase->entry && !k.rows && p->tile > 1) {
             phase->lanes = point;
@@ -141,7 +152,7 @@ void lw_schedule_gpu(lw_part *p, const lw_traffic *t, kn_id point) {
                 phase->ilp = lw_over_chunks(p, phase) ? CHUNK_ILP : t[i].prims <= LIGHT_BODY ? ILP : 1;
         }
     }
-    p->rounds = rounds(p);
+    p->rounds = k.across ? 0 : rounds(p);
     p->grain = 1;
     p->max_chunks = p->team > WARP ? MAX_BLOCK_CHUNKS : MAX_WARP_CHUNKS;
     if (k.entry) p->max_chunks = MAX_ENTRY_CHUNKS;

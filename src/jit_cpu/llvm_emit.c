@@ -359,12 +359,13 @@ static void emit_part(em *e) {
     for (uint32_t i = 0; i < part->n_point; i++) tiles = LLVMBuildMul(b, tiles, tiles_along(e, i), "tiles");
     LLVMValueRef most = em_i64(e, part->max_chunks), chunks = ceil_div(e, tiles, part->grain);
     chunks = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSGT, chunks, most, ""), most, chunks, "");
-    chunks =
-        LLVMBuildOr(b, chunks, LLVMBuildZExt(b, LLVMBuildICmp(b, LLVMIntEQ, chunks, em_i64(e, 0), ""), e->i64, ""), "");
     if (part->team == 1) { /* the greatest power of two */
-        LLVMValueRef zeros[2] = {chunks, LLVMConstInt(e->i1, 1, 0)};
+        LLVMValueRef zeros[2] = {LLVMBuildOr(b, chunks, em_i64(e, 1), ""), LLVMConstInt(e->i1, 1, 0)};
         LLVMValueRef top = em_intrinsic(e, "llvm.ctlz", &e->i64, 1, zeros, 2);
         chunks = LLVMBuildLShr(b, LLVMConstInt(e->i64, (uint64_t)1 << 63, 0), top, "chunks");
+    } else {
+        LLVMValueRef none = LLVMBuildICmp(b, LLVMIntEQ, chunks, em_i64(e, 0), "");
+        chunks = LLVMBuildSelect(b, none, em_i64(e, 1), chunks, "chunks");
     }
     emit_chunks(e, tiles, chunks);
     LLVMBuildRetVoid(b);

@@ -59,7 +59,9 @@ const char *ce_element(ce *e, const kn_access *access) {
 
 int ce_is_wide(const ce *e, const kn_access *access) {
     if (e->mode == CE_COPIES || e->per_thread == 1 || e->k->mem[access->mem].store == SN_BOOL) return 0;
-    if (access->ix != KN_NONE || access->guard != KN_NONE) return 0;
+    if (access->guard != KN_NONE) return 0;
+    if (access->ix != KN_NONE && e->k->inst[access->ix].over & ce_bit(e->lane_axis))
+        return 0; /* else a row is picked */
     if (ce_is_held(e, access->mem) && !e->to_memory) return 0;
     for (uint32_t i = 0; i < access->n; i++)
         if (access->axis[i] == e->lane_axis) return access->step[i].k == 1 && access->step[i].dim == KN_NONE;

@@ -27,7 +27,9 @@ int ce_in_rounds(const ce *e) { return e->even && in_rounds(e->even, e->phase); 
 static void find_rounds(const ce *e, ce_even *even) {
     for (uint32_t p = e->part->first_phase; p < e->part->end_phase && e->part->rounds; p++) {
         const kn_phase *phase = &e->k->phase[p];
-        if (phase->at_entry || phase->n_loop != 1 || phase->lanes != phase->loop[0] || phase->ilp > 1) continue;
+        if (phase->at_entry || phase->n_loop != 1 || phase->lanes != phase->loop[0] || phase->ilp > 1 ||
+            phase->width == 1)
+            continue;
         *even = (ce_even){.rounds = e->part->rounds, .axis = phase->lanes, .width = phase->width};
         return;
     }
@@ -166,6 +168,7 @@ static int is_aligned(const ce *e, const kn_access *a, void *arg) {
     int64_t size = (int64_t)sn_dtype_size((sn_dtype)mem->store), bytes = size * e->per_thread;
     if (bytes > 16) bytes = 16;
     l->even &= kn_size_value(a->base, l->dim) * size % bytes == 0;
+    if (a->ix != KN_NONE) l->even &= kn_size_value(a->ix_step, l->dim) * size % bytes == 0;
     for (uint32_t i = 0; i < a->n; i++)
         if (a->axis[i] != e->lane_axis) l->even &= kn_size_value(a->step[i], l->dim) * size % bytes == 0;
     if (mem->space == KN_PART) l->even &= kn_size_value(mem->count, l->dim) * size % bytes == 0;

@@ -25,33 +25,72 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
         const i64 team = (i64)blockIdx.x * 4 + threadIdx.x / 32;
         const i64 chunk = team - (i64)g.first[0] * 4;
         if (chunk >= g.chunks[0]) return;
-        /* phase 0 */
-        const float v0 = 2.0f;
-        const i64 v2 = (-1LL); /* gather(table,ids) */
-        const i64 v3 = D3; /* gather(table,ids) */
-        const i64 v4 = sn_add(v3, v2); /* gather(table,ids) */
-        const i64 v6 = 0LL; /* gather(table,ids) */
-        const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
-        i64 n0 = 0;
-        i64 n1 = 0;
-        if (first < end) {
-            i64 rest = first;
-            n1 = rest % ((D1 + 31) / 32) * 32;
-            rest /= ((D1 + 31) / 32);
-            n0 = rest;
-        }
-        for (i64 tile = first; tile < end; tile++) {
-            const int present = (int)sn_least(32, D1 - n1);
-            const i64 n1l = n1 + sn_least(t, present - 1);
-            /* phase 1 */
-            const i64 v1 = m0[n0]; /* ids */
-            const i64 v5 = sn_min(v1, v4); /* gather(table,ids) */
-            const i64 v7 = sn_max(v5, v6); /* gather(table,ids) */
-            const float v8l = m1[n1l + v7 * D1]; /* gather(table,ids) */
-            const float v9l = (v8l * v0);
-            if (t < present) m2[n0 * D1 + n1l] = v9l;
-            n1 += 32;
-            if (n1 >= D1) n1 = 0, n0++;
+        if (g.even[0]) {
+            /* phase 0 */
+            const float v0 = 2.0f;
+            const i64 v2 = (-1LL); /* gather(table,ids) */
+            const i64 v3 = D3; /* gather(table,ids) */
+            const i64 v4 = sn_add(v3, v2); /* gather(table,ids) */
+            const i64 v6 = 0LL; /* gather(table,ids) */
+            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            i64 n0 = 0;
+            i64 n1 = 0;
+            if (first < end) {
+                i64 rest = first;
+                n1 = rest % ((D1 + 127) / 128) * 128;
+                rest /= ((D1 + 127) / 128);
+                n0 = rest;
+            }
+            for (i64 tile = first; tile < end; tile++) {
+                const int present = (int)sn_least(128, D1 - n1);
+                const i64 n1l = n1 + t * 4;
+                const bool in_n1 = t * 4 < present;
+                /* phase 1 */
+                const i64 v1 = m0[n0]; /* ids */
+                const i64 v5 = sn_min(v1, v4); /* gather(table,ids) */
+                const i64 v7 = sn_max(v5, v6); /* gather(table,ids) */
+                float v8l[4] = {}; /* gather(table,ids) */
+                if (in_n1) sn_read<4>(&v8l[0], &m1[n1l + v7 * D1]);
+                float v9l[4];
+                FOR(v, 4) v9l[v] = (v8l[v] * v0);
+                if (in_n1) sn_write<4>(&m2[n0 * D1 + n1l], &v9l[0]);
+                n1 += 128;
+                if (n1 >= D1) n1 = 0, n0++;
+            }
+        } else {
+            /* phase 0 */
+            const float v0 = 2.0f;
+            const i64 v2 = (-1LL); /* gather(table,ids) */
+            const i64 v3 = D3; /* gather(table,ids) */
+            const i64 v4 = sn_add(v3, v2); /* gather(table,ids) */
+            const i64 v6 = 0LL; /* gather(table,ids) */
+            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            i64 n0 = 0;
+            i64 n1 = 0;
+            if (first < end) {
+                i64 rest = first;
+                n1 = rest % ((D1 + 127) / 128) * 128;
+                rest /= ((D1 + 127) / 128);
+                n0 = rest;
+            }
+            for (i64 tile = first; tile < end; tile++) {
+                const int present = (int)sn_least(128, D1 - n1);
+                i64 n1l[4];
+                FOR(v, 4) n1l[v] = n1 + sn_least(t * 4 + v, present - 1);
+                /* phase 1 */
+                const i64 v1 = m0[n0]; /* ids */
+                const i64 v5 = sn_min(v1, v4); /* gather(table,ids) */
+                const i64 v7 = sn_max(v5, v6); /* gather(table,ids) */
+                float v8l[4]; /* gather(table,ids) */
+                if (t * 4 + 3 < present && sn_fits<4>(&m1[n1l[0] + v7 * D1])) sn_read<4>(&v8l[0], &m1[n1l[0] + v7 * D1]);
+                else FOR(v, 4) v8l[v] = m1[n1l[v] + v7 * D1];
+                float v9l[4];
+                FOR(v, 4) v9l[v] = (v8l[v] * v0);
+                if (t * 4 + 3 < present && sn_fits<4>(&m2[n0 * D1 + n1l[0]])) sn_write<4>(&m2[n0 * D1 + n1l[0]], &v9l[0]);
+                else FOR(v, 4) if (t * 4 + v < present) m2[n0 * D1 + n1l[v]] = v9l[v];
+                n1 += 128;
+                if (n1 >= D1) n1 = 0, n0++;
+            }
         }
     }
 }
