@@ -138,6 +138,17 @@ START_TEST(what_does_not_fit) {
     ck_assert_int_eq(sn_call_bind_output_array(c, 0, a), SN_OK);
     TELLS(sn_call_run(c), SN_ERR_ARGUMENT, "output 0 shares memory with input \"x\"");
     array_is(a, 8, values);
+    /* The same once the call has run with an array that is large enough. */
+    sn_array *large = array_of(ctx, 9, NULL);
+    ck_assert_int_eq(sn_call_bind_output_array(c, 0, large), SN_OK);
+    for (int i = 0; i < 3; i++) run_ok(c);
+    ck_assert_int_eq(sn_call_bind_output_array(c, 0, small), SN_OK);
+    TELLS(sn_call_run(c), SN_ERR_SHAPE, "output 0: f32[8] needs 32 bytes, its array was made for 28");
+    ck_assert_int_eq(sn_call_bind_output_array(c, 0, large), SN_OK);
+    for (int i = 0; i < 3; i++) run_ok(c);
+    array_is(large, 8, (float[]){3, 5, 7, 9, 11, 13, 15, 17});
+    array_is(small, 7, (float[7]){0});
+    sn_array_free(large);
     ck_assert_int_eq(sn_call_bind_input_array(NULL, 0, a), SN_ERR_ARGUMENT);
     ck_assert_int_eq(sn_call_bind_output_array(NULL, 0, a), SN_ERR_ARGUMENT);
 

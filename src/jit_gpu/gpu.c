@@ -256,17 +256,19 @@ static sn_status gpu_text(be_device *dev, const void *kernel, size_t n, const ch
 
 /* ---- loading ----------------------------------------------------------------------------------------------------- */
 
-static void gpu_unload(be_device *dev, be_exec *exec) {
+static void unload(be_device *dev, be_exec *exec, int used) {
     base_trap ignored = {.armed = 0};
     if (!exec) return;
     if (exec->module && !gpu_enter(dev, &ignored)) {
-        gpu_settle(dev);
+        if (used) gpu_settle(dev);
         (void)dev->cu.cuModuleUnload(exec->module);
         gpu_leave(dev);
     }
     if (exec->args) base_free(dev->alloc, exec->args, exec->bytes);
     base_free(dev->alloc, exec, sizeof *exec);
 }
+
+static void gpu_unload(be_device *dev, be_exec *exec) { unload(dev, exec, 1); }
 
 static sn_status load_module(be_device *dev, be_exec *exec, const void *blob, size_t n, const char *symbol,
                              const char *name, base_trap *err) {
@@ -308,7 +310,7 @@ static sn_status gpu_load(be_device *dev, const kn_kernel *kernel, const void *b
     }
     base_strbuf_free(&key);
     if (status)
-        gpu_unload(dev, exec);
+        unload(dev, exec, 0); /* it may be loaded in a turn, where nobody can wait for one */
     else
         *out = exec;
     return status;

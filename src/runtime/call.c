@@ -183,9 +183,10 @@ sn_status rt_bind(sn_call *call, uint32_t slot, const sn_tensor *tensor, sn_arra
     }
     sn_tensor *to = &call->tensor[slot];
     rt_state need = RT_READY;
-    /* The sizes of an output that is an array follow from the dims: those that it has now do not matter. */
+    /* The sizes of an output that is an array follow from the dims: those that it has now do not matter, its room does.
+     */
     int keeps_sizes = array && slot >= call->function->n_input;
-    if (!call->bound[slot] || !call->array[slot] != !array ||
+    if (!call->bound[slot] || !call->array[slot] != !array || (keeps_sizes && sn_tensor_bytes(to) > array->capacity) ||
         (!keeps_sizes && memcmp(to->size, tensor->size, (size_t)tensor->rank * sizeof *to->size)))
         need = RT_SIZES;
     else if (to->data != tensor->data)
