@@ -127,7 +127,7 @@ START_TEST(format) {
 #define ZERO_8 0, 0, 0, 0, 0, 0, 0, 0
     /* clang-format off */
     static const unsigned char want[] = {
-        'S', 'N', 'K', 'N', 2, 0,                                                     /* version */
+        'S', 'N', 'K', 'N', 3, 0,                                                     /* version */
         0, 0, 2, 0, 2, 0, 2, 0, 1, 0, 1, 0, 0, 0, 0, 0,                               /* counts */
         0, 2, 2, 1, 0, 0, 0, 0, 0, 0, 0, NONE,                                        /* x */
         1, 2, 2, 1, 0, 0, 0, 0, 0, 0, 0, NONE,                                        /* y */
@@ -136,7 +136,7 @@ START_TEST(format) {
         4, 0, 2, NONE, NONE, NONE, 0, 0, ZERO_8, ZERO_8,                              /* load */
         5, 0, 2, 0, 0, NONE, NONE, 1, 0, ZERO_8, ZERO_8,                              /* store */
         0, 0, 2, 0, 0, 0, NONE, 1, 0, 1,                                              /* phase */
-        0, 0, 1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0,                            /* part */
+        0, 0, 1, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0,                      /* part */
     };
     /* clang-format on */
     kernels_room room;
@@ -214,7 +214,7 @@ END_TEST
 
 /* Counts that promise the most for the fewest bytes take no memory. */
 START_TEST(promises) {
-    static const unsigned char bytes[] = {'S',  'N',  'K',  'N',  2,    0,    0xff, 0xff, 0xff, 0xff, 0xff,
+    static const unsigned char bytes[] = {'S',  'N',  'K',  'N',  3,    0,    0xff, 0xff, 0xff, 0xff, 0xff,
                                           0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     kernels_room room;
     kernels_room_init(&room);
@@ -224,7 +224,7 @@ START_TEST(promises) {
     ck_assert_str_eq(room.trap.text, "a kernel is cut off: 22 bytes");
     ck_assert_uint_lt(room.alloc.live_bytes, 100000);
     base_arena_free(&d.arena);
-    ck_assert(!accepts("SNKN\2\0", 6));
+    ck_assert(!accepts("SNKN\3\0", 6));
     ck_assert(!accepts("ELF0\1\0", 6));
     ck_assert(!accepts("", 0));
     kernels_room_free(&room);

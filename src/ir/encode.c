@@ -6,7 +6,7 @@
 
 #include "ir/kernel.h"
 
-enum { VERSION = 2 };
+enum { VERSION = 3 };
 
 /* One direction of the walk: writes into out, or reads from at. Reading past the end gives zeros and sets `bad`. */
 typedef struct {
