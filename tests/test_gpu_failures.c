@@ -5,7 +5,7 @@
 #include "support/support_app.h"
 
 /* What fails after the call returned: 0: noticed by sn_context_sync; 1: by a read; 2: by the next call; 3: by a free,
- * and told by what comes next. */
+ * and told by what comes next; 4: by giving memory back to another library. */
 START_TEST(failed_late) {
     app a;
     float sum;
@@ -15,10 +15,17 @@ START_TEST(failed_late) {
     ck_assert_int_eq(sn_context_sync(a.ctx), SN_OK);
     run_ok(&a);
     const char *text;
-    if (_i == 3) {
-        gpu.fail_at("cuStreamSynchronize", 1, 1);
+    if (_i >= 3) {
+        struct DLManagedTensor *given;
         sn_array *some;
         ck_assert_int_eq(sn_array_new(a.ctx, SN_F32, 1, (int64_t[]){4}, &some), SN_OK);
+        if (_i == 4) {
+            ck_assert_int_eq(sn_array_to_dlpack(a.x, &given), SN_OK);
+            sn_array_free(some);
+            ck_assert_int_eq(sn_array_from_dlpack(a.ctx, given, &some), SN_OK);
+        }
+        run_ok(&a);
+        gpu.fail_at("cuStreamSynchronize", 1, 1);
         sn_array_free(some);
         ck_assert_int_eq(sn_context_sync(a.ctx), SN_ERR_INTERNAL);
         ck_assert_ptr_nonnull(strstr(sn_context_error(a.ctx), "waiting for work that was started earlier"));
@@ -121,6 +128,53 @@ START_TEST(scratch_comes_back) {
     ck_assert_uint_eq(gpu.count("cuMemAlloc_v2"), 1);
     ck_assert_uint_eq(gpu.count("cuGraphLaunch"), 3);
     sn_call_free(call);
+    sn_function_free(f);
+    sn_graph_free(g);
+    app_close(&a);
+}
+END_TEST
+
+/* .. and while a call is at work in it, another that needs more waits. */
+START_TEST(scratch_in_use) {
+    enum { ROWS = 40, COLUMNS = 300, MOST = 20 * ROWS };
+    char least[16];
+    app a;
+    if (!find("scratch_in_use")) return;
+    snprintf(least, sizeof least, "%d", 2 * CE_MAX_BATCH_BYTES + 64);
+    setenv("STANDIN_SHARED", least, 1);
+    app_ok(&a, NULL, NULL);
+    sn_graph *g = sn_graph_new(a.ctx, "rows");
+    sn_expr in = sn_input(g, "x", SN_F64, SN_SHAPE(sn_dim_new(g, "N"), SN_DIM(COLUMNS)));
+    sn_expr out = sn_softmax(in, -1);
+    sn_function_desc desc = {.inputs = &in, .n_inputs = 1, .outputs = &out, .n_outputs = 1};
+    sn_function *f = function(g, &desc);
+    sn_array *x[2], *y[2];
+    sn_call *call[2];
+    double *have = malloc(sizeof(double) * MOST * COLUMNS);
+    gpu.defer(1);
+    for (int i = 0; i < 2; i++) { /* the first waits for its turn while the second is laid out */
+        const int64_t size[] = {i ? MOST : ROWS, COLUMNS};
+        ck_assert_int_eq(sn_array_new(a.ctx, SN_F64, 2, size, &x[i]), SN_OK);
+        ck_assert_int_eq(sn_array_new(a.ctx, SN_F64, 2, size, &y[i]), SN_OK);
+        ck_assert_int_eq(sn_call_new(f, &call[i]), SN_OK);
+        ck_assert_int_eq(sn_call_bind_input_array(call[i], 0, x[i]), SN_OK);
+        ck_assert_int_eq(sn_call_bind_output_array(call[i], 0, y[i]), SN_OK);
+        for (int run = 0; run < (i ? 1 : 3); run++) ck_assert_msg(!sn_call_run(call[i]), "%s", sn_call_error(call[i]));
+        if (i) continue;
+        ck_assert_int_eq(sn_context_sync(a.ctx), SN_OK);
+        ck_assert_int_eq(sn_call_run(call[i]), SN_OK);
+        gpu.reset();
+    }
+    ck_assert_uint_eq(gpu.count("cuMemFree_v2"), 1);
+    ck_assert_uint_eq(gpu.count("cuStreamSynchronize"), 1);
+    for (int i = 0; i < 2; i++) {
+        size_t n = (size_t)(i ? MOST : ROWS) * COLUMNS;
+        ck_assert_int_eq(sn_array_get(y[i], have, n * sizeof *have), SN_OK);
+        for (size_t k = 0; k < n; k++) ck_assert_double_eq_tol(have[k], 1.0 / COLUMNS, 1e-15);
+        sn_array_free(x[i]), sn_array_free(y[i]);
+        sn_call_free(call[i]);
+    }
+    free(have);
     sn_function_free(f);
     sn_graph_free(g);
     app_close(&a);
@@ -262,9 +316,10 @@ END_TEST
 int main(void) {
     Suite *s = suite_create("gpu failures");
     TCase *t = tcase_create("device");
-    tcase_add_loop_test(t, failed_late, 0, 4);
+    tcase_add_loop_test(t, failed_late, 0, 5);
     tcase_add_test(t, idle_calls_make_room);
     tcase_add_test(t, scratch_comes_back);
+    tcase_add_test(t, scratch_in_use);
     tcase_add_test(t, recordings_without_room);
     tcase_add_test(t, no_driver_for_us);
     tcase_add_loop_test(t, every_failure_has_a_sentence, 2, 3);

@@ -59,6 +59,9 @@ typedef struct {
     sn_status (*begin)(be_device *dev, base_trap *err);
     sn_status (*finish)(be_device *dev, int wait, base_trap *err); /* wait: for all work to be done */
 
+    /* Waits, outside of a turn, for all work, whether or not there is a failure to be told, which is kept. */
+    void (*settle)(be_device *dev);
+
     /* In a turn: *at (NULL at first; forget_point frees it) is after all that was put in order so far. await waits
      * until it is reached. */
     void (*point)(be_device *dev, be_point **at);

@@ -62,8 +62,10 @@ void gpu_leave(be_device *dev);
 /* Keeps the first failure of a turn. */
 __attribute__((format(printf, 3, 4))) void gpu_failed(be_device *dev, cu_result result, const char *format, ...);
 
-/* gpu_turn.c: waits, outside of a turn, for work that may use what is about to be freed. In the context. */
+/* gpu_turn.c: waits, outside of a turn, for work that may use what is about to be freed. In the context. here: by who
+ * has the lock of turns, and records nothing. */
 void gpu_settle(be_device *dev);
+void gpu_settle_here(be_device *dev);
 void *gpu_alloc(be_device *dev, size_t bytes);
 void gpu_free(be_device *dev, void *p, size_t bytes);
 extern const be_remote gpu_remote;

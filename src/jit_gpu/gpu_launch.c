@@ -94,6 +94,7 @@ sn_status gpu_prepare(be_device *dev, const be_exec *exec, const kn_launch *laun
         (void)dev->cu.cuMemGetInfo_v2(&left, &total);
         cu_fail(&dev->cu, err, result, "%zu bytes for the rows of a kernel, %zu of %zu are free", need, left, total);
     } else if (more) {
+        gpu_settle_here(dev);
         if (dev->scratch) (void)dev->cu.cuMemFree_v2(dev->scratch);
         dev->scratch = more;
         dev->scratch_bytes = need;

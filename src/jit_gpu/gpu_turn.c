@@ -28,18 +28,21 @@ void gpu_failed(be_device *dev, cu_result result, const char *format, ...) {
     note(dev, result, &dev->failed);
 }
 
-void gpu_settle(be_device *dev) {
+void gpu_settle_here(be_device *dev) {
     base_trap err = {.armed = 0};
-    pthread_mutex_lock(&dev->turn);
-    if (dev->pending || dev->given_stream) {
-        cu_result result = dev->cu.cuStreamSynchronize(dev->ordered);
-        if (result && !dev->late.status) {
-            cu_fail(&dev->cu, &err, result, "waiting for work that was started earlier");
-            note(dev, result, &err);
-            if (!dev->lost) base_set_error(&dev->late, err.status, "%s", err.text);
-        }
-        dev->pending = 0;
+    if (!dev->pending && !dev->given_stream) return;
+    cu_result result = dev->cu.cuStreamSynchronize(dev->ordered);
+    if (result && !dev->late.status) {
+        cu_fail(&dev->cu, &err, result, "waiting for work that was started earlier");
+        note(dev, result, &err);
+        if (!dev->lost) base_set_error(&dev->late, err.status, "%s", err.text);
     }
+    dev->pending = 0;
+}
+
+void gpu_settle(be_device *dev) {
+    pthread_mutex_lock(&dev->turn);
+    gpu_settle_here(dev);
     pthread_mutex_unlock(&dev->turn);
 }
 
@@ -68,6 +71,12 @@ void gpu_free(be_device *dev, void *p, size_t bytes) {
     gpu_leave(dev);
 }
 
+static void settle(be_device *dev) {
+    if (!enter_to_free(dev)) return;
+    gpu_settle(dev);
+    gpu_leave(dev);
+}
+
 static void gpu_room(be_device *dev, size_t *left, size_t *total) {
     base_trap ignored = {.armed = 0};
     *left = *total = 0;
@@ -79,10 +88,9 @@ static void gpu_room(be_device *dev, size_t *left, size_t *total) {
 static void gpu_trim(be_device *dev) {
     base_trap ignored = {.armed = 0};
     if (gpu_enter(dev, &ignored)) return;
-    gpu_settle(dev);
     pthread_mutex_lock(&dev->turn);
+    gpu_settle_here(dev);
     if (dev->scratch) {
-        (void)dev->cu.cuStreamSynchronize(dev->ordered); /* a turn may have ended since */
         (void)dev->cu.cuMemFree_v2(dev->scratch);
         dev->scratch = 0;
         dev->scratch_bytes = 0;
@@ -304,6 +312,7 @@ static uint64_t gpu_elapsed(be_device *dev, uint32_t i) {
 const be_remote gpu_remote = {
     .begin = gpu_begin,
     .finish = gpu_finish,
+    .settle = settle,
     .point = gpu_point,
     .await = gpu_await,
     .forget_point = gpu_forget_point,

@@ -71,11 +71,9 @@ void rt_array_retain(sn_array *array) { atomic_fetch_add_explicit(&array->refs, 
 void rt_array_release(sn_array *array) {
     if (!array || atomic_fetch_sub_explicit(&array->refs, 1, memory_order_acq_rel) > 1) return;
     sn_context *ctx = array->ctx;
-    base_trap ignored = {.armed = 0};
     if (array->lent) {
         /* Its owner may free it at once: nothing of ours is to be at work on it then. */
-        const be_remote *remote = ctx->backend->remote;
-        if (remote && !remote->begin(ctx->device, &ignored)) (void)remote->finish(ctx->device, 1, &ignored);
+        if (ctx->backend->remote) ctx->backend->remote->settle(ctx->device);
         array->give_back(array->lent);
     } else if (array->type.data) {
         ctx->backend->free(ctx->device, array->type.data, array->capacity ? array->capacity : 1);

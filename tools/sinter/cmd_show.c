@@ -64,11 +64,11 @@ static void print_ptx(job *j, const char *source) {
 }
 
 /* What is generated as text alone needs no device. */
-static void print_source(job *j, const kn_kernel *kernel, const void *key, size_t n) {
+static void print_source(job *j, const pg_program *p, const kn_kernel *kernel, const void *key, size_t n) {
     base_strbuf source, ptx;
     be_device *dev = NULL;
     be_options options = {.alloc = &j->alloc, .log = &j->log, .threads = 1};
-    pg_namer namer = {&j->graph, kernel};
+    pg_namer namer = {p->graph, kernel};
     base_strbuf_init(&source, &j->alloc);
     base_strbuf_init(&ptx, &j->alloc);
     j->status = j->backend->source(&j->alloc, kernel, pg_name_instruction, &namer, &source, &j->error);
@@ -87,7 +87,7 @@ static void print_source(job *j, const kn_kernel *kernel, const void *key, size_
     base_strbuf_free(&source);
 }
 
-static void print_code(job *j, const kn_kernel *kernel, const char *name) {
+static void print_code(job *j, const pg_program *p, const kn_kernel *kernel, const char *name) {
     be_device *dev = NULL;
     base_strbuf key, text;
     base_strbuf_init(&key, &j->alloc);
@@ -96,7 +96,7 @@ static void print_code(job *j, const kn_kernel *kernel, const char *name) {
     be_options options = {.alloc = &j->alloc, .log = &j->log, .threads = 1};
     printf("%s\n", name);
     if (j->backend->source) {
-        print_source(j, kernel, key.at, key.n);
+        print_source(j, p, kernel, key.at, key.n);
     } else {
         j->status = j->backend->open(&options, &dev, &j->error);
         for (const char *const *what = j->backend->texts; *what && !j->status; what++) {
@@ -140,7 +140,7 @@ static void print_plan(job *j, const pg_program *p) {
             kn_print_named(p->step[i].kernel, pg_name_instruction, &namer, &out);
             print(&out);
         }
-        if ((j->stages & CODE) && !j->status) print_code(j, p->step[i].kernel, p->step[i].name);
+        if ((j->stages & CODE) && !j->status) print_code(j, p, p->step[i].kernel, p->step[i].name);
     }
 }
 
