@@ -53,6 +53,23 @@ static void build_casts(support_case *c, const void *arg) {
     }
 }
 
+/* Integers that an f64 would have to round first, on a tie of bf16 or next to it. */
+static void build_large_integers(support_case *c, const void *arg) {
+    const int64_t n = 2003;
+    ir_id x = support_case_sizes(c, SN_I64, 1, &n);
+    int64_t *value = support_case_data(c, x);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t tie = (int64_t)(2 * (128 + support_case_below(c, 128)) + 1) << support_case_below(c, 55);
+        value[i] = (support_case_below(c, 2) ? -tie : tie) + (int64_t)support_case_below(c, 3) - 1;
+    }
+    const int64_t ends[] = {INT64_MIN, INT64_MAX, INT64_MIN + 1, -1, 0, 1, (int64_t)1 << 53, -((int64_t)1 << 53)};
+    memcpy(value, ends, sizeof ends);
+    support_case_out(c, ir_cast(c->g, x, *(const sn_dtype *)arg), 0);
+}
+
+START_TEST(large_integers_round_once) { run("large integers", build_large_integers, halves[_i], SUPPORT_ULP); }
+END_TEST
+
 START_TEST(casts_round_once) { run("casts", build_casts, halves[_i], SUPPORT_ULP); }
 END_TEST
 
@@ -206,6 +223,7 @@ int main(void) {
     Suite *suite = suite_create("halves");
     TCase *tests = tcase_create("halves");
     tcase_add_loop_test(tests, casts_round_once, 0, 2);
+    tcase_add_loop_test(tests, large_integers_round_once, 0, 2);
     tcase_add_loop_test(tests, chains, 0, 2);
     tcase_add_loop_test(tests, special_values, 0, 2);
     tcase_add_loop_test(tests, sums_are_f32, 0, 2);

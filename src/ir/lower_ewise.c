@@ -204,11 +204,26 @@ static kn_id to_odd(kn_build *b, kn_id x) {
     return kn_prim1(b, KP_BITCAST, SN_F32, bits);
 }
 
+/* An i64 as one that an f64 holds and that rounds to bf16 alike: where there are more than 53 bits, the lowest eleven
+ * become the highest of them, set if any is. (f16 has no numbers so large.) */
+static kn_id to_53_bits(kn_build *b, kn_id x) {
+    enum { LOST = 11 };
+    const int64_t mask = ((int64_t)1 << LOST) - 1;
+    kn_id rest = kn_prim2(b, KP_AND, SN_I64, x, kn_const_i(b, SN_I64, mask));
+    rest = kn_prim2(b, KP_NE, SN_BOOL, rest, kn_const_i(b, SN_I64, 0));
+    rest = kn_prim2(b, KP_SHL, SN_I64, kn_prim1(b, KP_CAST, SN_I64, rest), kn_const_i(b, SN_I64, LOST - 1));
+    kn_id cut = kn_prim2(b, KP_OR, SN_I64, kn_prim2(b, KP_AND, SN_I64, x, kn_const_i(b, SN_I64, ~mask)), rest);
+    kn_id sign = kn_prim2(b, KP_SHR, SN_I64, x, kn_const_i(b, SN_I64, 63));
+    kn_id high = kn_prim2(b, KP_SHR, SN_I64, x, kn_const_i(b, SN_I64, 53));
+    return kn_prim3(b, KP_SELECT, SN_I64, kn_prim2(b, KP_EQ, SN_BOOL, high, sign), x, cut);
+}
+
 /* Values of f16 and bf16 are rounded by casts alone, and where they are stored; of u8 and bool they have all. */
 static kn_id cast(lw_part *p, ir_id v, kn_id x) {
     kn_build *b = &p->launch->b;
     const ir_node *n = ir_at(p->s->g, v), *from = ir_at(p->s->g, n->in[0]);
     sn_dtype type = lw_type(p, v), wide = lw_type(p, n->in[0]);
+    if (n->dtype == SN_BF16 && wide == SN_I64) x = to_53_bits(b, x);
     if (base_is_half((sn_dtype)n->dtype) && (wide == SN_I32 || wide == SN_I64))
         x = kn_prim1(b, KP_CAST, wide = SN_F64, x);
     if (base_is_half((sn_dtype)n->dtype) && wide == SN_F64)
