@@ -1,9 +1,11 @@
-/* Which axis the vectors of a kernel lie along: the one along which most of what is read is contiguous. */
+/* Which axis the vectors of a kernel lie along: the one along which most of what is read is contiguous; and how much of
+ * each row they take where a loop goes across rows. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/nets.h"
 #include "support/support_runtime.h"
 
 enum { EXAMPLES = 6000, IN = 784, OUT = 200 };
@@ -66,9 +68,45 @@ START_TEST(weights_decide_not_the_data_around_the_row) {
 }
 END_TEST
 
+/* One row times a matrix [IN, out]: tiles of 256 bytes of each of its rows where there are four and all that the loop
+ * does is to read it; else of 16 columns. The last tile is ragged. */
+static const struct {
+    int64_t out;
+    sn_dtype dtype;
+    int heavy, tile;
+} streams[] = {
+    {500, SN_F32, 0, 64}, {256, SN_F32, 0, 64}, {255, SN_F32, 0, 16}, {500, SN_F32, 1, 16},
+    {137, SN_F64, 0, 32}, {127, SN_F64, 0, 16}, {300, SN_F32, 0, 64},
+};
+
+START_TEST(loops_across_rows_take_several_lines_of_each) {
+    int64_t out = streams[_i].out;
+    char expected[32];
+    net n;
+    net_begin(&n, support_twin_context(), "stream");
+    sn_expr x = sn_input(n.g, "x", streams[_i].dtype, SN_SHAPE(SN_DIM(1), SN_DIM(97)));
+    sn_expr w = sn_input(n.g, "w", streams[_i].dtype, SN_SHAPE(SN_DIM(97), SN_DIM(out)));
+    n.in[n.n_in++] = x;
+    n.in[n.n_in++] = w;
+    net_output(&n, sn_relu(sn_matmul(x, streams[_i].heavy ? sn_tanh(w) : w)));
+    sn_function *f = net_function(&n);
+    char *text = net_show(&n, f, SN_SHOW_KERNEL);
+    snprintf(expected, sizeof expected, "tile %d ", streams[_i].tile);
+    ck_assert_msg(strstr(text, expected) != NULL, "%s in\n%s", expected, text);
+    if (streams[_i].tile > 16) ck_assert_msg(strstr(text, "ilp 2") != NULL, "%s", text);
+    free(text);
+    sn_function_free(f);
+    net_check(&n, NULL, 5, 0, NULL, NULL);
+    sn_context *ctx = n.ctx;
+    net_free(&n);
+    sn_context_free(ctx);
+}
+END_TEST
+
 int main(void) {
     TCase *t = tcase_create("schedule");
     tcase_add_test(t, weights_decide_not_the_data_around_the_row);
+    tcase_add_loop_test(t, loops_across_rows_take_several_lines_of_each, 0, sizeof streams / sizeof *streams);
     Suite *s = suite_create("schedule");
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -8,6 +8,9 @@ enum {
     LOOP_WIDTH = 16,        /* elements of a vector along a loop */
     POINT_WIDTH = 16,       /* points of a tile that are one vector .. */
     LIGHT_POINT_WIDTH = 64, /* .. where little is done for each: several registers hide latencies */
+    STREAM_BYTES = 256,     /* .. or where a loop reads or writes so much of each row that it comes to .. */
+    STREAM_TILES = 4,       /* .. if there are so many such tiles; their vectors are ways to add by themselves */
+    STREAM_ILP = 2,
     ROW_TILE = 2,           /* points whose copies share loads and accumulators of the loops .. */
     SUM_TILE = 4,           /* .. where each adds to sums kept for each element of the loops, once a tile .. */
     BLOCK_TILE = 16,        /* .. where memory is read or written across: see fuse_block.c; at most .. */
@@ -163,6 +166,13 @@ static uint32_t block_tile(const traffic *t, kn_id inner, kn_id point, double pr
     return tile;
 }
 
+/* A loop across rows that the points lie along, with little done for each element: what it takes is how memory is met.
+ * A tile of one line splits two lines in each row that does not begin at one, and comes back to each page for the
+ * next tile. */
+static int is_stream(const traffic *t, kn_id inner, kn_id point) {
+    return inner != KN_NONE && point != KN_NONE && t->across[point][inner] > 0 && t->prims <= LIGHT_BODY;
+}
+
 /* Nominal bytes that each chunk leaves to be combined. */
 double lw_partial_bytes(const lw_part *p) {
     double bytes = 0;
@@ -228,7 +238,8 @@ void lw_schedule(lw_part *p) {
     int loop_lanes = 0, tile_phases = 0;
     const traffic *block = NULL; /* of a phase that reads or writes in blocks */
     kn_id block_loop = KN_NONE;
-    double ns = 0;
+    double ns = 0, stream = 0;
+    uint32_t stream_size = sizeof(float); /* what is smaller is as large in registers */
     for (uint32_t i = 0; i < p->phase.n; i++) {
         lw_phase *phase = &p->phase.at[i];
         measure(&t[i], p, i);
@@ -238,6 +249,10 @@ void lw_schedule(lw_part *p) {
         if (!phase->entry) ns += work * NS_PER_PRIM;
         tile_phases += !phase->entry;
         kn_id inner = phase->n_loop ? phase->loop[phase->n_loop - 1] : KN_NONE;
+        if (!phase->entry && is_stream(&t[i], inner, point)) {
+            stream += work * NS_PER_PRIM;
+            if (stream_size < t[i].size[point]) stream_size = t[i].size[point];
+        }
         int long_loop = inner != KN_NONE && lw_extent(p, inner) >= LOOP_WIDTH && !lw_over_chunks(p, phase);
         int blocks = long_loop && !phase->entry && in_blocks(p, &t[i], inner, point);
         int prefer_loop = long_loop && (phase->entry || blocks || t[i].bytes[inner] >= t[i].bytes[point]);
@@ -248,6 +263,8 @@ void lw_schedule(lw_part *p) {
             block_loop = inner;
         }
     }
+    int in_stream = !block && !loop_lanes && stream >= ns / 2 && stream > 0 &&
+                    lw_extent(p, point) * stream_size >= STREAM_TILES * STREAM_BYTES;
     p->tile = 1;
     if (point != KN_NONE && tile_phases) {
         double extent = lw_extent(p, point);
@@ -255,6 +272,8 @@ void lw_schedule(lw_part *p) {
         for (uint32_t i = 0; i < p->phase.n; i++) prims += p->phase.at[i].entry ? 0 : t[i].prims;
         if (block)
             p->tile = block_tile(block, block_loop, point, prims);
+        else if (in_stream)
+            p->tile = STREAM_BYTES / stream_size;
         else if (!loop_lanes)
             p->tile = prims <= 2 * LIGHT_BODY && extent >= 4096 ? LIGHT_POINT_WIDTH : POINT_WIDTH;
         else if (extent >= 64)
@@ -275,6 +294,7 @@ void lw_schedule(lw_part *p) {
         }
         if (lw_has_fold(p, i) && !chunks && !block)
             phase->ilp = accumulators(t[i].prims); /* a block has copies enough */
+        if (in_stream && phase->ilp > STREAM_ILP) phase->ilp = STREAM_ILP;
     }
     double per_tile = ns * p->tile;
     double partial = lw_partial_bytes(p), chunk = CHUNK_NS + partial * PARTIAL_NS_PER_BYTE;

@@ -173,11 +173,11 @@ static sn_expr three_layers(net *n, sn_expr x, const int64_t widths[4], int use_
     return x;
 }
 
-void net_relu3(net *n, sn_context *ctx) {
+void net_relu3(net *n, sn_context *ctx, int64_t width) {
     net_begin(n, ctx, "relu3");
     sn_dim N = net_dim(n, "N");
     sn_expr x = net_input(n, "x", SN_SHAPE(N, SN_DIM(16))), t = net_input(n, "t", SN_SHAPE(N, SN_DIM(1)));
-    n->loss = sn_mse(three_layers(n, x, (const int64_t[]){16, 32, 32, 1}, 0), t);
+    n->loss = sn_mse(three_layers(n, x, (const int64_t[]){16, width, width, 1}, 0), t);
 }
 
 void net_tanh3(net *n, sn_context *ctx) {
@@ -190,8 +190,8 @@ void net_tanh3(net *n, sn_context *ctx) {
 void net_layer_norm(net *n, sn_context *ctx, int64_t width) {
     net_begin(n, ctx, "layernorm");
     sn_dim N = net_dim(n, "N");
-    sn_expr x = net_input(n, "x", SN_SHAPE(N, SN_DIM(16))), t = net_input(n, "t", SN_SHAPE(N));
-    sn_expr w = net_var(n, "W", 16, NET_SIZES(16, width)), b = net_var(n, "b", 16, NET_SIZES(width));
+    sn_expr x = net_input(n, "x", SN_SHAPE(N, SN_DIM(8))), t = net_input(n, "t", SN_SHAPE(N));
+    sn_expr w = net_var(n, "W", 8, NET_SIZES(8, width)), b = net_var(n, "b", 8, NET_SIZES(width));
     sn_expr gain = net_var(n, "gain", 1, NET_SIZES(width)), shift = net_var(n, "shift", 1, NET_SIZES(width));
     n->n_param = n->n_var;
     sn_expr z = sn_linear(x, w, b);
@@ -276,6 +276,8 @@ static void *make_input(net *n, uint32_t i, const int64_t *dim, uint64_t *state)
     for (size_t k = 0; k < count; k++) {
         if (n->classes[i])
             ((int64_t *)at)[k] = (int64_t)next_random(state) % n->classes[i];
+        else if (dtype == SN_F64)
+            ((double *)at)[k] = uniform(state, -2, 2);
         else
             ((float *)at)[k] = (float)uniform(state, -2, 2);
     }
