@@ -44,11 +44,13 @@ static void digit_in_out(net *n, sn_context *ctx) {
     net_sgd(n, 0.1);
 }
 
-static void relu3(net *n, sn_context *ctx) {
-    net_relu3(n, ctx);
+static void relu3(net *n, sn_context *ctx, int64_t width) {
+    net_relu3(n, ctx, width);
     net_output(n, n->loss);
     net_sgd(n, 0.1);
 }
+static void relu3_12(net *n, sn_context *ctx) { relu3(n, ctx, 12); }
+static void relu3_32(net *n, sn_context *ctx) { relu3(n, ctx, 32); }
 
 static void tanh3(net *n, sn_context *ctx) {
     net_tanh3(n, ctx);
@@ -175,7 +177,8 @@ static const fuse_case cases[] = {
     CASE(moons_loss, 2, 0, 1, NULL),
     CASE(digit_out_in, 2, 0, 1, NULL),
     CASE(digit_in_out, 2, 0, 1, NULL),
-    CASE(relu3, 2, 0, 1, NULL),
+    CASE(relu3_12, 2, 0, 1, NULL),
+    CASE(relu3_32, 4, 5, 1, NULL),
     CASE(tanh3, 4, 5, 1, NULL),
     CASE(layer_norm_64, 2, 0, 1, NULL),
     CASE(softmax_regression, 2, 0, 1, NULL),

@@ -99,7 +99,7 @@ static void make_shifted(net *n, int near) {
 /* The weights of a product of few columns, squared: they have none of its rows. Another function of the product. */
 static void make_points(net *n, int near) {
     sn_dim N = net_dim(n, "N");
-    sn_expr w = net_input(n, "w", SN_SHAPE(SN_DIM(200), SN_DIM(20)));
+    sn_expr w = net_input(n, "w", SN_SHAPE(SN_DIM(200), SN_DIM(12)));
     sn_expr z = sn_matmul(net_input(n, "x", SN_SHAPE(N, SN_DIM(200))), w);
     net_output(n, z);
     net_output(n, probe(sn_square(near ? z : w)));

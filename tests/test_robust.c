@@ -127,8 +127,7 @@ static void multiply(sn_context *ctx, sn_dtype dtype, const int64_t e[3], int tr
     sn_function *f = function(g, &(sn_function_desc){.inputs = x, .n_inputs = 2, .outputs = &y, .n_outputs = 1});
     sn_function_stats stats;
     sn_function_get_stats(f, &stats);
-    double flops = 2 * (double)(m * n * k), bytes = (double)(m * k + k * n + m * n) * (double)sn_dtype_size(dtype);
-    int to_blas = m > FU_BLAS_EXTENT && n > FU_BLAS_EXTENT && k > FU_BLAS_EXTENT && flops > FU_BLAS_INTENSITY * bytes;
+    int to_blas = m > FU_FEW_ROWS && n > FU_FEW_COLUMNS && k > FU_FEW_SUMMED && m * n * k >= FU_BLAS_PRODUCTS;
     ck_assert_int_eq((int)stats.n_matmuls, to_blas);
     ck_assert_int_eq((int)stats.n_kernels, !to_blas);
     call(f, in, 2, &c, 1);
@@ -139,9 +138,9 @@ static void multiply(sn_context *ctx, sn_dtype dtype, const int64_t e[3], int tr
 }
 
 START_TEST(products_of_all_layouts_around_the_threshold) {
-    static const int64_t extents[][3] = {{32, 100, 100}, {33, 100, 100}, {100, 32, 100}, {100, 33, 100}, {100, 100, 32},
-                                         {100, 100, 33}, {48, 48, 48},   {49, 49, 49},   {96, 96, 96},   {97, 97, 97},
-                                         {1, 50, 70},    {50, 1, 70},    {50, 70, 1}};
+    static const int64_t extents[][3] = {{8, 100, 100},  {9, 100, 100}, {100, 15, 100}, {100, 16, 100}, {100, 100, 15},
+                                         {100, 100, 16}, {15, 17, 16},  {16, 16, 16},   {9, 26, 17},    {9, 27, 17},
+                                         {33, 33, 33},   {97, 97, 97},  {1, 50, 70},    {50, 1, 70},    {50, 70, 1}};
     sn_context *ctx = context(2);
     for (size_t s = 0; s < sizeof extents / sizeof *extents; s++)
         for (int variant = 0; variant < 8; variant++)

@@ -52,7 +52,7 @@ START_TEST(shows_each_stage) {
     SUPPORT_HAS(out, "opt: after algebra, 1 rewrites");
     PRINTS("show FILE", 0, "\"h\" stored");
     PRINTS("show FILE --why", 0, "alone: a matrix product for BLAS");
-    SUPPORT_HAS(out, "    in loops, not by BLAS: n is 3, not more than 32\n");
+    SUPPORT_HAS(out, "    in loops, not by BLAS: n is 3, not more than 15\n");
     SUPPORT_HAS(out, "    new g");
     PRINTS("show FILE --kernel", 0, "  h\n");
     SUPPORT_HAS(out, "part 0  points");

@@ -26,9 +26,13 @@ enum {
     FU_CHUNK_AXES = 8,       /* earlier kernels' chunks that INLINE arithmetic may fold on its way to one reader */
     FU_UNROLL_EXTENT = 32,   /* longest axis expanded in registers */
     FU_UNROLL_PRODUCT = 64,  /* most copies of one instruction by unrolling */
-    FU_BLAS_EXTENT = 32,     /* all of m, n, k must exceed this for a BLAS call .. */
-    FU_BLAS_INTENSITY = 8,   /* .. and flops per byte of the operands this */
-    FU_FEW_ROWS = 8,         /* few rows (or columns) of a product: the large matrix is read once for all of them */
+    FU_FEW_ROWS = 8,         /* few rows (or columns) of a product: the large matrix is read once for all of them .. */
+    FU_FEW_MATRIX = 32,      /* .. if each of its extents exceeds this; else there is little to read, and loops fuse */
+    FU_FEW_COLUMNS = 15,     /* so few stay in registers while what follows fuses: ten classes and a softmax .. */
+    FU_FEW_SUMMED = 15,      /* .. and a sum over so few moves more than it computes: loops do it on the way */
+    FU_BLAS_PRODUCTS = 4096, /* m n k: below, what a call of BLAS costs is as much as it computes */
+    FU_GPU_EXTENT = 32,      /* on a GPU, all of m, n, k must exceed this for a library's product .. */
+    FU_GPU_INTENSITY = 8,    /* .. and flops per byte of the operands this */
     FU_NOMINAL = 1024,       /* stands for a symbolic extent in estimates */
     FU_MIN_POINTS = 64,      /* a demotion must leave this many points (or a symbolic extent) .. */
     FU_TINY = 65536,         /* .. unless no node of the group has more elements than this, folded ones with them */
@@ -159,7 +163,7 @@ void fu_axes(fu_state *s);
 fu_class fu_find(const fu_state *s, uint32_t slot);
 /* Why a MATMUL is done in loops and not by BLAS. */
 void fu_why_loops(const fu_state *s, ir_id v, base_strbuf *out);
-/* Is the node a MATMUL large enough for BLAS? why: appends the reason if it is not; may be NULL. */
+/* Is the node a MATMUL large enough for BLAS on the CPU? why: appends the reason if it is not; may be NULL. */
 int fu_uses_blas(const ir_graph *g, const ir_node *n, base_strbuf *why);
 /* Class of a node's slot i (result axes first, then folded axes); 0: no axis. */
 fu_class fu_class_of(const fu_state *s, ir_id v, uint32_t i);

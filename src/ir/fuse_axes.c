@@ -187,27 +187,45 @@ static void product_extents(const fu_state *s, const ir_node *n, double *e) {
     for (uint32_t i = 0; i < 3; i++) e[i] = (double)fu_nominal(s, product_dim(s, n, i), NULL);
 }
 
-/* On a GPU, few rows of a number that is not known stay with the library: nothing here shares what they read. */
-static int is_left_to_blas(const fu_state *s, const ir_node *n, uint32_t i) {
-    return s->machine == KN_FOR_GPU && !ir_dim_is_const(s->g, product_dim(s, n, i), NULL);
+/* What an extent must exceed for BLAS. */
+static int least_for_blas(const fu_state *s, const ir_node *n, uint32_t i) {
+    if (s->machine == KN_FOR_GPU) {
+        /* Few rows of a number that is not known stay with the library: nothing here shares what they read. */
+        return i == 2 || ir_dim_is_const(s->g, product_dim(s, n, i), NULL) ? FU_GPU_EXTENT : 0;
+    }
+    static const int least[] = {FU_FEW_ROWS, FU_FEW_COLUMNS, FU_FEW_SUMMED};
+    return least[i];
+}
+
+/* Enough arithmetic for BLAS? */
+static int is_worth_a_call(const fu_state *s, const ir_node *n, const double *e, base_strbuf *why) {
+    double products = e[0] * e[1] * e[2];
+    if (s->machine != KN_FOR_GPU) {
+        int yes = products >= FU_BLAS_PRODUCTS;
+        if (why && !yes) base_strbuf_printf(why, "m n k is %.0f, less than %d", products, FU_BLAS_PRODUCTS);
+        return yes;
+    }
+    if (e[0] <= FU_GPU_EXTENT || e[1] <= FU_GPU_EXTENT) return 1; /* few rows left to the library */
+    double size = (double)sn_dtype_size(base_register_type((sn_dtype)n->dtype));
+    double intensity = 2 * products / ((e[0] * e[2] + e[2] * e[1] + e[0] * e[1]) * size);
+    int yes = intensity > FU_GPU_INTENSITY;
+    if (why && !yes) base_strbuf_printf(why, "%.1f flops per byte, not more than %d", intensity, FU_GPU_INTENSITY);
+    return yes;
 }
 
 /* A matrix product for BLAS? why, unless NULL, gets the reason of a no. */
 static int use_blas(const fu_state *s, const ir_node *n, base_strbuf *why) {
     if (n->op != IR_MATMUL) return 0;
     static const char *const names[] = {"m", "n", "k"};
-    double e[3], size = (double)sn_dtype_size(base_register_type((sn_dtype)n->dtype));
+    double e[3];
     product_extents(s, n, e);
-    for (uint32_t i = 0; i < 3; i++)
-        if (e[i] <= FU_BLAS_EXTENT && (i == 2 || !is_left_to_blas(s, n, i))) {
-            if (why) base_strbuf_printf(why, "%s is %.0f, not more than %d", names[i], e[i], FU_BLAS_EXTENT);
-            return 0;
-        }
-    double bytes = (e[0] * e[2] + e[2] * e[1] + e[0] * e[1]) * size;
-    double intensity = 2 * e[0] * e[1] * e[2] / bytes;
-    int few = e[0] <= FU_BLAS_EXTENT || e[1] <= FU_BLAS_EXTENT, yes = few || intensity > FU_BLAS_INTENSITY;
-    if (why && !yes) base_strbuf_printf(why, "%.1f flops per byte, not more than %d", intensity, FU_BLAS_INTENSITY);
-    return yes;
+    for (uint32_t i = 0; i < 3; i++) {
+        int least = least_for_blas(s, n, i);
+        if (e[i] > least) continue;
+        if (why) base_strbuf_printf(why, "%s is %.0f, not more than %d", names[i], e[i], least);
+        return 0;
+    }
+    return is_worth_a_call(s, n, e, why);
 }
 
 int fu_uses_blas(const ir_graph *g, const ir_node *n, base_strbuf *why) {
@@ -228,7 +246,7 @@ static int has_few(const fu_state *s, ir_id v) {
         ir_dim rows = s->extent[s->node[v].slot + n->rank - 2u + few];
         int64_t least, most;
         if (!fu_range(s, rows, &least, &most) || least < 1 || most < 2 || most > FU_FEW_ROWS) continue;
-        if (e[!few] <= FU_BLAS_EXTENT || e[2] <= FU_BLAS_EXTENT) continue;
+        if (e[!few] <= FU_FEW_MATRIX || e[2] <= FU_FEW_MATRIX) continue;
         if (!ir_dim_is_const(s->g, rows, NULL) || (few == 0 && s->node[n->in[1]].kind == FU_LEAF)) return 1;
     }
     return 0;

@@ -51,11 +51,11 @@ void net_moons(net *n, sn_context *ctx, int64_t h, int transposed);
 /* One example: 784-200-10, sigmoids, squared error. transposed: weights [out, in], vectors; else [in, out], rows of 1.
  */
 void net_digit(net *n, sn_context *ctx, int transposed);
-/* 16-32-32-1, relu, mean squared error. */
-void net_relu3(net *n, sn_context *ctx);
+/* 16-width-width-1, relu, mean squared error. */
+void net_relu3(net *n, sn_context *ctx, int64_t width);
 /* 64-64-64-10, tanh, cross-entropy: the two wide layers' products are left to BLAS. */
 void net_tanh3(net *n, sn_context *ctx);
-/* relu(layer norm(x W + b)) of `width` hidden units, mean squared error to its row sums. */
+/* relu(layer norm(x W + b)) of 8 inputs and `width` hidden units, mean squared error to its row sums. */
 void net_layer_norm(net *n, sn_context *ctx, int64_t width);
 /* Softmax regression: 32 inputs, 10 classes. */
 void net_softmax_regression(net *n, sn_context *ctx);
