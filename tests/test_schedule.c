@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/function.h"
 #include "support/nets.h"
 #include "support/support_runtime.h"
 
@@ -103,8 +104,44 @@ START_TEST(loops_across_rows_take_several_lines_of_each) {
 }
 END_TEST
 
+/* Sums of many inputs, each of a size of its own: as many in one launch as its parameters have room for on a GPU. */
+START_TEST(parameters_fit) {
+    enum { SUMS = 16, TERMS = 20, MOST = 4096 };
+    be_backend gpu = be_interp;
+    gpu.machine = KN_FOR_GPU;
+    sn_context *ctx;
+    ck_assert_int_eq(rt_context_open(NULL, &gpu, &ctx), SN_OK);
+    sn_graph *g = sn_graph_new(ctx, "sums");
+    static sn_expr in[SUMS * TERMS], out[SUMS];
+    char name[16];
+    for (int i = 0; i < SUMS; i++)
+        for (int k = 0; k < TERMS; k++) {
+            snprintf(name, sizeof name, "x%d_%d", i, k);
+            sn_expr x = in[i * TERMS + k] = sn_input(g, name, SN_F32, SN_SHAPE(SN_DIM(1000 + i)));
+            out[i] = k ? sn_add(out[i], x) : x;
+        }
+    sn_function *f =
+        function(g, &(sn_function_desc){.inputs = in, .n_inputs = SUMS * TERMS, .outputs = out, .n_outputs = SUMS});
+    size_t launches = 0;
+    for (uint32_t i = 0; i < f->program->n_step; i++) {
+        const kn_kernel *k = f->program->step[i].kernel;
+        ck_assert_int_eq(f->program->step[i].kind, PG_LAUNCH);
+        /* cuda_emit.h: an address and a place for each memory, six numbers for each part. */
+        size_t bytes = k->n_mem * (sizeof(void *) + sizeof(int32_t)) + 8 * (size_t)(k->n_dim + k->n_scalar) +
+                       k->n_part * (4 * sizeof(int64_t) + 2 * sizeof(int32_t)) + 24;
+        ck_assert_uint_le(bytes, MOST);
+        launches++;
+    }
+    ck_assert_uint_eq(launches, 2);
+    sn_function_free(f);
+    sn_graph_free(g);
+    sn_context_free(ctx);
+}
+END_TEST
+
 int main(void) {
     TCase *t = tcase_create("schedule");
+    tcase_add_test(t, parameters_fit);
     tcase_add_test(t, weights_decide_not_the_data_around_the_row);
     tcase_add_loop_test(t, loops_across_rows_take_several_lines_of_each, 0, sizeof streams / sizeof *streams);
     Suite *s = suite_create("schedule");

@@ -32,8 +32,9 @@ static uint32_t axes_needed(fu_state *s, int32_t gi) {
     return fu_count_axes(s, gi, g->n_point, &roles, 0);
 }
 
-/* Enough room is left for rows. */
-enum { MAX_MEMS = KN_MAX_MEMS / 2 };
+/* Enough room is left for rows. A GPU gets addresses and all else as parameters, of 4096 bytes before CUDA 12.1: a
+ * third of that is left for parts, dims and numbers. */
+enum { MAX_MEMS = KN_MAX_MEMS / 2, MAX_GPU_MEMS = 192 };
 
 typedef struct {
     fu_state *s;
@@ -70,10 +71,10 @@ static void place_group(builder *b, int32_t gi) {
     for (int32_t e = 0; e < (int32_t)s->group.n; e++)
         if (fu_before(s, e, gi) && b->step_of_group[e] >= first) first = b->step_of_group[e] + 1;
     uint32_t need = g->gemm ? 0 : axes_needed(s, gi), mems = mems_needed(s, gi);
-    uint32_t at = (uint32_t)first;
+    uint32_t at = (uint32_t)first, most = s->machine == KN_FOR_GPU ? MAX_GPU_MEMS : MAX_MEMS;
     for (; at < b->step.n; at++)
         if (s->fuse && !g->gemm && b->step.at[at].kind == PG_LAUNCH && b->parts.at[at] < FU_MAX_PARTS &&
-            b->axes.at[at] + need <= KN_MAX_AXES && b->mems.at[at] + mems <= MAX_MEMS)
+            b->axes.at[at] + need <= KN_MAX_AXES && b->mems.at[at] + mems <= most)
             break;
     if (at == b->step.n) {
         *base_vec_push(&b->step, s->arena) = (pg_step){.kind = g->gemm ? PG_GEMM : PG_LAUNCH};
