@@ -12,10 +12,14 @@
  * stay small: at the end of each the lanes that have a new winner compute its index. */
 #include "jit_cpu/llvm_emit.h"
 
+#include <math.h>
+
 enum { EPOCH_ROUNDS = 1 << 16 };
 
-/* The accumulators of a fold, n of each kind; behind them the number of the present round, in lanes. */
-enum { VALUES, INDICES, ROUNDS, KINDS };
+/* The accumulators of a fold, n of each kind; behind them the number of the present round, in lanes. A bar is what a
+ * value has to be better than, or a NaN, to change the fold's result: not more than the best of all lanes, in one
+ * register. Only folds over points in lanes have it. */
+enum { VALUES, INDICES, ROUNDS, BARS, KINDS };
 
 typedef struct {
     LLVMValueRef value, index;
@@ -156,12 +160,17 @@ static void begin_rounds(em *e, kn_id inst, uint32_t n) {
 static void new_accumulators(em *e, kn_id inst, uint32_t n, uint32_t lanes) {
     const kn_inst *in = &e->k->inst[inst];
     pair start = identity(e, in, lanes);
-    LLVMTypeRef types[KINDS] = {LLVMTypeOf(start.value), LLVMTypeOf(start.index), em_vector(round_type(e, in), lanes)};
     uint32_t piece = piece_lanes(e, in, lanes);
+    pair least = identity(e, in, piece);
+    LLVMTypeRef types[KINDS] = {LLVMTypeOf(start.value), LLVMTypeOf(start.index), em_vector(round_type(e, in), lanes),
+                                LLVMTypeOf(least.value)};
     e->acc[inst] = ARENA_ARRAY(e->arena, LLVMValueRef, KINDS * n + 1);
     e->acc[inst][KINDS * n] = em_alloca(e, em_vector(round_type(e, in), piece), "round");
     for (uint32_t i = 0; i < KINDS * n; i++) e->acc[inst][i] = em_alloca(e, types[i / n], "acc");
-    for (uint32_t i = 0; i < n; i++) set_pair(e, inst, n, i, start);
+    for (uint32_t i = 0; i < n; i++) {
+        set_pair(e, inst, n, i, start);
+        LLVMBuildStore(e->b, least.value, e->acc[inst][BARS * n + i]);
+    }
     begin_rounds(e, inst, n);
 }
 
@@ -352,21 +361,37 @@ void em_pair_point_begin(em *e, kn_id inst) {
     }
 }
 
-/* Has any lane a value that is better, or a NaN on either side? Register by register. */
-static LLVMValueRef any_better(em *e, const kn_inst *in, LLVMValueRef new, LLVMValueRef old, uint32_t lanes) {
+/* Is any lane's value over the bar, or a NaN? Register by register. */
+static LLVMValueRef any_over(em *e, const kn_inst *in, LLVMValueRef new, LLVMValueRef bar, uint32_t lanes) {
     LLVMRealPredicate better = in->prim == KP_ARGMAX ? LLVMRealUGT : LLVMRealULT;
     LLVMValueRef any = NULL;
     uint32_t piece = piece_lanes(e, in, lanes);
     for (uint32_t i = 0; i < lanes; i += piece) {
-        LLVMValueRef a = em_lanes_from(e, new, i, piece), b = em_lanes_from(e, old, i, piece);
-        LLVMValueRef here = LLVMBuildFCmp(e->b, better, a, b, "");
+        LLVMValueRef here = LLVMBuildFCmp(e->b, better, em_lanes_from(e, new, i, piece), bar, "");
         any = any ? LLVMBuildOr(e->b, any, here, "") : here;
     }
     LLVMTypeRef bits = LLVMIntTypeInContext(e->context, piece);
     return LLVMBuildICmp(e->b, LLVMIntNE, LLVMBuildBitCast(e->b, any, bits, ""), LLVMConstNull(bits), "");
 }
 
-/* Among many values a better one is rare: whole tiles only ask for it, and go the long way if there is one. */
+/* The best of all lanes is the bar. Once a NaN has come nothing matters but an earlier one, and none is: then it is
+ * what no number is over. */
+static void raise_bar(em *e, const kn_inst *in, LLVMValueRef values, LLVMValueRef slot, uint32_t lanes) {
+    LLVMRealPredicate better = in->prim == KP_ARGMAX ? LLVMRealOGT : LLVMRealOLT;
+    LLVMValueRef top =
+        LLVMConstReal(LLVMGetElementType(LLVMTypeOf(values)), in->prim == KP_ARGMAX ? INFINITY : -INFINITY);
+    LLVMValueRef nan = LLVMBuildFCmp(e->b, LLVMRealUNO, values, values, "");
+    values = LLVMBuildSelect(e->b, nan, em_splat(e, top, lanes), values, "");
+    uint32_t piece = piece_lanes(e, in, lanes);
+    for (uint32_t half = lanes / 2; half; half /= 2) {
+        LLVMValueRef low = em_lanes_from(e, values, 0, half), high = em_lanes_from(e, values, half, half);
+        values = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, better, low, high, ""), low, high, "");
+    }
+    LLVMBuildStore(e->b, em_splat(e, values, piece), slot);
+}
+
+/* Among many values one that is over the bar is rare: whole tiles only ask for it, and go the long way if there is one.
+ */
 static void step_registers(em *e, kn_id inst, const kn_inst *in) {
     uint32_t lanes = point_lanes(e), n = em_instances(e, in->over) * em_places(e);
     LLVMValueRef round = next_round(e, inst, n, lanes);
@@ -379,9 +404,11 @@ static void step_registers(em *e, kn_id inst, const kn_inst *in) {
             LLVMValueRef present = lanes > 1 ? e->tile_mask : e->tile_present[r];
             uint32_t i = at.slot * em_places(e) + r;
             pair new = operand(e, in, &one, lanes);
+            LLVMValueRef bar = e->acc[inst][BARS * n + i];
             LLVMBasicBlockRef join = NULL;
-            if (ask) join = em_if(e, any_better(e, in, new.value, get_pair(e, inst, n, i).value, lanes), "better");
+            if (ask) join = em_if(e, any_over(e, in, new.value, get(e, bar), lanes), "over");
             meet(e, inst, n, i, new, present, round, lanes);
+            if (ask) raise_bar(e, in, get_pair(e, inst, n, i).value, bar, lanes);
             em_end_if(e, join);
         }
     } while (em_next(e, in->over, &at));
