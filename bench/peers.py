@@ -232,7 +232,7 @@ def adam_rate(t):
 
 class NumPy:
     relu = staticmethod(lambda x: np.maximum(x, 0))
-    exp, log, sin, tanh, maximum = np.exp, np.log, np.sin, np.tanh, np.maximum
+    exp, log, sin, cos, tanh, maximum = np.exp, np.log, np.sin, np.cos, np.tanh, np.maximum
     amax = staticmethod(lambda x, axis: x.max(axis=axis, keepdims=True))
     keep = staticmethod(lambda x: x[:, None])
 
@@ -278,7 +278,8 @@ class Jax:
         self.jax = importlib.import_module("jax")
         self.jax.config.update("jax_enable_x64", True)
         jnp = self.jnp = importlib.import_module("jax.numpy")
-        self.exp, self.log, self.sin, self.tanh, self.maximum = jnp.exp, jnp.log, jnp.sin, jnp.tanh, jnp.maximum
+        self.exp, self.log, self.sin, self.cos = jnp.exp, jnp.log, jnp.sin, jnp.cos
+        self.tanh, self.maximum = jnp.tanh, jnp.maximum
         self.amax = lambda x, axis: x.max(axis=axis, keepdims=True)
         self.keep = lambda x: x[:, None]
         self.relu = lambda x: jnp.maximum(x, 0)
@@ -380,7 +381,8 @@ class PyTensor:
     def __init__(self):
         self.pytensor, pt = importlib.import_module("pytensor"), importlib.import_module("pytensor.tensor")
         self.pt = pt
-        self.exp, self.log, self.sin, self.tanh, self.maximum = pt.exp, pt.log, pt.sin, pt.tanh, pt.maximum
+        self.exp, self.log, self.sin, self.cos = pt.exp, pt.log, pt.sin, pt.cos
+        self.tanh, self.maximum = pt.tanh, pt.maximum
         self.amax = lambda x, axis: x.max(axis=axis, keepdims=True)
         self.keep = lambda x: x[:, None]
         self.relu = lambda x: pt.maximum(x, 0)
@@ -427,7 +429,8 @@ class Torch:
         if on_gpu and not options.on_cpu and not torch.cuda.is_available():
             raise ImportError("PyTorch has no GPU here")
         self.device = "cuda" if on_gpu and not options.on_cpu else "cpu"
-        self.exp, self.log, self.sin, self.tanh, self.maximum = torch.exp, torch.log, torch.sin, torch.tanh, torch.maximum
+        self.exp, self.log, self.sin, self.cos = torch.exp, torch.log, torch.sin, torch.cos
+        self.tanh, self.maximum = torch.tanh, torch.maximum
         self.cos = torch.cos
         self.amax = lambda x, axis: x.amax(dim=axis, keepdim=True)
         self.keep = lambda x: x[:, None]
