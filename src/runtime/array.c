@@ -9,7 +9,7 @@
 
 static int is_dtype(sn_dtype dtype) { return sn_dtype_size(dtype) != 0; }
 
-/* A sentence about sizes that cannot be, or NULL. */
+/* Refuses types and sizes that cannot be. */
 static sn_status check_type(sn_context *ctx, const sn_tensor *type) {
     if (!is_dtype(type->dtype))
         return rt_context_fail(ctx, SN_ERR_DTYPE, "array: there is no dtype %d", (int)type->dtype);
