@@ -153,7 +153,7 @@ static sn_status put_code(sn_function *f, const pg_program *p, const char *what,
 
 void rt_put_plan(const sn_function *f, uint32_t plan, base_strbuf *out) {
     if (f->plans.n == 1) return;
-    base_strbuf_printf(out, "; plan %u of %u: ", (unsigned)plan + 1, (unsigned)f->plans.n);
+    base_strbuf_printf(out, "# plan %u of %u: ", (unsigned)plan + 1, (unsigned)f->plans.n);
     pg_print_assumption(f->plans.at[plan], out);
     base_strbuf_puts(out, "\n");
 }

@@ -122,7 +122,7 @@ static void print_plan(job *j, const pg_program *p) {
     base_strbuf out;
     base_strbuf_init(&out, &j->alloc);
     if (j->plans.n > 1 && !(j->stages & DOT)) {
-        base_strbuf_puts(&out, "; plan for ");
+        base_strbuf_puts(&out, "# plan for ");
         pg_print_assumption(p, &out);
         base_strbuf_puts(&out, "\n");
     }
