@@ -167,7 +167,8 @@ static void draw_units(cairo_t *cr, const sn_tensor *weights) {
         for (int64_t i = 0; i < MNIST_PIXELS; i++)
             largest = fmax(largest, fabs(array_get(weights, unit * MNIST_PIXELS + i)));
         for (int64_t i = 0; i < MNIST_PIXELS; i++)
-            pixel[i] = colour_pixel(weight_colour(largest ? array_get(weights, unit * MNIST_PIXELS + i) / largest : 0));
+            pixel[i] =
+                colour_pixel(weight_colour(largest > 0 ? array_get(weights, unit * MNIST_PIXELS + i) / largest : 0));
         draw_pixels(cr, pixel, UNITS_X + (double)(unit % UNITS_COLUMNS) * UNITS_STEP,
                     UNITS_Y + (double)(unit / UNITS_COLUMNS) * UNITS_STEP, UNITS_SIDE);
     }

@@ -207,7 +207,7 @@ static void consider(fu_state *s, int32_t gi) {
             best[0] = x; /* most of the bytes lie along this one: it needs no transposing as the loop */
             best[1] = y;
         }
-    if (!most) return;
+    if (most <= 0) return;
     int first = is_worth(&t, g, best[0], best[1]) && is_worth(&t, g, best[1], best[0]) &&
                 waste(&t, g, best[1], best[0]) > FU_BLOCK_MORE * waste(&t, g, best[0], best[1]);
     for (int i = 0; i < 2; i++) {
