@@ -47,7 +47,7 @@ sn_status sn_array_new(sn_context *ctx, sn_dtype dtype, int32_t rank, const int6
         return rt_context_fail(ctx, SN_ERR_SHAPE, "array: rank %d given, 0 to %d possible, with that many sizes",
                                (int)rank, SN_MAX_RANK);
     sn_tensor type = sn_tensor_of(dtype, NULL, rank, sizes);
-    sn_array *array;
+    sn_array *array = NULL;
     sn_status status = rt_array_wrap(ctx, &type, 0, NULL, NULL, &array);
     if (status) return status;
     base_trap err = {.armed = 0};
