@@ -37,8 +37,7 @@ static void teardown(void) {
     ck_assert_int_eq(atomic_load(&memory.live), 0);
 }
 
-/* ---- descriptions ---------------------------------------------------------------------------------------------------
- */
+/* ---- descriptions ------------------------------------------------------------------------------------------------ */
 
 static sn_graph *graph;
 
@@ -85,6 +84,10 @@ START_TEST(descriptions) {
     refused(DESC(.inputs = &z, .n_inputs = 1, OUT), SN_ERR_ARGUMENT, "input 0 is an expression of another graph");
     refused(DESC(IN, .outputs = &z, .n_outputs = 1), SN_ERR_ARGUMENT, "output 0 is an expression of another graph");
     refused(DESC(IN, .outputs = &poison, .n_outputs = 1), SN_ERR_ARGUMENT, "output 0 is the poison expression");
+    refused(DESC(IN, .outputs = &(sn_expr){NULL, 0}, .n_outputs = 1), SN_ERR_ARGUMENT,
+            "output 0 is the poison expression of no graph: no builder has made it");
+    refused(DESC(IN, .outputs = &(sn_expr){other, 0}, .n_outputs = 1), SN_ERR_ARGUMENT,
+            "output 0 is the poison expression of another graph, whose error says why");
     refused(DESC(IN, OUT, UPDATE(NULL, e)), SN_ERR_ARGUMENT, "the variable of update 0 is NULL");
     refused(DESC(IN, OUT, UPDATE(foreign, v2)), SN_ERR_ARGUMENT, "variable \"far\" belongs to another context");
     refused(DESC(IN, OUT, UPDATE(v, poison)), SN_ERR_ARGUMENT, "the value of update 0 is the poison expression");
@@ -124,8 +127,7 @@ START_TEST(descriptions) {
 }
 END_TEST
 
-/* ---- calls
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- calls ------------------------------------------------------------------------------------------------------- */
 
 enum { N_IN = 3, N_OUT = 2 };
 
@@ -168,10 +170,11 @@ START_TEST(calls) {
         call_refused(&c, status, sentence);                                                                            \
     } while (0)
     WRONG(c.in[0].rank = 1, SN_ERR_SHAPE, "input \"X\": f32[3] given, f32[N,2] wanted");
-    WRONG(c.in[0].rank = -1, SN_ERR_SHAPE, "input \"X\": f32 of rank -1 given, f32[N,2] wanted");
-    WRONG(c.in[0].rank = 77, SN_ERR_SHAPE, "input \"X\": f32 of rank 77 given, f32[N,2] wanted");
+    WRONG(c.in[0].rank = -1, SN_ERR_SHAPE, "input \"X\": f32 of rank -1 (0 to 6 are possible) given, f32[N,2] wanted");
+    WRONG(c.in[0].rank = 77, SN_ERR_SHAPE, "input \"X\": f32 of rank 77 (0 to 6 are possible) given, f32[N,2] wanted");
     WRONG(c.in[0].dtype = SN_I32, SN_ERR_DTYPE, "input \"X\": i32[3,2] given, f32[N,2] wanted");
-    WRONG(c.in[0].dtype = (sn_dtype)77, SN_ERR_DTYPE, "input \"X\": ?[3,2] given, f32[N,2] wanted");
+    WRONG(c.in[0].dtype = (sn_dtype)77, SN_ERR_DTYPE,
+          "input \"X\": the tensor's dtype is 77, which is none; f32[N,2] wanted");
     WRONG(c.in[0].size[1] = 3, SN_ERR_SHAPE, "input \"X\": f32[3,3] given, f32[N,2] wanted");
     WRONG(c.in[0].size[0] = -3, SN_ERR_SHAPE, "input \"X\": f32[-3,2] given, f32[N,2] wanted");
     WRONG(c.in[1].size[0] = 5, SN_ERR_SHAPE, "N is 3 from \"X\" and 5 from \"y\"");
@@ -225,8 +228,7 @@ START_TEST(calls) {
 }
 END_TEST
 
-/* ---- what depends on the sizes of a call
- * ------------------------------------------------------------------------------ */
+/* ---- what depends on the sizes of a call ------------------------------------------------------------------------- */
 
 /* The expression over x[N] and ids[I], called with n and i. */
 static void sized(sn_expr (*make)(sn_graph *g, sn_expr x, sn_expr ids, sn_dim N), int64_t n, int64_t i, sn_dtype dtype,

@@ -87,7 +87,7 @@ START_TEST(lists_and_shows) {
     PRINTS("show zzz", 1, "no entry begins with or is called zzz");
     PRINTS("show ''", 1, "several entries begin with");
     PRINTS("show tool.0", 1, "several entries are called tool.0: ");
-    PRINTS("nonsense", 2, "there is no command nonsense");
+    PRINTS("nonsense", 2, "no command \"nonsense\"");
 }
 END_TEST
 

@@ -22,8 +22,7 @@ static kn_id mix(kn_build *b, sn_dtype type, kn_id x, kn_id y) {
     return kn_prim2(b, type == SN_BOOL ? KP_XOR : KP_SUB, type, x, y);
 }
 
-/* ---- a tile of points and a vector along a loop --------------------------------------------------------------------
- */
+/* ---- a tile of points and a vector along a loop ------------------------------------------------------------------ */
 
 typedef struct {
     uint32_t tile, width, ilp;
@@ -169,8 +168,7 @@ START_TEST(indices_and_guards) {
 }
 END_TEST
 
-/* ---- lanes and an UNROLL axis ---------------------------------------------------------------------------------------
- */
+/* ---- lanes and an UNROLL axis ------------------------------------------------------------------------------------ */
 
 /* x[n][gap * extent], of which extent neighbours are read: a gap of 1 makes the rows one stretch. Lanes along the
  * points or along a loop, and an accumulator of partials in memory whose lanes lie apart. */
@@ -211,8 +209,7 @@ START_TEST(unrolled_is_the_interpreters) {
 }
 END_TEST
 
-/* ---- random kernels -------------------------------------------------------------------------------------------------
- */
+/* ---- random kernels ---------------------------------------------------------------------------------------------- */
 
 static void check_random(uint64_t seed) {
     int quick = 1;

@@ -9,8 +9,7 @@
 #include "support/golden.h"
 #include "support/nets.h"
 
-/* ---- the cases
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- the cases --------------------------------------------------------------------------------------------------- */
 
 static void moons(net *n, sn_context *ctx, int64_t h, int transposed, int with_loss) {
     net_moons(n, ctx, h, transposed);
@@ -142,8 +141,7 @@ static void chain(net *n, sn_context *ctx) {
     net_output(n, sn_tanh(sn_mul(sn_add(sn_exp(sn_neg(x)), y), bias)));
 }
 
-/* ---- what is expected of them
- * --------------------------------------------------------------------------------------------- */
+/* ---- what is expected of them ------------------------------------------------------------------------------------ */
 
 /* Bytes that a call must move with n for every named dim, counted by hand; 0: not counted. */
 typedef uint64_t (*bytes_of)(uint64_t n);
@@ -197,8 +195,7 @@ static const fuse_case cases[] = {
 };
 enum { N_CASES = sizeof cases / sizeof *cases };
 
-/* ---- groups
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- groups ------------------------------------------------------------------------------------------------------ */
 
 /* Nodes (%12) and groups (g3) numbered by first appearance, so that passes may number nodes as they like. */
 static char *renumbered(const char *text) {
@@ -249,8 +246,7 @@ START_TEST(groups) {
 }
 END_TEST
 
-/* ---- results and bytes
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- results and bytes ------------------------------------------------------------------------------------------- */
 
 typedef struct {
     int calls;
@@ -335,8 +331,7 @@ START_TEST(bytes_of_a_step) {
 }
 END_TEST
 
-/* ---- determinism
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- determinism ------------------------------------------------------------------------------------------------- */
 
 START_TEST(compiling_again_gives_the_same) {
     static const sn_show shows[] = {SN_SHOW_OPT, SN_SHOW_FUSE, SN_SHOW_WHY, SN_SHOW_KERNEL, SN_SHOW_PROGRAM};

@@ -8,8 +8,7 @@
 #include "ir/fuse.h"
 #include "support/nets.h"
 
-/* ---- reading decisions
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- reading decisions ------------------------------------------------------------------------------------------- */
 
 typedef struct {
     net n;
@@ -64,8 +63,7 @@ static void expect_fused(const view *v, const char *probe) {
     ck_assert_msg(strstr(text, "fused into") != NULL, "not fused:\n%s\nall:\n%s", text, v->why);
 }
 
-/* ---- one pair of graphs for each reason
- * --------------------------------------------------------------------------------------- */
+/* ---- one pair of graphs for each reason -------------------------------------------------------------------------- */
 
 /* Each makes the graph, with the node in question called "probe" (or the variable in question W). near: the near miss.
  */
@@ -246,8 +244,7 @@ START_TEST(refused_and_near_miss) {
 }
 END_TEST
 
-/* ---- larger graphs that must stay apart, and some that must not
- * --------------------------------------------------------------- */
+/* ---- larger graphs that must stay apart, and some that must not -------------------------------------------------- */
 
 static void begin_view(view *v, const char *name) { net_begin(&v->n, support_twin_context(), name); }
 

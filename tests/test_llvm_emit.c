@@ -71,8 +71,7 @@ static kn_access access2(kn_id mem, kn_id axis0, kn_size step0, kn_id axis1, kn_
 /* dims: 0 rows, 1 columns, 2 their product; or constant extents. */
 static kn_size size_of(int is_const, uint32_t dim, int64_t n) { return is_const ? KN_C(n) : KN_D(dim); }
 
-/* ---- folds over loops and points -----------------------------------------------------------------------------------
- */
+/* ---- folds over loops and points --------------------------------------------------------------------------------- */
 
 static void softmax(const schedule *s, int is_const, int64_t rows, int64_t columns) {
     support_kernel k;
@@ -210,8 +209,7 @@ static void selects(const schedule *s) {
 START_TEST(selects_are_the_interpreters) { selects(&schedules[_i]); }
 END_TEST
 
-/* ---- memory --------------------------------------------------------------------------------------------------------
- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 /* A guarded gather of rows, its transposition, an in-place update, each type of element; an entry phase with a scalar.
  */
@@ -296,8 +294,7 @@ START_TEST(interleaved_is_the_interpreters) {
 }
 END_TEST
 
-/* ---- a training step: two layers, softmax, all gradients in partials, then the updates ------------------------------
- */
+/* ---- a training step: two layers, softmax, all gradients in partials, then the updates --------------------------- */
 
 /* n points, j hidden units (loop), 2 inputs and 2 classes (unroll). The middle phase has points as lanes where tile
  * > 1. */
@@ -428,8 +425,7 @@ static void used_up(const schedule *s) {
 START_TEST(used_up_rows_are_the_interpreters) { used_up(&schedules[_i]); }
 END_TEST
 
-/* ---- primitives ----------------------------------------------------------------------------------------------------
- */
+/* ---- primitives -------------------------------------------------------------------------------------------------- */
 
 static int takes(const kn_prim_info *info, sn_dtype type) {
     int is_class = type == SN_F32 || type == SN_F64 ? KN_T_F : type == SN_BOOL ? KN_T_B : KN_T_I;

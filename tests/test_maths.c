@@ -48,8 +48,7 @@ static int slow(void) {
     return text && text[0] == '1';
 }
 
-/* ---- an expansion ready to run --------------------------------------------------------------------------------------
- */
+/* ---- an expansion ready to run ----------------------------------------------------------------------------------- */
 
 static base_alloc memory;
 static base_trap trap;
@@ -88,8 +87,7 @@ static void report(const char *name, const char *type, double error, double at, 
     ck_assert_msg(error <= bound, "%s %s: %.4f ulp at %a, %a", name, type, error, at, with);
 }
 
-/* ---- f32 ------------------------------------------------------------------------------------------------------------
- */
+/* ---- f32 --------------------------------------------------------------------------------------------------------- */
 
 /* Error in ulp against a reference in double; infinite where class or sign are wrong. */
 static inline double error32(float got, double want) {
@@ -151,8 +149,7 @@ START_TEST(unary_f32) {
 }
 END_TEST
 
-/* ---- f64 ------------------------------------------------------------------------------------------------------------
- */
+/* ---- f64 --------------------------------------------------------------------------------------------------------- */
 
 static uint64_t state;
 
@@ -261,8 +258,7 @@ START_TEST(unary_f64) {
 }
 END_TEST
 
-/* ---- pow ------------------------------------------------------------------------------------------------------------
- */
+/* ---- pow --------------------------------------------------------------------------------------------------------- */
 
 /* Arguments whose power is an ordinary number as often as not: x over all exponents or close to 1 and y just large
  * enough to come near the ends, moderate ones, small integer powers of numbers of either sign. */
@@ -352,8 +348,7 @@ START_TEST(pow_special) {
 }
 END_TEST
 
-/* ---- kn_expand ------------------------------------------------------------------------------------------------------
- */
+/* ---- kn_expand --------------------------------------------------------------------------------------------------- */
 
 /* Two parts, an entry phase, a reduction, a guarded gather whose index comes after an expansion. */
 static kn_kernel *larger_kernel(void) {

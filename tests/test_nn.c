@@ -15,8 +15,7 @@ static sn_var *add(sn_params *params, const char *name, sn_dtype dtype, int64_t 
     return var;
 }
 
-/* ---- the list ------------------------------------------------------------------------------------------------------
- */
+/* ---- the list ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(order_and_names) {
     sn_context *ctx = context_on("interp", 1);
@@ -125,8 +124,7 @@ START_TEST(refused_parameters) {
 }
 END_TEST
 
-/* ---- initial values ------------------------------------------------------------------------------------------------
- */
+/* ---- initial values ---------------------------------------------------------------------------------------------- */
 
 enum { IN = 90, OUT = 110 };
 
@@ -278,8 +276,7 @@ START_TEST(constants_and_again) {
 }
 END_TEST
 
-/* ---- layers --------------------------------------------------------------------------------------------------------
- */
+/* ---- layers ------------------------------------------------------------------------------------------------------ */
 
 /* x times W transposed, and b, for a vector and for rows, W and b added by the one and found by the other. */
 START_TEST(linear) {
@@ -398,7 +395,7 @@ static const struct {
     {m_delta, "loss_huber: delta is 0: a number above 0 wanted"},
     {m_reduction, "loss: there is no reduction 9"},
     {m_classes, NULL},
-    {m_loss, NULL},
+    {m_loss, "optimizer_updates: the loss is no scalar, a floating-point scalar wanted; reduce it with sum or mean"},
     {m_rate, "optimizer_updates: the learning rate is no scalar"},
     {m_rate_type, "optimizer_updates: the learning rate is not floating-point"},
     {m_graphs, "optimizer_updates: the learning rate belongs to another graph than the loss"},
@@ -440,15 +437,15 @@ static const struct {
     sn_optimizer_options options;
     const char *sentence;
 } bad_options[] = {
-    {{.kind = (sn_optimizer_kind)9}, "optimizer: there is no such kind"},
-    {{.momentum = 1}, "optimizer: momentum is not in [0, 1)"},
-    {{.momentum = -0.5}, "optimizer: momentum is not in [0, 1)"},
-    {{.beta1 = 1.5}, "optimizer: beta1 is not in [0, 1)"},
-    {{.beta2 = (double)NAN}, "optimizer: beta2 is not in [0, 1)"},
-    {{.epsilon = -1}, "optimizer: epsilon is not above 0"},
-    {{.weight_decay = -1}, "optimizer: weight_decay is not 0 or more"},
-    {{.weight_decay = (double)INFINITY}, "optimizer: weight_decay is not 0 or more"},
-    {{.struct_size = 3}, "optimizer: struct_size 3 of the options is not known"},
+    {{.kind = (sn_optimizer_kind)9}, "optimizer: there is no kind number 9"},
+    {{.momentum = 1}, "optimizer: 1 given for momentum, in [0, 1) wanted"},
+    {{.momentum = -0.5}, "optimizer: -0.5 given for momentum, in [0, 1) wanted"},
+    {{.beta1 = 1.5}, "optimizer: 1.5 given for beta1, in [0, 1) wanted"},
+    {{.beta2 = (double)NAN}, "optimizer: nan given for beta2, in [0, 1) wanted"},
+    {{.epsilon = -1}, "optimizer: -1 given for epsilon, above 0 wanted"},
+    {{.weight_decay = -1}, "optimizer: -1 given for weight_decay, 0 or more wanted"},
+    {{.weight_decay = (double)INFINITY}, "optimizer: inf given for weight_decay, 0 or more wanted"},
+    {{.struct_size = 3}, "optimizer: struct_size 3 of the options is not known: use sizeof, or 0"},
 };
 
 START_TEST(options) {

@@ -41,8 +41,7 @@ static void expect_near(const char *what, sn_dtype dtype, const values *have, co
 
 static const sn_dtype dtypes[] = {SN_F64, SN_F32};
 
-/* ---- element by element -------------------------------------------------------------------------------------------
- */
+/* ---- element by element ------------------------------------------------------------------------------------------ */
 
 /* Evaluates outs (of the sizes) at inputs. */
 static void evaluate(sn_graph *g, const sn_expr *in, size_t n_in, const sn_tensor *at, const sn_expr *outs,
@@ -185,8 +184,7 @@ START_TEST(losses_at_the_ends) {
 }
 END_TEST
 
-/* ---- optimisers ----------------------------------------------------------------------------------------------------
- */
+/* ---- optimisers -------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -301,8 +299,7 @@ START_TEST(first_step_of_adam_in_f32) {
 }
 END_TEST
 
-/* ---- a network -----------------------------------------------------------------------------------------------------
- */
+/* ---- a network --------------------------------------------------------------------------------------------------- */
 
 static sn_expr network(sn_params *net, sn_expr x) {
     sn_expr h = sn_activate(sn_layer_linear(net, x, "W1", "b1", 5, sn_init_he_normal()), SN_ACTIVATION_RELU);

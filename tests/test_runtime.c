@@ -49,12 +49,27 @@ START_TEST(context_options) {
     ck_assert_str_eq(sn_context_backend(ctx), "interp");
     ck_assert_str_eq(sn_context_error(ctx), "");
     ck_assert_int_eq(sn_context_sync(ctx), SN_OK);
-    ck_assert_int_eq(ctx->keep_nan, 0); /* which the first version did not have */
+    ck_assert_int_eq(ctx->keep_nan, 1); /* 0 is the size in the first version, which had everything so far */
     sn_context_free(ctx);
     options.struct_size = sizeof options;
     ck_assert_int_eq(sn_context_new(&options, &ctx), SN_OK);
     ck_assert_int_eq(ctx->keep_nan, 1);
     sn_context_free(ctx);
+    options.cuda_stream = &options;
+    for (int sized = 0; sized < 2; sized++) { /* the last one is read in both forms */
+        options.struct_size = sized ? sizeof options : 0;
+        ck_assert_int_eq(sn_context_new(&options, &ctx), SN_ERR_ARGUMENT);
+        ck_assert_str_eq(last_log, "cuda_context and cuda_stream are for backend \"gpu\", not \"interp\"");
+    }
+    options.cuda_stream = NULL;
+    options.pool = &(sn_pool){.user = NULL};
+    ck_assert_int_eq(sn_context_new(&options, &ctx), SN_ERR_ARGUMENT);
+    ck_assert_str_eq(last_log, "context: parallel_for of the pool is NULL");
+    options.pool = NULL;
+    options.allocator = &(sn_allocator){.user = NULL};
+    ck_assert_int_eq(sn_context_new(&options, &ctx), SN_ERR_ARGUMENT);
+    ck_assert_str_eq(last_log, "context: realloc of the allocator is NULL");
+    options.allocator = NULL;
 
     /* A struct of a later version: fine as long as nothing in it is used that is not known here. */
     struct {

@@ -190,8 +190,7 @@ START_TEST(nobody_sees_between) {
 }
 END_TEST
 
-/* ---- batches of a data set on the device ----------------------------------------------------------------------------
- */
+/* ---- batches of a data set on the device ------------------------------------------------------------------------- */
 
 enum { ITEMS = 600, FEATURES = 12, BATCHES = 5 };
 
@@ -330,7 +329,7 @@ START_TEST(told_dims) {
     ck_assert_int_eq(sn_call_bind_output(call, 0, &out), SN_OK);
     ck_assert_int_eq(sn_call_set_dim(NULL, 0, 1), SN_ERR_ARGUMENT);
     ck_assert_int_eq(sn_call_set_dim(call, 2, 1), SN_ERR_ARGUMENT);
-    ck_assert_str_eq(sn_call_error(call), "function \"told\" has no dim to be told 2: it has 2");
+    ck_assert_str_eq(sn_call_error(call), "function \"told\" cannot be told dim 2: its description lists 2 dims");
     ck_assert_int_eq(sn_call_set_dim(call, 1, -1), SN_ERR_ARGUMENT);
     ck_assert_str_eq(sn_call_error(call), "dim B: size -1 is negative");
     ck_assert_int_eq(sn_call_set_dim(call, 0, 7), SN_OK);

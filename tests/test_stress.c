@@ -102,8 +102,7 @@ static void end(stress *t) {
 
 static sn_expr number(stress *t, double value) { return sn_const(t->g, value); }
 
-/* ---- size ---------------------------------------------------------------------------------------------------------
- */
+/* ---- size -------------------------------------------------------------------------------------------------------- */
 
 /* One long chain, of vectors or scalars; the latter must not make the compiler recurse without bound. */
 START_TEST(long_chains) {
@@ -169,8 +168,7 @@ START_TEST(shared_small_arithmetic) {
 }
 END_TEST
 
-/* ---- limits of a kernel ---------------------------------------------------------------------------------------------
- */
+/* ---- limits of a kernel ------------------------------------------------------------------------------------------ */
 
 /* The sum of folds of many variables: each fold's partials would be an axis of the kernel that adds them. */
 START_TEST(sum_of_many_folds) {
@@ -264,8 +262,7 @@ START_TEST(many_updates) {
 }
 END_TEST
 
-/* ---- updates that read other elements than they write
- * ------------------------------------------------------------------ */
+/* ---- updates that read other elements than they write ------------------------------------------------------------ */
 
 enum { SIDE = 200 };
 static sn_expr plus_transposed(sn_expr x) { return sn_add(x, sn_t(x)); }

@@ -11,8 +11,7 @@
 #include "support/support_run.h"
 #include "support/support_runtime.h"
 
-/* ---- products of few rows ------------------------------------------------------------------------------------------
- */
+/* ---- products of few rows ---------------------------------------------------------------------------------------- */
 
 typedef struct {
     sn_dtype dtype;
@@ -59,8 +58,7 @@ START_TEST(few_rows) {
 }
 END_TEST
 
-/* ---- which plans there are -----------------------------------------------------------------------------------------
- */
+/* ---- which plans there are --------------------------------------------------------------------------------------- */
 
 static sn_function *function_of(sn_graph *g, const sn_expr *in, size_t n_in, sn_expr out) {
     sn_function_desc desc = {.inputs = in, .n_inputs = n_in, .outputs = &out, .n_outputs = 1};
@@ -169,8 +167,7 @@ START_TEST(steps_of_training) {
 }
 END_TEST
 
-/* ---- back and forth ------------------------------------------------------------------------------------------------
- */
+/* ---- back and forth ---------------------------------------------------------------------------------------------- */
 
 enum { WIDE = 100, MOST = 50 };
 

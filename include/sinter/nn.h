@@ -3,11 +3,13 @@
  *
  *   sn_params *net;
  *   sn_params_new(ctx, &net);
- *   sn_expr x = sn_input(g, "x", SN_F32, SN_SHAPE(sn_dim_new(g, "N"), SN_DIM(784)));
- *   sn_expr digits = sn_input(g, "digits", SN_I64, SN_SHAPE(sn_dim_new(g, "N"))), lr = sn_input(g, "lr", SN_F32,
- * SN_SCALAR); sn_expr hidden = sn_activate(sn_layer_linear(net, x, "W1", "b1", 500, sn_init_he_normal()),
- * SN_ACTIVATION_RELU); sn_expr logits = sn_layer_linear(net, hidden, "W2", "b2", 10, sn_init_xavier_uniform()); sn_expr
- * loss = sn_loss_cross_entropy(logits, digits, SN_REDUCE_MEAN);
+ *   sn_dim n = sn_dim_new(g, "N");
+ *   sn_expr x = sn_input(g, "x", SN_F32, SN_SHAPE(n, SN_DIM(784)));
+ *   sn_expr digits = sn_input(g, "digits", SN_I64, SN_SHAPE(n));
+ *   sn_expr lr = sn_input(g, "lr", SN_F32, SN_SCALAR);
+ *   sn_expr hidden = sn_relu(sn_layer_linear(net, x, "W1", "b1", 500, sn_init_he_normal()));
+ *   sn_expr logits = sn_layer_linear(net, hidden, "W2", "b2", 10, sn_init_xavier_uniform());
+ *   sn_expr loss = sn_loss_cross_entropy(logits, digits, SN_REDUCE_MEAN);
  *
  *   sn_optimizer *adam;
  *   sn_optimizer_new(net, &(sn_optimizer_options){.kind = SN_OPTIMIZER_ADAM}, &adam);
@@ -76,8 +78,7 @@ static inline sn_init sn_init_he_normal(void) { return sn_init_of(SN_INIT_HE_NOR
 
 /* ---- parameters -------------------------------------------------------------------------------------------------- */
 
-/* An ordered list of variables with unique names, which it owns: the weights of a network, the state of an optimiser.
- */
+/* An ordered list of variables with unique names, which it owns: weights of a network, state of an optimiser. */
 typedef struct sn_params sn_params;
 
 /* An empty list; *out is NULL on failure. The context outlives it. */
@@ -86,9 +87,8 @@ SN_API sn_status sn_params_new(sn_context *ctx, sn_params **out);
 SN_API void sn_params_free(sn_params *params);
 
 /* Adds a variable of zeros, to be filled by sn_params_init. name: UTF-8, not empty, without control characters, not in
- * the list yet. Random values want a float (f16 and bf16 get those of f32, rounded), a constant a dtype
- * that has it. *out (may be NULL) belongs to the list.
- * Errors: ARGUMENT, DTYPE, SHAPE, NOMEM. */
+ * the list yet. Random values want a float (f16 and bf16 get those of f32, rounded), a constant a dtype that
+ * has it. *out (may be NULL) belongs to the list. Errors: ARGUMENT, DTYPE, SHAPE, NOMEM. */
 SN_API sn_status sn_params_add(sn_params *params, const char *name, sn_dtype dtype, int32_t rank, const int64_t *sizes,
                                sn_init init, sn_var **out);
 

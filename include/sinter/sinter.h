@@ -26,7 +26,7 @@
  *   Memory      Tensors are dense and row-major. What a call writes may not overlap what it reads.
  *   Time        A call whose results the host gets is done when it returns. One that writes arrays and variables alone
  *               may return while a GPU is still at work; whoever reads them waits, and sn_context_sync does.
- *   Options     Option structs start with struct_size; 0 means the first version. All zero means good defaults.
+ *   Options     Option structs start with struct_size; 0 means that of version 0.1.0. All zero is good defaults.
  */
 #ifndef SINTER_SINTER_H
 #define SINTER_SINTER_H
@@ -405,7 +405,9 @@ typedef struct sn_function_stats {
 } sn_function_stats;
 SN_API sn_status sn_function_get_stats(const sn_function *function, sn_function_stats *out);
 
-/* A call: bind once, run many times. Bound memory must stay valid and in place until it is bound anew. */
+/* A call: bind once, run many times. Bound memory must stay valid and in place until it is bound anew. A run takes
+ * memory when it is the first one, and when its sizes need more than any before; else it allocates nothing, and nor
+ * does sn_function_call, which keeps its calls. A bind that fails leaves that input or output without memory. */
 SN_API sn_status sn_call_new(sn_function *function, sn_call **out);
 SN_API void sn_call_free(sn_call *call);
 SN_API sn_status sn_call_bind_input(sn_call *call, size_t index, const sn_tensor *tensor);

@@ -205,9 +205,10 @@ static void fill_ranges(ir_graph *g, ir_node *node, ir_id *in, int64_t *attr, ui
             extent = ir_dim_add(g, ir_dim_mul(g, ir_dim_sub(g, extent, one), step), one);
         }
         char what[BASE_TEXT_MAX];
-        snprintf(what, sizeof what, "%s: axis %u: size %s from %s by %lld leaves the axis' size %s", op, i,
-                 ir_dim_text(g, range[i].size).text, ir_dim_text(g, start).text, (long long)range[i].step,
-                 ir_dim_text(g, whole[i]).text);
+        char steps[40] = "";
+        if (range[i].step > 1) snprintf(steps, sizeof steps, " in steps of %lld", (long long)range[i].step);
+        snprintf(what, sizeof what, "%s: axis %u: size %s from %s%s reaches outside of size %s", op, i,
+                 ir_dim_text(g, range[i].size).text, ir_dim_text(g, start).text, steps, ir_dim_text(g, whole[i]).text);
         if (range[i].runtime) {
             const ir_node *r = ir_at(g, range[i].runtime);
             if (r->dtype != SN_I64 || r->rank)

@@ -54,14 +54,22 @@ static int set_default(double *value, double otherwise) {
 }
 
 static sn_status check_options(sn_context *ctx, sn_optimizer_options *o) {
-    const char *wrong = NULL;
-    if (!set_default(&o->momentum, 0.9) || o->momentum >= 1) wrong = "momentum is not in [0, 1)";
-    if (!set_default(&o->beta1, 0.9) || o->beta1 >= 1) wrong = "beta1 is not in [0, 1)";
-    if (!set_default(&o->beta2, 0.999) || o->beta2 >= 1) wrong = "beta2 is not in [0, 1)";
-    if (!set_default(&o->epsilon, 1e-8)) wrong = "epsilon is not above 0";
-    if (!(isfinite(o->weight_decay) && o->weight_decay >= 0)) wrong = "weight_decay is not 0 or more";
-    if ((int)o->kind < SN_OPTIMIZER_SGD || o->kind > SN_OPTIMIZER_ADAMW) wrong = "there is no such kind";
-    return wrong ? nn_fail(ctx, SN_ERR_ARGUMENT, "optimizer: %s", wrong) : SN_OK;
+    if ((int)o->kind < SN_OPTIMIZER_SGD || o->kind > SN_OPTIMIZER_ADAMW)
+        return nn_fail(ctx, SN_ERR_ARGUMENT, "optimizer: there is no kind number %d", (int)o->kind);
+    const struct {
+        int right;
+        double value;
+        const char *wanted;
+    } checks[] = {
+        {set_default(&o->momentum, 0.9) && o->momentum < 1, o->momentum, "momentum, in [0, 1) wanted"},
+        {set_default(&o->beta1, 0.9) && o->beta1 < 1, o->beta1, "beta1, in [0, 1) wanted"},
+        {set_default(&o->beta2, 0.999) && o->beta2 < 1, o->beta2, "beta2, in [0, 1) wanted"},
+        {set_default(&o->epsilon, 1e-8), o->epsilon, "epsilon, above 0 wanted"},
+        {isfinite(o->weight_decay) && o->weight_decay >= 0, o->weight_decay, "weight_decay, 0 or more wanted"}};
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+        if (!checks[i].right)
+            return nn_fail(ctx, SN_ERR_ARGUMENT, "optimizer: %g given for %s", checks[i].value, checks[i].wanted);
+    return SN_OK;
 }
 
 sn_status sn_optimizer_new(sn_params *params, const sn_optimizer_options *options, sn_optimizer **out) {
@@ -71,7 +79,7 @@ sn_status sn_optimizer_new(sn_params *params, const sn_optimizer_options *option
     sn_optimizer_options copy;
     if (!out) return nn_fail(ctx, SN_ERR_ARGUMENT, "optimizer: out is NULL");
     if (!copy_options(&copy, options))
-        return nn_fail(ctx, SN_ERR_ARGUMENT, "optimizer: struct_size %zu of the options is not known",
+        return nn_fail(ctx, SN_ERR_ARGUMENT, "optimizer: struct_size %zu of the options is not known: use sizeof, or 0",
                        options->struct_size);
     sn_status status = check_options(ctx, &copy);
     if (status) return status;
@@ -277,6 +285,12 @@ const sn_update *sn_optimizer_updates_at(sn_optimizer *o, sn_expr loss, sn_expr 
                       !o   ? "the optimizer is NULL"
                       : !n ? "n is NULL"
                            : "the learning rate belongs to another graph than the loss");
+        return NULL;
+    }
+    if (loss.id && (sn_expr_shape(loss).rank || !nn_is_float(sn_expr_dtype(loss)))) {
+        nn_graph_fail(loss.graph, SN_ERR_SHAPE, file, line,
+                      "optimizer_updates: the loss is %s, a floating-point scalar wanted; reduce it with sum or mean",
+                      nn_is_float(sn_expr_dtype(loss)) ? "no scalar" : sn_dtype_name(sn_expr_dtype(loss)));
         return NULL;
     }
     sn_context *ctx = o->params->ctx;

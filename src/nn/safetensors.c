@@ -200,13 +200,17 @@ static sn_status check_params(loading *l, unsigned flags) {
         l->bytes += (size_t)(e->end - e->begin); /* at most the file's */
     }
     if (missing && !(flags & SN_LOAD_KEEP_MISSING))
-        return nn_fail(ctx, SN_ERR_MISSING, "%s: it lacks \"%s\"%s, one of %zu parameters that are not there", l->path,
-                       first, missing > 1 ? " and others" : "", missing);
+        return nn_fail(ctx, SN_ERR_MISSING,
+                       "%s: it lacks \"%s\"%s: %zu of the %zu parameters; SN_LOAD_KEEP_MISSING "
+                       "leaves those as they are",
+                       l->path, first, missing > 1 ? " and others" : "", missing, l->params->n);
     if (found == l->header.n || flags & SN_LOAD_SKIP_UNKNOWN) return SN_OK;
     size_t i = 0;
     while (sn_params_find(l->params, l->header.entry[i].name)) i++;
-    return nn_fail(ctx, SN_ERR_MISSING, "%s: it has \"%s\"%s, which no parameter is called: %zu are too many", l->path,
-                   l->header.entry[i].name, l->header.n - found > 1 ? " and others" : "", l->header.n - found);
+    return nn_fail(ctx, SN_ERR_MISSING,
+                   "%s: it has \"%s\"%s, which no parameter is called; SN_LOAD_SKIP_UNKNOWN leaves "
+                   "%zu of its entries out",
+                   l->path, l->header.entry[i].name, l->header.n - found > 1 ? " and others" : "", l->header.n - found);
 }
 
 static sn_status read_values(loading *l) {

@@ -11,8 +11,7 @@
 #include "ir/infer.h"
 #include "runtime/call.h"
 
-/* ---- once per function ---------------------------------------------------------------------------------------------
- */
+/* ---- once per function ------------------------------------------------------------------------------------------- */
 
 /* Is the poly linear in exactly one open name, *name? plain_only: is it nothing but that name? */
 static int decides(const ir_poly *poly, const uint8_t *known, int plain_only, uint16_t *name) {
@@ -94,15 +93,15 @@ void rt_plan_dims(sn_function *f) {
     need_all(f, known);
 }
 
-/* ---- words ---------------------------------------------------------------------------------------------------------
- */
+/* ---- words ------------------------------------------------------------------------------------------------------- */
 
 enum { TYPE_TEXT = RT_TYPE_TEXT };
 
 const char *rt_type_text(const sn_tensor *t, char text[TYPE_TEXT]) {
     int n = snprintf(text, TYPE_TEXT, "%s[", sn_dtype_name(t->dtype));
     if (t->rank < 0 || t->rank > SN_MAX_RANK) {
-        snprintf(text, TYPE_TEXT, "%s of rank %d", sn_dtype_name(t->dtype), (int)t->rank);
+        snprintf(text, TYPE_TEXT, "%s of rank %d (0 to %d are possible)", sn_dtype_name(t->dtype), (int)t->rank,
+                 SN_MAX_RANK);
         return text;
     }
     for (int32_t i = 0; i < t->rank; i++)
@@ -146,14 +145,17 @@ static sn_status mismatch(sn_call *call, uint32_t slot, const sn_tensor *t, sn_s
                           rt_type_text(t, given), ir_type_text(&f->graph, slot_node(f, slot)).text, names);
 }
 
-/* ---- one tensor
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- one tensor -------------------------------------------------------------------------------------------------- */
 
 sn_status rt_check_tensor(sn_call *call, uint32_t slot, const sn_tensor *t, int array) {
     const sn_function *f = call->function;
     char text[TYPE_TEXT];
     if (!t) return base_set_error(&call->error, SN_ERR_ARGUMENT, "%s: the tensor is NULL", slot_text(f, slot, text));
     const ir_node *node = ir_at(&f->graph, slot_node(f, slot));
+    if (!sn_dtype_size(t->dtype))
+        return base_set_error(&call->error, SN_ERR_DTYPE, "%s: the tensor's dtype is %d, which is none; %s wanted",
+                              slot_text(f, slot, text), (int)t->dtype,
+                              ir_type_text(&f->graph, slot_node(f, slot)).text);
     if (t->dtype != (sn_dtype)node->dtype) return mismatch(call, slot, t, SN_ERR_DTYPE, 0);
     if (array && slot >= f->n_input) return SN_OK; /* it gets the sizes that the call has */
     if (t->rank != (int32_t)node->rank) return mismatch(call, slot, t, SN_ERR_SHAPE, 0);
@@ -194,8 +196,7 @@ sn_status rt_check_overlap(sn_call *call) {
     return SN_OK;
 }
 
-/* ---- dims
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- dims -------------------------------------------------------------------------------------------------------- */
 
 /* value += coef * names .. of a term, leaving out one factor `but` (0x10000: none). 0 on overflow. */
 static int add_term(const ir_term *term, const int64_t *names, uint32_t but, int64_t *value) {
@@ -291,6 +292,14 @@ static sn_status check_node(sn_call *call, ir_id id) {
     return SN_OK;
 }
 
+/* `: 2*N is 6` behind the text, of a dim that is no number. */
+static void add_side(const ir_graph *g, ir_dim d, int64_t value, char text[TYPE_TEXT]) {
+    int64_t n;
+    if (ir_dim_is_const(g, d, &n)) return;
+    size_t end = strlen(text);
+    snprintf(text + end, TYPE_TEXT - end, "%s%s is %lld", end ? ", " : ": ", ir_dim_text(g, d).text, (long long)value);
+}
+
 /* What an operator asks of two dims. */
 static sn_status check_dims(sn_call *call, const ir_check *check) {
     const ir_graph *g = &call->function->graph;
@@ -298,10 +307,10 @@ static sn_status check_dims(sn_call *call, const ir_check *check) {
     if (!ir_dim_value(g, check->a, call->names, &a)) return dim_overflow(call, check->a);
     if (!ir_dim_value(g, check->b, call->names, &b)) return dim_overflow(call, check->b);
     if (check->at_most ? a <= b : a == b) return SN_OK;
-    char names[TYPE_TEXT];
-    return base_set_error(&call->error, SN_ERR_SHAPE, "%s: %s is %lld, %s is %lld%s", check->text,
-                          ir_dim_text(g, check->a).text, (long long)a, ir_dim_text(g, check->b).text, (long long)b,
-                          names_text(call, names));
+    char sides[TYPE_TEXT] = "", names[TYPE_TEXT];
+    add_side(g, check->a, a, sides);
+    add_side(g, check->b, b, sides);
+    return base_set_error(&call->error, SN_ERR_SHAPE, "%s%s%s", check->text, sides, names_text(call, names));
 }
 
 sn_status rt_solve_inputs(sn_call *call) {

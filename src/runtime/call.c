@@ -15,8 +15,7 @@
 /* Every run is timed at first, then one in SAMPLE, since reading the clock costs as much as a small kernel. */
 enum { ALWAYS_TIMED = 64, SAMPLE = 16 };
 
-/* ---- making and freeing --------------------------------------------------------------------------------------------
- */
+/* ---- making and freeing ------------------------------------------------------------------------------------------ */
 
 /* Carves arrays out of one block; with base NULL it only counts. */
 typedef struct {
@@ -161,8 +160,7 @@ void sn_call_free(sn_call *call) {
 
 const char *sn_call_error(const sn_call *call) { return call ? call->error.text : "no call"; }
 
-/* ---- binding
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- binding ----------------------------------------------------------------------------------------------------- */
 
 static void take_array(sn_call *call, uint32_t slot, sn_array *array) {
     if (call->array[slot] == array) return;
@@ -221,7 +219,10 @@ sn_status sn_call_bind_output(sn_call *call, size_t index, const sn_tensor *tens
 sn_status sn_call_set_dim(sn_call *call, size_t index, int64_t size) {
     if (!call) return SN_ERR_ARGUMENT;
     const sn_function *f = call->function;
-    if (index >= f->n_told) return rt_no_such(call, "dim to be told", index, f->n_told);
+    if (index >= f->n_told)
+        return base_set_error(&call->error, SN_ERR_ARGUMENT,
+                              "function \"%s\" cannot be told dim %zu: its description lists %u dims", f->name, index,
+                              (unsigned)f->n_told);
     if (size < 0)
         return base_set_error(&call->error, SN_ERR_ARGUMENT, "dim %s: size %lld is negative",
                               f->graph.dim_name.at[f->told[index]], (long long)size);
@@ -230,8 +231,7 @@ sn_status sn_call_set_dim(sn_call *call, size_t index, int64_t size) {
     return SN_OK;
 }
 
-/* ---- running
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 static sn_status prepare(sn_call *call) {
     const sn_function *f = call->function;
@@ -380,8 +380,7 @@ sn_status sn_call_run_steps(sn_call *call, size_t input, int64_t first, int64_t 
     return status;
 }
 
-/* ---- the convenience over it
- * ------------------------------------------------------------------------------------------ */
+/* ---- the convenience over it ------------------------------------------------------------------------------------- */
 
 static sn_status fail_function(sn_function *f, const base_trap *error, sn_status status, const char *text) {
     pthread_mutex_lock(&f->lock);

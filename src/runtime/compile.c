@@ -29,8 +29,7 @@ static int verifying(void) {
 #endif
 }
 
-/* ---- graph -> program (under the trap of the function's graph)
- * ---------------------------------------------------------- */
+/* ---- graph -> program (under the trap of the function's graph) --------------------------------------------------- */
 
 /* The checks of the graph as given hold even where passes removed the operators that made them. */
 static void keep_checks(sn_function *f) {
@@ -149,8 +148,7 @@ static void to_program(void *arg) {
     hold_variables(f);
 }
 
-/* ---- kernels -> code
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- kernels -> code --------------------------------------------------------------------------------------------- */
 
 /* Steps of all plans are handed out in order to at most two threads. The failure of the first step that fails is
  * reported: all before it were handed out and have been finished. */
@@ -292,8 +290,7 @@ static sn_status load_kernels(sn_function *f, base_trap *err) {
     return status;
 }
 
-/* ---- looking inside
- * --------------------------------------------------------------------------------------------------- */
+/* ---- looking inside ---------------------------------------------------------------------------------------------- */
 
 static void dump(sn_function *f) {
     static const struct {
@@ -321,8 +318,7 @@ static void dump(sn_function *f) {
     }
 }
 
-/* ---- the pipeline
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- the pipeline ------------------------------------------------------------------------------------------------ */
 
 static sn_status pipeline(sn_function *f, sn_graph *graph, const sn_function_desc *desc, double start, base_trap *err) {
     sn_context *ctx = f->ctx;

@@ -1,6 +1,6 @@
 /* The context: options in; allocator, log, backend and kernel cache out; the device's memory for all that is made from
- * it. The context's own memory comes from the host's
- * allocator directly, because the counting allocator lives inside it. */
+ * it. The context's own memory comes from the host's allocator directly, because the counting allocator lives inside
+ * it. */
 #define _POSIX_C_SOURCE 200809L
 #include "runtime/context.h"
 
@@ -55,7 +55,8 @@ static sn_status open_device(sn_context *ctx, const sn_context_options *options,
     }
     int64_t threads = options->threads ? options->threads : base_env_int(BASE_ENV_SINTER_THREADS, 0);
     if (threads < 0 || threads > INT32_MAX) {
-        base_logf(&ctx->log, SN_LOG_ERROR, "%lld threads asked for", (long long)threads);
+        base_logf(&ctx->log, SN_LOG_ERROR, "%lld threads asked for: 0 takes what the machine allows",
+                  (long long)threads);
         return SN_ERR_ARGUMENT;
     }
     be_options to_backend = {.alloc = &ctx->alloc,
@@ -92,13 +93,33 @@ static sn_status open_cache(sn_context *ctx, const sn_context_options *options) 
                                      &ctx->error);
 }
 
+/* Options as 0.1.0 had them. */
+enum { FIRST_VERSION = offsetof(sn_context_options, cuda_stream) + sizeof(void *) };
+
+static const char *check_functions(const sn_context_options *options) {
+    if (options->allocator && !options->allocator->realloc) return "realloc of the allocator is NULL";
+    if (options->pool && !options->pool->parallel_for) return "parallel_for of the pool is NULL";
+    return NULL;
+}
+
 sn_status rt_context_open(const sn_context_options *given, const be_backend *backend, sn_context **out) {
     if (!out) return SN_ERR_ARGUMENT;
     *out = NULL;
     sn_context_options options;
-    if (!rt_options_copy(&options, sizeof options, offsetof(sn_context_options, tf32), given)) return SN_ERR_ARGUMENT;
-    if (options.allocator && !options.allocator->realloc) return SN_ERR_ARGUMENT;
-    if (options.pool && !options.pool->parallel_for) return SN_ERR_ARGUMENT;
+    if (!rt_options_copy(&options, sizeof options, FIRST_VERSION, given)) {
+        base_log log; /* what else the options say cannot be trusted */
+        base_log_init(&log, NULL, NULL, SN_LOG_ERROR);
+        base_logf(&log, SN_LOG_ERROR, "context: struct_size %zu of the options is not known: use sizeof, or 0",
+                  given->struct_size);
+        return SN_ERR_ARGUMENT;
+    }
+    const char *wrong = check_functions(&options);
+    if (wrong) {
+        base_log log;
+        base_log_init(&log, options.log, options.log_user, options.log_level);
+        base_logf(&log, SN_LOG_ERROR, "context: %s", wrong);
+        return SN_ERR_ARGUMENT;
+    }
 
     base_alloc direct;
     base_alloc_init(&direct, options.allocator);
@@ -163,8 +184,7 @@ sn_status sn_context_sync(sn_context *ctx) {
     return status ? rt_context_fail(ctx, status, "%s", err.text) : SN_OK;
 }
 
-/* ---- memory of the device ------------------------------------------------------------------------------------------
- */
+/* ---- memory of the device ---------------------------------------------------------------------------------------- */
 
 int rt_make_room(sn_context *ctx) {
     if (!ctx->backend->remote) return 0;

@@ -41,8 +41,8 @@ int rt_make_room(sn_context *ctx);
 enum { RT_ROOM_TEXT = 96 };
 const char *rt_room_text(sn_context *ctx, char text[RT_ROOM_TEXT]);
 
-/* Copies an option struct that starts with struct_size into *to (known bytes, cleared first). 0 for a struct that is
- * newer than this library and uses what it does not know. */
+/* Copies an option struct that starts with struct_size, 0 for first_version, into *to (known bytes, cleared first).
+ * 0 for a struct that is newer than this library and uses what it does not know. */
 int rt_options_copy(void *to, size_t known, size_t first_version, const void *from);
 
 #endif

@@ -30,7 +30,7 @@ sn_status sn_function_new(sn_graph *graph, const sn_function_desc *given, sn_fun
     if (!rt_options_copy(&desc, sizeof desc, sizeof desc, given))
         return fail_graph(graph, &err,
                           base_set_error(&err, SN_ERR_ARGUMENT,
-                                         "function: struct_size %zu of the description is not known",
+                                         "function: struct_size %zu of the description is not known: use sizeof, or 0",
                                          given->struct_size));
     sn_status status = rt_compile(graph, &desc, &err, out);
     return status ? fail_graph(graph, &err, status) : SN_OK;

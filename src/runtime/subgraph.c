@@ -22,7 +22,11 @@ typedef struct {
 #define FAIL(s, status, ...) base_fail(&(s)->to->trap, status, __VA_ARGS__)
 
 static ir_id expr_id(const state *s, sn_expr e, const char *what, size_t i) {
-    if (!e.id) FAIL(s, SN_ERR_ARGUMENT, "function \"%s\": %s %zu is the poison expression", s->to->name, what, i);
+    if (!e.id)
+        FAIL(s, SN_ERR_ARGUMENT, "function \"%s\": %s %zu is the poison expression%s", s->to->name, what, i,
+             !e.graph             ? " of no graph: no builder has made it"
+             : e.graph != s->from ? " of another graph, whose error says why"
+                                  : "");
     if (e.graph != s->from || e.id >= s->from->node.n)
         FAIL(s, SN_ERR_ARGUMENT, "function \"%s\": %s %zu is an expression of another graph", s->to->name, what, i);
     return e.id;

@@ -1,9 +1,9 @@
 #!/bin/sh
 # What `cmake --install` puts in place is used from there: a program built by pkg-config and by find_package, compiled
 # kernels at first, then those of a shipped bundle with no compiler left; the tool, the man pages; what `cpack` packs.
-# usage: install.sh BUILD LIBDIR
+# usage: install.sh BUILD LIBDIR SOURCE
 set -eu
-build=$1 libdir=$2
+build=$1 libdir=$2 source=$3
 work=$(mktemp -d)
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 for name in $(env | sed -n 's/^\(SINTER_[A-Z_]*\)=.*/\1/p'); do unset "$name"; done
@@ -39,7 +39,7 @@ while read -r file; do
 done <"$work/wanted"
 version=$("$prefix/bin/sinter" --version)
 soname=$(readelf -d "$lib/libsinter.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
-[ "$soname" = "libsinter.so.${version%%.*}" ] || fail "the SONAME is $soname"
+[ "$soname" = "libsinter.so.${version%.*}" ] || fail "the SONAME is $soname" # 0.1: until 1.0 a minor version may break
 [ "$(readlink "$lib/libsinter.so")" = "$soname" ] || fail "libsinter.so does not lead to $soname"
 [ "$(readlink "$lib/$soname")" = "libsinter.so.$version" ] || fail "$soname does not lead to libsinter.so.$version"
 "$prefix/bin/sinter" info | grep -q '^compiler *yes' || fail "the tool does not find the code generator"
@@ -91,6 +91,22 @@ cmake --build "$work/app/build" >"$work/log" || fail "$(cat "$work/log")"
 "$work/app/build/by-find-package" >"$work/out" || fail "the program built by find_package fails"
 cmp -s "$work/cold" "$work/out" || fail "the two programs differ: $(cat "$work/out")"
 
+# A project of C++ alone, as strict about warnings as they get.
+mkdir "$work/cpp"
+cp "$source/tests/checks/use.cpp" "$work/cpp/"
+cat >"$work/cpp/CMakeLists.txt" <<END
+cmake_minimum_required(VERSION 3.16)
+project(cpp CXX)
+set(CMAKE_CXX_STANDARD 17)
+find_package(sinter ${version%.*} REQUIRED)
+add_executable(use use.cpp)
+target_compile_options(use PRIVATE -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wold-style-cast -Werror)
+target_link_libraries(use PRIVATE sinter::sinter)
+END
+cmake -S "$work/cpp" -B "$work/cpp/build" -DCMAKE_PREFIX_PATH="$prefix" >"$work/log" || fail "$(cat "$work/log")"
+cmake --build "$work/cpp/build" >"$work/log" 2>&1 || fail "$(cat "$work/log")"
+"$work/cpp/build/use" || fail "the C++ program built by find_package fails"
+
 # The kernels as one read-only file, an empty cache, no compiler anywhere. The same bits.
 "$prefix/bin/sinter" cache pack "$work/app.bundle" | grep -q '^[1-9]' || fail "nothing was packed"
 chmod a-w "$work/app.bundle"
@@ -116,11 +132,11 @@ else
     echo "install: no man and groff here, the manual pages are not formatted"
 fi
 # Every command of the tool is in its page.
-"$prefix/bin/sinter" help | sed -n 's/^  \([a-z]*\) .*/\1/p' >"$work/commands"
+"$prefix/bin/sinter" help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p' >"$work/commands"
 while read -r name; do
     grep -q "^\.Ss sinter $name$" "$prefix/share/man/man1/sinter.1" || fail "sinter.1 lacks $name"
 done <"$work/commands"
-"$prefix/bin/sinter" cache --help | sed -n 's/^  \([a-z]*\) .*/\1/p' >"$work/commands"
+"$prefix/bin/sinter" cache --help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p' >"$work/commands"
 while read -r name; do
     grep -q "^\.It Cm $name$" "$prefix/share/man/man1/sinter-cache.1" || fail "sinter-cache.1 lacks $name"
 done <"$work/commands"

@@ -25,15 +25,16 @@ int main() {
         return 1;
     }
     for (int64_t size : {0, 1, 5}) {
-        std::vector<double> at(size), value(size), slope(size);
-        for (int64_t i = 0; i < size; i++) at[i] = 2.0 + double(i);
+        const auto n_points = static_cast<size_t>(size);
+        std::vector<double> at(n_points), value(n_points), slope(n_points);
+        for (size_t i = 0; i < n_points; i++) at[i] = 2.0 + double(i);
         sn_tensor in = sn_tensor_of(SN_F64, at.data(), 1, &size);
         sn_tensor out[] = {sn_tensor_of(SN_F64, value.data(), 1, &size), sn_tensor_of(SN_F64, slope.data(), 1, &size)};
         if (sn_function_call(f, &in, 1, out, 2)) {
             std::fprintf(stderr, "%s\n", sn_function_error(f));
             return 1;
         }
-        for (int64_t i = 0; i < size; i++)
+        for (size_t i = 0; i < n_points; i++)
             if (value[i] != at[i] * at[i] + 5 * at[i] + 2 || slope[i] != 2 * at[i] + 5) return 1;
     }
     sn_function_free(f);

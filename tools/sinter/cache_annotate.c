@@ -64,8 +64,7 @@ static int asm_line(annotation *a, const char *at, size_t n) {
     return 1;
 }
 
-/* ---- LLVM IR: "value, !dbg !12" and "!12 = !DILocation(line: 17, .." ----------------------------------------------
- */
+/* ---- LLVM IR: "value, !dbg !12" and "!12 = !DILocation(line: 17, .." --------------------------------------------- */
 
 static int next_line(const char **rest, const char *end, const char **line, size_t *n) {
     if (*rest >= end) return 0;

@@ -16,8 +16,7 @@
 #include "tool.h"
 
 static const char help[] =
-    "usage: sinter cache COMMAND [--dir DIR] [--json]\n\n"
-    "  ls [GLOB] [--sort used|size|ms|hits|name|key]  entries whose key or name fits, one a line\n"
+    "  ls [GLOB]             entries whose key or name fits, one a line; --sort used|size|ms|hits|name|key\n"
     "  show KEY [PART ..]    about (default), graph, kernel, llvm, asm, disasm, cuda, ptx; KEY: first digits or name\n"
     "  diff KEY KEY          which part of the keys differs\n"
     "  stats [GLOB]          entries, bytes, hits, misses, time that compiling took and that hits saved\n"
@@ -25,7 +24,10 @@ static const char help[] =
     "  gc [BYTES]            deletes those longest unused until that many bytes are left (default SINTER_CACHE_MAX)\n"
     "  rm KEY ..|--all       deletes entries\n"
     "  pack FILE [GLOB]      makes a bundle of the entries whose key or name fits\n"
-    "  unpack FILE           puts a bundle's entries into the folder\n";
+    "  unpack FILE           puts a bundle's entries into the folder\n"
+    "\n"
+    "  --dir DIR             another folder than that of SINTER_CACHE_DIR\n"
+    "  --json                prints JSON\n";
 
 /* ---- the folder -------------------------------------------------------------------------------------------------- */
 
@@ -272,7 +274,7 @@ static int command(cache_list *l, const char *what, int argc, char **argv, const
         const cache_item *a = find(l, argv[0]), *b = find(l, argv[1]);
         return a && b ? cache_diff(l, a, b) : 1;
     }
-    return tool_fail("cache", "there is no command %s\n\n%s", what, help);
+    return tool_fail("cache", "no command \"%s\"\n\n%s", what, help);
 }
 
 static int run(int argc, char **argv) {
@@ -285,8 +287,6 @@ static int run(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--json"))
             l.json = 1;
-        else if (!strcmp(argv[i], "--help"))
-            return fputs(help, stdout) < 0;
         else if (!strcmp(argv[i], "--dir") && i + 1 < argc)
             given.cache_dir = argv[++i];
         else if (!strcmp(argv[i], "--sort") && i + 1 < argc)
@@ -294,7 +294,7 @@ static int run(int argc, char **argv) {
         else
             argv[n++] = argv[i];
     }
-    if (!n) return fputs(help, stderr), 2;
+    if (!n) return tool_fail("cache", "which command?\n\n%s", help);
     if (cache_disk_choose(&given, &options, &err)) return tool_fail("cache", "%s", err.text);
     if (!*options.dir) return tool_fail("cache", "there is no cache folder: %s", options.no_dir);
     base_alloc_init(&l.alloc, NULL);
@@ -306,5 +306,5 @@ static int run(int argc, char **argv) {
     return status;
 }
 
-const tool_command tool_cache = {"cache", run, "cache ls|show|diff|stats|verify|gc|rm|pack|unpack",
-                                 "the kernels kept on disk (sinter cache --help)"};
+const tool_command tool_cache = {"cache", run, "cache COMMAND [OPTION ..]",
+                                 "lists, shows, checks, packs and deletes the kernels kept on disk", help};

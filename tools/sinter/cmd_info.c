@@ -104,4 +104,4 @@ static int run(int argc, char **argv) {
     return 0;
 }
 
-const tool_command tool_info = {"info", run, "info", "backends, processor, compiler and BLAS found, or why not"};
+const tool_command tool_info = {"info", run, "info", "backends, processor, compiler and BLAS found, or why not", NULL};

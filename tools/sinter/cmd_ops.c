@@ -11,4 +11,4 @@ static int run(int argc, char **argv) {
     return 0;
 }
 
-const tool_command tool_ops = {"ops", run, "ops", "the operators and what they mean"};
+const tool_command tool_ops = {"ops", run, "ops", "the operators and what they mean", NULL};

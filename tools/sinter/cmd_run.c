@@ -313,8 +313,7 @@ static int save(const job *j) {
     return fflush(stdout) ? tool_fail("run", "the output cannot be written") : 0;
 }
 
-/* ---- looking inside ------------------------------------------------------------------------------------------------
- */
+/* ---- looking inside ---------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -428,6 +427,12 @@ static int run(int argc, char **argv) {
     return bad ? 2 : 0;
 }
 
-const tool_command tool_run = {"run", run, "run FILE.sn [--input X=x.npy ..]",
-                               "a graph on arrays: --input --var NAME=F.npy, --output DIR|NAME=F.npy, --save-vars DIR, "
-                               "--backend cpu|gpu|interp, --threads N, --show VIEW"};
+const tool_command tool_run = {
+    "run", run, "run FILE.sn [OPTION ..]", "compiles such a graph and runs it once on arrays of NumPy's",
+    "  --input NAME=F.npy           an input; every one is needed\n"
+    "  --var NAME=F.npy             the value of a variable before the run, else zeros\n"
+    "  --output DIR|NAME=F.npy      where outputs go; without it their first values are printed\n"
+    "  --save-vars DIR              where the variables' values go after the run\n"
+    "  --backend cpu|gpu|interp     what runs it\n"
+    "  --threads N                  how many threads it may use\n"
+    "  --show VIEW                  prints why, kernel, program, code, profile or profile-json\n"};

@@ -226,6 +226,15 @@ static int run(int argc, char **argv) {
     return bad;
 }
 
-const tool_command tool_show = {"show", run, "show FILE.sn [--graph --opt --fuse --why ..]",
-                                "a graph after a stage: --graph --passes --opt --fuse (default) --why --kernel --code "
-                                "--dot; --no-fuse; --backend cpu|gpu"};
+const tool_command tool_show = {"show", run, "show FILE.sn [OPTION ..]",
+                                "a graph that is given as text, after each stage of compiling that is named",
+                                "  --graph              the graph as given\n"
+                                "  --passes             the graph after each pass that changed it\n"
+                                "  --opt                the graph after the passes\n"
+                                "  --fuse               which nodes go to which kernel (the default)\n"
+                                "  --why                every decision of fusion with its reason\n"
+                                "  --kernel             the kernels\n"
+                                "  --code               LLVM IR and assembly, or CUDA C++ and PTX\n"
+                                "  --dot                the optimised graph with its kernels, for Graphviz\n"
+                                "  --no-fuse            a kernel for every node\n"
+                                "  --backend cpu|gpu    for which machine\n"};

@@ -7,7 +7,7 @@
 
 #include "sinter/sinter.h"
 
-static const tool_command *const commands[] = {&tool_cache, &tool_show, &tool_run, &tool_info, &tool_ops};
+static const tool_command *const commands[] = {&tool_show, &tool_run, &tool_cache, &tool_info, &tool_ops};
 
 int tool_fail(const char *command, const char *format, ...) {
     va_list args;
@@ -20,9 +20,9 @@ int tool_fail(const char *command, const char *format, ...) {
 }
 
 static void usage(FILE *out) {
-    fprintf(out, "usage: sinter COMMAND [ARGUMENTS]\n\n");
+    fprintf(out, "usage: sinter COMMAND [ARGUMENTS]      (sinter COMMAND --help tells more)\n\n");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        fprintf(out, "  %-44s %s\n", commands[i]->usage, commands[i]->help);
+        fprintf(out, "  %-28s %s\n", commands[i]->usage, commands[i]->about);
     fprintf(out, "\nsinter %s\n", sn_version());
 }
 
@@ -38,9 +38,10 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (!strcmp(argv[1], commands[i]->name)) {
             const tool_command *command = commands[i];
-            int asks = argc == 3 && !strcmp(argv[2], "--help") && command != &tool_cache; /* which has more to tell */
+            int asks = argc == 3 && !strcmp(argv[2], "--help");
             if (!asks) return command->run(argc - 1, argv + 1);
-            printf("usage: sinter %s\n\n%s\n", command->usage, command->help);
+            printf("usage: sinter %s\n%s\n", command->usage, command->about);
+            if (command->options) printf("\n%s", command->options);
             return 0;
         }
     fprintf(stderr, "sinter: no command \"%s\"\n\n", argv[1]);

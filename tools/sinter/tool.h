@@ -7,7 +7,8 @@
 typedef struct {
     const char *name;
     int (*run)(int argc, char **argv); /* argv[0] is the command; the result is the exit status */
-    const char *usage, *help;
+    const char *usage, *about;         /* one line each */
+    const char *options;               /* lines for --help, or NULL */
 } tool_command;
 
 extern const tool_command tool_cache, tool_show, tool_run, tool_info, tool_ops;
