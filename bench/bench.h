@@ -82,8 +82,7 @@ struct bench_run {
     sn_call *call;
 };
 
-/* ---- run.c ----------------------------------------------------------------------------------------------------------
- */
+/* ---- run.c ------------------------------------------------------------------------------------------------------- */
 
 /* 1, or 0 with run->message. Afterwards bench_end must be called in both cases. */
 int bench_begin(bench_run *run, const bench_case *c, const bench_settings *how);
@@ -123,8 +122,7 @@ static inline void bench_call(bench_run *run) {
 /* Largest |a - b| / (scale + |b|). */
 double bench_difference(const float *a, const float *b, int64_t n, double scale);
 
-/* ---- measure.c ------------------------------------------------------------------------------------------------------
- */
+/* ---- measure.c --------------------------------------------------------------------------------------------------- */
 
 typedef struct bench_stats {
     double median, mean, least; /* seconds of one step */
@@ -150,8 +148,7 @@ int bench_show_case(const bench_case *c, const bench_settings *how, sn_show what
  */
 void bench_measure_case(const bench_case *c, const bench_settings *how, double seconds, bench_result *out);
 
-/* ---- report.c -------------------------------------------------------------------------------------------------------
- */
+/* ---- report.c ---------------------------------------------------------------------------------------------------- */
 
 void bench_print_head(void);
 void bench_print_row(const bench_result *r);
@@ -160,8 +157,7 @@ int bench_write_json(const char *path, const char *gpu, const bench_result *r, s
 /* The table of docs/performance.md. */
 int bench_write_markdown(const char *path, const char *gpu, const bench_result *r, size_t n);
 
-/* ---- cases ----------------------------------------------------------------------------------------------------------
- */
+/* ---- cases ------------------------------------------------------------------------------------------------------- */
 
 typedef struct bench_list {
     const bench_case *at;

@@ -42,8 +42,7 @@ static void bind(vector *s, const float *const *in, size_t n_in, int32_t rank, c
     bench_bind_out(s->run, 0, &out);
 }
 
-/* ---- chain
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- chain ------------------------------------------------------------------------------------------------------- */
 
 static sn_expr chain_of(sn_graph *g, sn_expr x, sn_expr y, sn_expr z) {
     sn_expr a = sn_add(sn_mul(x, y), z);
@@ -123,8 +122,7 @@ static void setup_halves(bench_run *run, const bench_case *c) {
     run->bytes = 4.0 * sizeof(uint16_t) * (double)c->size;
 }
 
-/* ---- maths
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- maths ------------------------------------------------------------------------------------------------------- */
 
 enum { EXP, LOG, SIN, COS, TANH, SIGMOID, ERF };
 
@@ -147,8 +145,7 @@ static void setup_maths(bench_run *run, const bench_case *c) {
     bind(s, &s->yard.x, 1, 1, &c->size);
 }
 
-/* ---- transposing read
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- transposing read -------------------------------------------------------------------------------------------- */
 
 /* The yardstick moves as many bytes with memcpy; the result is checked against a plain loop. */
 static double transpose_error(void *arg) {

@@ -9,8 +9,7 @@
 
 enum { PIXELS = YARD_PIXELS, DIGITS = YARD_DIGITS };
 
-/* ---- one example
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- one example ------------------------------------------------------------------------------------------------- */
 
 enum { EXAMPLES = 512 };
 
@@ -120,8 +119,7 @@ static void setup_digit(bench_run *run, const bench_case *c) {
     run->error = digit_error;
 }
 
-/* ---- a batch with Adam
- * ----------------------------------------------------------------------------------------------- */
+/* ---- a batch with Adam ------------------------------------------------------------------------------------------- */
 
 enum { W1, B1, W2, B2, PARAMETERS };
 
@@ -246,8 +244,7 @@ static void batch_graph(batch *s) {
     bench_bind_in(run, 2, &at_rate);
 }
 
-/* ---- a batch on the device: against its products alone
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- a batch on the device: against its products alone ----------------------------------------------------------- */
 
 static void batch_steps(void *arg) {
     batch *s = arg;

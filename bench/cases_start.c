@@ -18,8 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- scalar
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- scalar ------------------------------------------------------------------------------------------------------ */
 
 typedef struct {
     bench_run *run;
@@ -64,8 +63,7 @@ static void setup_scalar(bench_run *run, const bench_case *c) {
     run->error = scalar_error;
 }
 
-/* ---- cold start
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- cold start -------------------------------------------------------------------------------------------------- */
 
 /* In the child: seconds from sn_function_new to the end of the first step. */
 static void child_setup(bench_run *run, const bench_case *c) {

@@ -19,8 +19,7 @@ static inline void yard_range(int64_t n, int64_t step, int part, int parts, int6
     if (*to > n) *to = n;
 }
 
-/* ---- yard_moons.c: networks 2-h-2, tanh, softmax, cross-entropy, L2 term; one full-batch step
- * --------------------------- */
+/* ---- yard_moons.c: networks 2-h-2, tanh, softmax, cross-entropy, L2 term; one full-batch step -------------------- */
 
 typedef struct {
     float w1[2][YARD_MOONS_HIDDEN], b1[YARD_MOONS_HIDDEN], w2[2][YARD_MOONS_HIDDEN]; /* w2: [class][hidden] */
@@ -55,8 +54,7 @@ typedef struct {
 void yard_moons_small_f32(yard_moons_f32 *m);
 void yard_moons_small_f64(yard_moons_f64 *m);
 
-/* ---- yard_mnist.c
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- yard_mnist.c ------------------------------------------------------------------------------------------------ */
 
 /* 784-h-10, sigmoids, squared error, one example a step, SGD. w1 [h, 784], w2 [10, h]. */
 typedef struct {
@@ -94,8 +92,7 @@ typedef struct {
 } yard_adam;
 void yard_adam_step(void *arg, int part, int parts);
 
-/* ---- yard_few.c
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- yard_few.c -------------------------------------------------------------------------------------------------- */
 
 enum { YARD_FEW = 8 };
 /* 784-h-10, relu, softmax cross-entropy, SGD, a few examples a step. w1 [784, h], w2 [h, 10]. */
@@ -110,8 +107,7 @@ typedef struct {
 } yard_few;
 void yard_few_step(void *arg, int part, int parts);
 
-/* ---- yard_ewise.c
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- yard_ewise.c ------------------------------------------------------------------------------------------------ */
 
 typedef struct {
     int64_t n;
@@ -140,8 +136,7 @@ void yard_transpose(void *arg, int part, int parts); /* each matrix, block by bl
 /* y = x^2 + 5x + 2 and dy/dx. */
 void yard_parabola(const float *x, float *y, float *dy);
 
-/* ---- yard_rows.c
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- yard_rows.c ------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     team *team;

@@ -31,8 +31,7 @@ __attribute__((format(printf, 2, 3))) static bool fail(source *s, const char *fo
     return false;
 }
 
-/* ---- bytes in order ------------------------------------------------------------------------------------------------
- */
+/* ---- bytes in order ---------------------------------------------------------------------------------------------- */
 
 /* Reads on where nothing is left of what was read; avail_in is 0 at the end of the file. */
 static bool refill(source *s) {
@@ -93,8 +92,7 @@ static bool pull(source *s, uint8_t *to, size_t n, size_t *got) {
     return true;
 }
 
-/* ---- the format ----------------------------------------------------------------------------------------------------
- */
+/* ---- the format -------------------------------------------------------------------------------------------------- */
 
 static uint32_t big_endian(const uint8_t *at) {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];

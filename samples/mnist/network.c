@@ -26,8 +26,7 @@ static bool no_memory(const char *what) {
     return false;
 }
 
-/* ---- what lies on the device ---------------------------------------------------------------------------------------
- */
+/* ---- what lies on the device ------------------------------------------------------------------------------------- */
 
 static bool make_variable(network *net, const char *name, sn_dtype dtype, int32_t rank, const int64_t *size,
                           sn_var **out) {
@@ -70,8 +69,7 @@ static bool first_weights(network *net) {
                         sn_context_error(net->ctx));
 }
 
-/* ---- from options to functions -------------------------------------------------------------------------------------
- */
+/* ---- from options to functions ----------------------------------------------------------------------------------- */
 
 /* The library's log as it would print it, and its last error kept: what there is to say where no context is made. */
 static void keep_errors(void *user, sn_log_level level, const char *message) {
@@ -131,8 +129,7 @@ void network_free(network *net) {
     sn_context_free(net->ctx);
 }
 
-/* ---- training ------------------------------------------------------------------------------------------------------
- */
+/* ---- training ---------------------------------------------------------------------------------------------------- */
 
 int64_t network_steps(const network *net) { return (net->train.n + net->options->batch - 1) / net->options->batch; }
 

@@ -49,8 +49,7 @@ static void draw_head(cairo_t *cr, const char *text, double x, double y) {
     canvas_text(cr, 13, text, x, y, 0);
 }
 
-/* ---- misclassified -------------------------------------------------------------------------------------------------
- */
+/* ---- misclassified ----------------------------------------------------------------------------------------------- */
 
 static void draw_digit(cairo_t *cr, const uint8_t *ink, double x, double y) {
     uint32_t pixel[MNIST_PIXELS];
@@ -105,8 +104,7 @@ static void draw_wrong(cairo_t *cr, const digits *d, const char *const *name, co
     canvas_text(cr, 13, "the right one", x + 8, HEAD_Y, 0);
 }
 
-/* ---- which for which -----------------------------------------------------------------------------------------------
- */
+/* ---- which for which --------------------------------------------------------------------------------------------- */
 
 /* Shares of a row: right ones in blue, wrong ones in orange, whose colour grows with the root so that few are seen. */
 static colour share_colour(double share, bool right) {
@@ -145,8 +143,7 @@ static void draw_matrix(cairo_t *cr, const digits *d, const char *const *name, c
     }
 }
 
-/* ---- the first layer -----------------------------------------------------------------------------------------------
- */
+/* ---- the first layer --------------------------------------------------------------------------------------------- */
 
 /* Blue for weights below 0, red above; 1 is the largest weight of the unit. */
 static colour weight_colour(double w) {

@@ -83,8 +83,7 @@ bool report_epoch(report *r, double loss) {
     return !fflush(stdout);
 }
 
-/* ---- the end -------------------------------------------------------------------------------------------------------
- */
+/* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 static void print_times(const report *r, report_time all, int64_t steps) {
     printf("\naccuracy %.2f %%: %" PRId64 " of %" PRId64 " test pictures\n", accuracy(r), r->right, r->data->test.n);

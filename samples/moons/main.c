@@ -44,8 +44,7 @@ static bool no_memory(const char *what) {
     return false;
 }
 
-/* ---- the network
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- the network ------------------------------------------------------------------------------------------------- */
 
 /* Weights from N(0, 1) / sqrt(fan in), biases 0. */
 static bool make_parameters(network *net, const moons_options *o) {
@@ -129,8 +128,7 @@ static void free_network(network *net) {
     sn_context_free(net->ctx);
 }
 
-/* ---- training and what is asked of the network
- * ---------------------------------------------------------------------------- */
+/* ---- training and what is asked of the network ------------------------------------------------------------------- */
 
 /* The loss, in whichever type the network computes. */
 static bool print_loss(const network *net, const moons_options *o, const sn_tensor data[2], int64_t pass) {
@@ -241,8 +239,7 @@ static bool draw(const network *net, const moons_options *o, const sn_tensor dat
     return done;
 }
 
-/* ---- what can be looked at
- * ------------------------------------------------------------------------------------------------ */
+/* ---- what can be looked at --------------------------------------------------------------------------------------- */
 
 /* A text about the training step, to standard output or, where path is given, to a file. */
 static bool show(const network *net, sn_show what, const char *path) {
@@ -314,8 +311,7 @@ static bool prepare_files(const network *net, const moons_options *o, const sn_t
                         dump_array(net, o->dump, "y", &data[1]) && dump_parameters(net, o->dump, "_init"));
 }
 
-/* ---- the program
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- the program ------------------------------------------------------------------------------------------------- */
 
 static bool run(network *net, const moons_options *o, const sn_tensor data[2], double started) {
     const sn_context_options options = {.struct_size = sizeof options, .backend = o->device};

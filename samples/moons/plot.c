@@ -24,8 +24,7 @@ static colour region_colour(double p) {
     return colour_blend(stop[at], stop[at + 1], 4 * p - at);
 }
 
-/* ---- the plane and the paper ---------------------------------------------------------------------------------------
- */
+/* ---- the plane and the paper ------------------------------------------------------------------------------------- */
 
 plot_view plot_view_of(const sn_tensor *X) {
     plot_view v = {array_get(X, 0), array_get(X, 0), array_get(X, 1), array_get(X, 1)};
@@ -55,8 +54,7 @@ static double paper_x(const plot_view *v, double x) { return AREA_X + AREA_W * (
 
 static double paper_y(const plot_view *v, double y) { return AREA_Y + AREA_H * (v->top - y) / (v->top - v->bottom); }
 
-/* ---- regions and boundary ------------------------------------------------------------------------------------------
- */
+/* ---- regions and boundary ---------------------------------------------------------------------------------------- */
 
 /* One pixel a cell, drawn larger: cairo interpolates between their middles. */
 static void draw_regions(cairo_t *cr, const plot_grid *g) {
@@ -115,8 +113,7 @@ static void draw_boundary(cairo_t *cr, const plot_grid *g) {
     cairo_stroke(cr);
 }
 
-/* ---- points ---------------------------------------------------------------------------------------------------------
- */
+/* ---- points ------------------------------------------------------------------------------------------------------ */
 
 static void draw_point(cairo_t *cr, double x, double y, double radius, int class) {
     cairo_arc(cr, x, y, radius, 0, 6.283185307179586);
@@ -136,8 +133,7 @@ static void draw_points(cairo_t *cr, const plot_view *v, const sn_tensor *X, con
                    array_get(y, i) > 0.5);
 }
 
-/* ---- text and axes
- * --------------------------------------------------------------------------------------------------- */
+/* ---- text and axes ----------------------------------------------------------------------------------------------- */
 
 /* The distance of two ticks: 1, 2 or 5 times a power of ten, about ten of them in the range. */
 static double tick_step(double range) {
@@ -192,8 +188,7 @@ static void draw_title(cairo_t *cr, const char *title) {
     }
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------
- */
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 bool plot_save(const char *path, const plot_grid *grid, const sn_tensor *X, const sn_tensor *y, const char *title) {
     cairo_t *cr = canvas_new(WIDTH, HEIGHT);

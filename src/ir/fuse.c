@@ -6,8 +6,7 @@
 
 #include "ir/fuse.h"
 
-/* ---- what a value needs
- * ------------------------------------------------------------------------------------------------ */
+/* ---- what a value needs ------------------------------------------------------------------------------------------ */
 
 int fu_is_small_exit(const fu_state *s, ir_id v) {
     return s->node[v].kind == FU_HOME && s->node[v].is_exit && s->node[v].combine < 0;
@@ -146,8 +145,7 @@ uint32_t fu_count_axes(fu_state *s, int32_t gi, uint32_t n_point, const fu_roles
     return n_point + roles->n + c.n;
 }
 
-/* ---- sets of groups
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- sets of groups ---------------------------------------------------------------------------------------------- */
 
 int fu_before(const fu_state *s, int32_t earlier, int32_t later) {
     return (int)(s->group.at[later].before[earlier / 64] >> (earlier % 64) & 1);
@@ -180,8 +178,7 @@ static void order_source(void *arg, ir_id u, int pointwise) {
     fu_add_before(o->s, fu_provider(o->s, u), o->gi);
 }
 
-/* ---- explaining
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- explaining -------------------------------------------------------------------------------------------------- */
 
 static void why_node(fu_state *s, ir_id v) {
     base_strbuf_printf(&s->why, "%%%u %s ", v, ir_ops[ir_at(s->g, v)->op].name);
@@ -193,8 +190,7 @@ static void why_refused(fu_state *s, int32_t gi, fu_reason reason) {
     base_strbuf_printf(&s->why, "    not g%d: %s\n", (int)gi, fu_reason_text(reason));
 }
 
-/* ---- placing nodes
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- placing nodes ----------------------------------------------------------------------------------------------- */
 
 typedef struct {
     fu_state *s;
@@ -370,8 +366,7 @@ static void place(fu_state *s, ir_id v) {
     }
 }
 
-/* ---- placing stores
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- placing stores ---------------------------------------------------------------------------------------------- */
 
 static void place_assign(fu_state *s, uint32_t index) {
     fu_assign *a = &s->assign.at[index];
@@ -446,8 +441,7 @@ static void settle_in_place(fu_state *s, fu_assign *a) {
         if (gi != a->group && group_reads(s, gi, var)) fu_add_before(s, gi, a->group);
 }
 
-/* ---- what must be stored
- * ---------------------------------------------------------------------------------------------- */
+/* ---- what must be stored ----------------------------------------------------------------------------------------- */
 
 static void store_for(void *arg, ir_id u, int pointwise) {
     order_arg *o = arg;

@@ -177,8 +177,7 @@ int64_t fu_extent(const fu_state *s, fu_class c, int *symbolic);
 /* Estimated bytes of a node's value. */
 double fu_bytes(const fu_state *s, ir_id v);
 
-/* ---- fuse.c, fuse_join.c ------------------------------------------------------------------------------------------
- */
+/* ---- fuse.c, fuse_join.c ----------------------------------------------------------------------------------------- */
 /* Assigns every HOME node and every assign to a group. */
 void fu_fuse(fu_state *s);
 /* Calls visit for each value in memory, home node or exit on which a value depends, through INLINE nodes and aliases.
@@ -223,25 +222,21 @@ void fu_mark_reads(fu_state *s, const fu_group *group);
 void fu_new_points(fu_state *s, ir_id v, fu_join *join);
 const char *fu_reason_text(fu_reason reason);
 
-/* ---- fuse_gemm.c ---------------------------------------------------------------------------------------------------
- */
+/* ---- fuse_gemm.c ------------------------------------------------------------------------------------------------- */
 /* Fills after, row and epilogue_ends, and in_memory of the rows. */
 void fu_find_epilogues(fu_state *s);
 /* The product's group that v joins as the next of its epilogue, or -1. */
 int32_t fu_product_of(fu_state *s, ir_id v);
 
-/* ---- fuse_merge.c ---------------------------------------------------------------------------------------------------
- */
+/* ---- fuse_merge.c ------------------------------------------------------------------------------------------------ */
 /* Groups that can become one do. */
 void fu_merge(fu_state *s);
 
-/* ---- fuse_late.c ---------------------------------------------------------------------------------------------------
- */
+/* ---- fuse_late.c ------------------------------------------------------------------------------------------------- */
 /* Nodes that one later group alone reads move there where that moves fewer bytes. */
 void fu_place_late(fu_state *s);
 
-/* ---- fuse_block.c ---------------------------------------------------------------------------------------------------
- */
+/* ---- fuse_block.c ------------------------------------------------------------------------------------------------ */
 /* Points and loops of groups that read or write memory across itself. */
 void fu_find_blocks(fu_state *s);
 

@@ -23,8 +23,7 @@ typedef struct {
     access at[MAX_ACCESSES];
 } search;
 
-/* ---- accesses -----------------------------------------------------------------------------------------------------
- */
+/* ---- accesses ---------------------------------------------------------------------------------------------------- */
 
 /* Of a tensor at its own classes, or at those that edge gives it in reader. */
 static void note(search *t, ir_id tensor, const fu_edge *edge, ir_id reader, double weight) {
@@ -96,8 +95,7 @@ static double bytes_along(const search *t, fu_class c, fu_class other) {
     return bytes;
 }
 
-/* ---- which class becomes the loop ---------------------------------------------------------------------------------
- */
+/* ---- which class becomes the loop -------------------------------------------------------------------------------- */
 
 static int place_of(const fu_group *g, fu_class c) {
     for (int i = 0; i < g->n_point; i++)

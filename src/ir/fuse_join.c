@@ -13,8 +13,7 @@ const char *fu_reason_text(fu_reason reason) {
     return texts[reason];
 }
 
-/* ---- classes of a node ----------------------------------------------------------------------------------------------
- */
+/* ---- classes of a node ------------------------------------------------------------------------------------------- */
 
 typedef struct {
     uint32_t n_axis, n; /* result classes, then folded classes; without extents of 1 */
@@ -42,8 +41,7 @@ static int has(const fu_class *set, uint32_t n, fu_class c) {
 static int keeps(const classes *c, fu_class x) { return has(c->at, c->n_axis, x); }
 static int folds(const classes *c, fu_class x) { return has(c->at + c->n_axis, c->n - c->n_axis, x); }
 
-/* ---- roles
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- roles ------------------------------------------------------------------------------------------------------- */
 
 kn_role fu_role(const fu_roles *roles, fu_class c) {
     for (uint32_t i = 0; i < roles->n; i++)
@@ -189,8 +187,7 @@ fu_reason fu_find_roles(fu_state *s, const fu_group *group, uint32_t n_point, co
     return FU_OK;
 }
 
-/* ---- (d) budgets ----------------------------------------------------------------------------------------------------
- */
+/* ---- (d) budgets ------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     fu_state *s;
@@ -275,8 +272,7 @@ static fu_reason test_budgets(fu_state *s, ir_id v, int is_exit, int32_t gi, con
     return FU_OK;
 }
 
-/* ---- (c) points -----------------------------------------------------------------------------------------------------
- */
+/* ---- (c) points -------------------------------------------------------------------------------------------------- */
 
 /* Do these points leave enough to do in parallel? */
 static int enough_points(const fu_state *s, uint32_t n, const fu_class *point) {
@@ -460,8 +456,7 @@ void fu_new_points(fu_state *s, ir_id v, fu_join *join) {
         if (!has(forced, n_forced, c.at[i])) join->point[join->n_point++] = c.at[i];
 }
 
-/* ---- the tests in order
- * ------------------------------------------------------------------------------------------------ */
+/* ---- the tests in order ------------------------------------------------------------------------------------------ */
 
 typedef struct {
     fu_state *s;
@@ -509,8 +504,7 @@ fu_reason fu_try_join(fu_state *s, ir_id v, int32_t gi, int sibling, fu_join *jo
     return FU_OK;
 }
 
-/* ---- (e) in place
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- (e) in place ------------------------------------------------------------------------------------------------ */
 
 typedef struct {
     fu_state *s;

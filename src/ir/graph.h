@@ -123,8 +123,7 @@ extern const ir_op_info ir_ops[IR_OP_COUNT];
 /* Is dtype in a set of IR_T_*? */
 int ir_type_in(uint8_t types, sn_dtype dtype);
 
-/* ---- graph.c -------------------------------------------------------------------------------------------------------
- */
+/* ---- graph.c ----------------------------------------------------------------------------------------------------- */
 
 /* Prepares an empty graph. After failure (SN_ERR_NOMEM) ir_graph_clear is still due. */
 sn_status ir_graph_init(ir_graph *g, base_alloc *alloc, const base_log *log, const char *name);
@@ -204,14 +203,12 @@ static inline ir_id ir_splat_of(const ir_graph *g, ir_id id) {
 /* SLICE and PAD attributes, three per axis. */
 enum { IR_SLICE_START, IR_SLICE_STEP, IR_SLICE_RUNTIME, IR_SLICE_ATTRS };
 
-/* ---- infer.c: the same node in another graph, operands replaced; runs inference again ------------------------------
- */
+/* ---- infer.c: the same node in another graph, operands replaced; runs inference again ---------------------------- */
 /* Copies a node of `from` into g with operands in[] (ids of g). dim_map maps ir_dims of `from` to g's (ir_dim_copy). */
 ir_id ir_copy_node(ir_graph *g, const ir_graph *from, ir_id node, const ir_id *in);
 ir_dim ir_dim_copy(ir_graph *g, const ir_graph *from, ir_dim d);
 
-/* ---- print.c, parse.c, verify.c, dot.c
- * ------------------------------------------------------------------------------- */
+/* ---- print.c, parse.c, verify.c, dot.c --------------------------------------------------------------------------- */
 
 /* A function body: outputs and updates over a graph. */
 typedef struct {
@@ -233,8 +230,7 @@ const char *ir_verify(const ir_graph *g, const ir_roots *roots, char text[256]);
 /* group[id]: kernel of a node, or -1; may be NULL. */
 void ir_print_dot(const ir_graph *g, const ir_roots *roots, const int32_t *group, base_strbuf *out);
 
-/* ---- pass.c and the passes: graph -> graph
- * --------------------------------------------------------------------------- */
+/* ---- pass.c and the passes: graph -> graph ----------------------------------------------------------------------- */
 
 /* Rewrites what roots need into `to` (an initialised empty graph): constant folding, algebraic simplification,
  * transposes into matmuls, casts and stop_gradients removed, dead code dropped; in that order until nothing changes.
@@ -246,8 +242,7 @@ void ir_optimise(ir_graph *to, const ir_graph *from, const ir_roots *roots, cons
 void ir_optimise_fixed(ir_graph *to, const ir_graph *from, const ir_roots *roots, uint16_t name, int64_t value,
                        ir_roots *out);
 
-/* ---- eval.c: the graph evaluator, an oracle
- * --------------------------------------------------------------------------- */
+/* ---- eval.c: the graph evaluator, an oracle ---------------------------------------------------------------------- */
 
 /* Values of every root, node by node in f64 (integers exactly), rounded to the node's dtype after each. Memory of
  * results is in the arena. input[i], var[i]: dense values of g->input / g->var; names: values of the named dims. */
@@ -259,8 +254,7 @@ typedef struct {
 /* out[i]: values of roots->out, then of roots->update; sizes follow from the dims. */
 void ir_eval(const ir_graph *g, const ir_roots *roots, const ir_values *values, base_arena *arena, void **out);
 
-/* ---- autodiff/grad.c
- * --------------------------------------------------------------------------------------------------- */
+/* ---- autodiff/grad.c --------------------------------------------------------------------------------------------- */
 
 /* d[i] = d(y)/d(wrt[i]); y is a float scalar. Under g's trap. */
 void ir_grad(ir_graph *g, ir_id y, const ir_id *wrt, uint32_t n, ir_id *d);

@@ -6,8 +6,7 @@
 static const ir_node *at(const lw_part *p, ir_id v) { return ir_at(p->s->g, v); }
 static const fu_node *fu(const lw_part *p, ir_id v) { return &p->s->node[v]; }
 
-/* ---- items
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- items ------------------------------------------------------------------------------------------------------- */
 
 static void find_wanted(lw_part *p) {
     const fu_group *g = p->group;
@@ -46,8 +45,7 @@ static void find_absorbed(lw_part *p) {
     }
 }
 
-/* ---- axes
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- axes -------------------------------------------------------------------------------------------------------- */
 
 /* May point class inner take outer into itself? Only if wherever one indexes memory the other stands just before it. */
 static int can_collapse(const lw_part *p, fu_class outer, fu_class inner) {
@@ -114,8 +112,7 @@ static void make_axes(lw_part *p) {
     for (uint32_t i = 0; i < roles.n; i++) add_axis(p, roles.cls[i], (kn_role)roles.role[i], s->extent[roles.cls[i]]);
 }
 
-/* ---- values kept for later phases
- * ---------------------------------------------------------------------------------------- */
+/* ---- values kept for later phases -------------------------------------------------------------------------------- */
 
 /* Address in a row memory: [tile][elements] where the points are copies, [elements][tile] where they are lanes. */
 static kn_access row_access(lw_part *p, ir_id v) {
@@ -147,8 +144,7 @@ static kn_access row_access(lw_part *p, ir_id v) {
     return access;
 }
 
-/* ---- instructions
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- instructions ------------------------------------------------------------------------------------------------ */
 
 static kn_id operand(lw_part *p, ir_id v, uint32_t k) {
     return fu(p, v)->edge[k].pointwise ? lw_value(p, at(p, v)->in[k]) : lw_load_operand(p, v, k);

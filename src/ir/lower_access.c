@@ -247,8 +247,7 @@ void lw_store_own(lw_part *p, ir_id u, pg_ref ref, kn_space space, kn_id value) 
     kn_store(&p->launch->b, access, value);
 }
 
-/* ---- values read at other places
- * ------------------------------------------------------------------------------------- */
+/* ---- values read at other places --------------------------------------------------------------------------------- */
 
 static kn_id i64_const(lw_part *p, int64_t n) { return kn_const_i(&p->launch->b, SN_I64, n); }
 

@@ -6,8 +6,7 @@
 static const ir_node *at(const lw_part *p, ir_id v) { return ir_at(p->s->g, v); }
 static const fu_node *fu(const lw_part *p, ir_id v) { return &p->s->node[v]; }
 
-/* ---- levels and nests
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- levels and nests -------------------------------------------------------------------------------------------- */
 
 /* After this phase the item's value can be used; levels count only what is in the same half (entry or tile). */
 static void raise_level(const lw_part *p, lw_item *item, const lw_item *operand) {
@@ -189,8 +188,7 @@ void lw_make_phases(lw_part *p) {
             p->item[v].phase = find_phase(p, p->item[v].entry, p->item[v].level, nest_of(p, v));
 }
 
-/* ---- values that loops of different phases share
- * --------------------------------------------------------------------------- */
+/* ---- values that loops of different phases share ----------------------------------------------------------------- */
 
 static int is_scheduled_in_loop(const lw_part *p, ir_id v) {
     return p->item[v].scheduled && (p->item[v].over & p->loop_axes);

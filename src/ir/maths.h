@@ -39,8 +39,7 @@ kn_id kn_maths_shifted_f64(const kn_maths *m, kn_id bits);
 kn_id kn_maths_y_f64(const kn_maths *m, kn_id shifted);
 kn_id kn_maths_k_f64(const kn_maths *m, kn_id shifted, kn_id lowered);
 
-/* ---- one-letter words of the expansions: float, integer and bool operations ----------------------------------------
- */
+/* ---- one-letter words of the expansions: float, integer and bool operations -------------------------------------- */
 
 static inline kn_id m_const(const kn_maths *m, double value) { return kn_const_f(m->b, m->f, value); }
 static inline kn_id m_int(const kn_maths *m, int64_t value) { return kn_const_i(m->b, m->i, value); }

@@ -21,8 +21,7 @@ typedef struct {
     BASE_VEC(uint32_t) mems;  /* per step: memories, without row scratch */
 } builder;
 
-/* ---- launches
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- launches ---------------------------------------------------------------------------------------------------- */
 
 static uint32_t axes_needed(fu_state *s, int32_t gi) {
     const fu_group *g = &s->group.at[gi];
@@ -128,8 +127,7 @@ static void place_groups(builder *b) {
     if (left) base_fail(&s->g->trap, SN_ERR_INTERNAL, "fusion: groups depend on each other in a circle");
 }
 
-/* ---- memories
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- memories ---------------------------------------------------------------------------------------------------- */
 
 static pg_ref new_temp_of(builder *b, ir_id v, sn_dtype dtype, int32_t step, uint32_t part, const char *suffix) {
     ir_graph *g = b->s->g;
@@ -205,8 +203,7 @@ static void place_values(builder *b) {
     }
 }
 
-/* ---- steps
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- steps ------------------------------------------------------------------------------------------------------- */
 
 /* "moons.0 matmul add tanh": the operators in it, each once. */
 static const char *name_step(builder *b, int32_t step) {
@@ -375,8 +372,7 @@ static void find_lifetimes(builder *b) {
         if (b->temp.at[i].first == UINT32_MAX) b->temp.at[i].first = b->temp.at[i].last = 0;
 }
 
-/* ---- text
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- text -------------------------------------------------------------------------------------------------------- */
 
 static void print_node(base_strbuf *out, const fu_state *s, ir_id v) {
     base_strbuf_printf(out, "    %%%u %s ", v, ir_ops[ir_at(s->g, v)->op].name);

@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- small tools ---------------------------------------------------------------------------------------------------
- */
+/* ---- small tools ------------------------------------------------------------------------------------------------- */
 
 LLVMValueRef em_i64(em *e, int64_t value) { return LLVMConstInt(e->i64, (uint64_t)value, 1); }
 LLVMValueRef em_i32(em *e, uint32_t value) { return LLVMConstInt(e->i32, value, 0); }
@@ -85,8 +84,7 @@ void em_loop_end(em *e, em_loop *loop) {
     LLVMPositionBuilderAtEnd(e->b, loop->exit);
 }
 
-/* ---- what is passed in: memories, dims -----------------------------------------------------------------------------
- */
+/* ---- what is passed in: memories, dims --------------------------------------------------------------------------- */
 
 static LLVMValueRef load_at(em *e, LLVMTypeRef type, LLVMValueRef base, int64_t byte, const char *name) {
     LLVMValueRef offset = em_i64(e, byte);
@@ -147,8 +145,7 @@ static void load_memories(em *e, LLVMValueRef table, LLVMValueRef scratch) {
     }
 }
 
-/* ---- tiles ---------------------------------------------------------------------------------------------------------
- */
+/* ---- tiles ------------------------------------------------------------------------------------------------------- */
 
 static LLVMValueRef extent_of(em *e, kn_id axis) { return em_size(e, e->k->axis[axis].extent); }
 
@@ -250,8 +247,7 @@ static void emit_tiles(em *e, LLVMValueRef first, LLVMValueRef end) {
     em_epoch_end(e, &epoch, from, to, 1, 1);
 }
 
-/* ---- chunks and parts ----------------------------------------------------------------------------------------------
- */
+/* ---- chunks and parts -------------------------------------------------------------------------------------------- */
 
 /* For each point fold of the part: em_point_fold_begin or _end. */
 static void for_point_folds(em *e, void (*f)(em *, kn_id)) {

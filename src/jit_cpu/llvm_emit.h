@@ -121,8 +121,7 @@ typedef struct {
 /* Emits the kernel, already expanded, as function `symbol` into the module. Under the arena's trap. */
 void em_kernel(em *e, const char *symbol);
 
-/* ---- llvm_emit.c: parts, chunks, tiles; small tools ---------------------------------------------------------------
- */
+/* ---- llvm_emit.c: parts, chunks, tiles; small tools -------------------------------------------------------------- */
 
 typedef struct {
     LLVMBasicBlockRef body, exit;
@@ -178,8 +177,7 @@ static inline void em_line_of(em *e, kn_id inst) {
     if (e->lines) em_line(e, e->lines->inst[e->k->made_for[inst]]);
 }
 
-/* ---- llvm_emit_phase.c: phases, their loops and instructions ------------------------------------------------------
- */
+/* ---- llvm_emit_phase.c: phases, their loops and instructions ----------------------------------------------------- */
 
 /* Decides the level of every instruction of the part. */
 void em_place_part(em *e);
@@ -207,8 +205,7 @@ uint32_t em_lanes(const em *e, uint32_t axes);
 LLVMValueRef em_lane_mask(em *e, const em_at *at);
 LLVMValueRef em_copy_present(em *e, const em_at *at);
 
-/* ---- llvm_emit_mem.c: accesses ------------------------------------------------------------------------------------
- */
+/* ---- llvm_emit_mem.c: accesses ----------------------------------------------------------------------------------- */
 
 /* Set of axes an access varies over, with its index and guard. */
 uint32_t em_access_axes(const em *e, kn_id access);
@@ -245,8 +242,7 @@ LLVMValueRef em_store_condition(em *e, const kn_access *a, const em_at *at, uint
 LLVMValueRef em_to_memory(em *e, const kn_access *a, LLVMValueRef value, uint32_t lanes);
 LLVMValueRef em_from_memory(em *e, const kn_access *a, LLVMValueRef stored);
 
-/* ---- llvm_emit_block.c --------------------------------------------------------------------------------------------
- */
+/* ---- llvm_emit_block.c ------------------------------------------------------------------------------------------- */
 
 /* em_load_all and em_store_all where the lanes lie apart but copies side by side; 0 where they do not. */
 int em_load_blocks(em *e, kn_id access, uint32_t over, uint32_t lanes, LLVMValueRef *value);
@@ -256,8 +252,7 @@ int em_store_blocks(em *e, kn_id access, uint32_t over, uint32_t lanes, const LL
  */
 int em_is_tile_block(em *e, kn_id access, uint32_t over, uint32_t lanes);
 
-/* ---- llvm_emit_stage.c --------------------------------------------------------------------------------------------
- */
+/* ---- llvm_emit_stage.c ------------------------------------------------------------------------------------------- */
 
 /* Emits what the phase does, in stages where that is possible and better, else by direct. */
 void em_emit_body(em *e, void (*direct)(em *e));
@@ -265,8 +260,7 @@ void em_emit_body(em *e, void (*direct)(em *e));
 LLVMValueRef em_staged_load(em *e, const kn_inst *in);
 void em_staged_store(em *e, const kn_inst *in, LLVMValueRef value);
 
-/* ---- llvm_emit_fold.c ---------------------------------------------------------------------------------------------
- */
+/* ---- llvm_emit_fold.c -------------------------------------------------------------------------------------------- */
 
 /* Accumulators over points in registers: [instance][place in the tile], or one of as many lanes. */
 static inline uint32_t em_places(const em *e) { return e->mode == EM_POINT_LANES ? 1 : e->part->tile; }
@@ -280,8 +274,7 @@ void em_point_fold_end(em *e, kn_id inst); /* at the chunk's end */
 /* All elements of the chunk's partials at an access := value. */
 void em_fill_partials(em *e, kn_id access, LLVMValueRef value);
 
-/* ---- llvm_emit_pair.c: the same for folds of pairs ----------------------------------------------------------------
- */
+/* ---- llvm_emit_pair.c: the same for folds of pairs --------------------------------------------------------------- */
 
 void em_pair_unroll(em *e, kn_id inst);
 void em_pair_loop_begin(em *e, kn_id inst);
@@ -295,8 +288,7 @@ void em_pair_point_end(em *e, kn_id inst);
 em_loop em_epoch_begin(em *e, kn_id first, kn_id end, int points, LLVMValueRef from, LLVMValueRef *to, int64_t step);
 void em_epoch_end(em *e, em_loop *epoch, kn_id first, kn_id end, int points, int64_t step);
 
-/* ---- llvm_prims.c: scalar primitives, lane by lane ----------------------------------------------------------------
- */
+/* ---- llvm_prims.c: scalar primitives, lane by lane --------------------------------------------------------------- */
 
 LLVMTypeRef em_scalar_type(em *e, sn_dtype type); /* bool: i1 */
 LLVMTypeRef em_memory_type(em *e, sn_dtype type); /* bool: i8; f16, bf16: i16 */

@@ -81,8 +81,7 @@ static int find_block(em *e, const kn_access *a, uint32_t over, uint32_t lanes, 
     return (!masks && out->copies % out->n == 0) || can_mask(e, a);
 }
 
-/* ---- transposing ---------------------------------------------------------------------------------------------------
- */
+/* ---- transposing ------------------------------------------------------------------------------------------------- */
 
 static LLVMValueRef shuffle(em *e, LLVMValueRef x, LLVMValueRef y, const uint32_t *from, uint32_t n) {
     LLVMValueRef pick[EM_MAX_WIDTH] = {0};
@@ -132,8 +131,7 @@ static LLVMValueRef join(em *e, LLVMValueRef *v, uint32_t n) {
     return v[0];
 }
 
-/* ---- lines of memory: one for each lane ----------------------------------------------------------------------------
- */
+/* ---- lines of memory: one for each lane -------------------------------------------------------------------------- */
 
 typedef struct {
     LLVMValueRef at[EM_MAX_WIDTH];      /* address of the first copy; absent lanes: the last present one's */
@@ -179,8 +177,7 @@ static LLVMValueRef copies_mask(em *e, const block *b, uint32_t first) {
     return LLVMConstVector(bits, b->n);
 }
 
-/* ---- loads and stores ----------------------------------------------------------------------------------------------
- */
+/* ---- loads and stores -------------------------------------------------------------------------------------------- */
 
 static LLVMValueRef load_line(em *e, const kn_access *a, LLVMTypeRef type, LLVMValueRef p, LLVMValueRef mask) {
     if (mask) return em_load_masked(e, a, type, p, mask);

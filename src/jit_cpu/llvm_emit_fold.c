@@ -9,8 +9,7 @@
  * whether there was one; the result is then NaN. */
 #include "jit_cpu/llvm_emit.h"
 
-/* ---- steps ---------------------------------------------------------------------------------------------------------
- */
+/* ---- steps ------------------------------------------------------------------------------------------------------- */
 
 static int is_extremum(const kn_inst *in) {
     return (in->prim == KP_MIN || in->prim == KP_MAX) && (in->type == SN_F32 || in->type == SN_F64);
@@ -63,8 +62,7 @@ static LLVMValueRef read_acc(em *e, LLVMValueRef acc) {
     return LLVMBuildLoad2(e->b, LLVMGetAllocatedType(acc), acc, "");
 }
 
-/* ---- NaNs met by an extremum ---------------------------------------------------------------------------------------
- */
+/* ---- NaNs met by an extremum ------------------------------------------------------------------------------------- */
 
 /* What an instance notes: one piece, a register's worth of lanes, for all of them together where they are combined in
  * the end; a piece for each register where the lanes are results of their own. */
@@ -147,8 +145,7 @@ static LLVMValueRef *new_accumulators(em *e, const kn_inst *in, uint32_t instanc
     return acc;
 }
 
-/* ---- over UNROLL axes ----------------------------------------------------------------------------------------------
- */
+/* ---- over UNROLL axes -------------------------------------------------------------------------------------------- */
 
 void em_emit_unroll_fold(em *e, kn_id inst) {
     const kn_inst *in = &e->k->inst[inst];
@@ -169,8 +166,7 @@ void em_emit_unroll_fold(em *e, kn_id inst) {
     } while (em_next(e, in->over, &at));
 }
 
-/* ---- over LOOP axes ------------------------------------------------------------------------------------------------
- */
+/* ---- over LOOP axes ---------------------------------------------------------------------------------------------- */
 
 static uint32_t loop_fold_lanes(const em *e, const kn_inst *in) {
     return e->mode == EM_LOOP_LANES ? e->width : em_lanes(e, in->over);
@@ -261,8 +257,7 @@ void em_loop_fold_end(em *e, kn_id inst) {
     } while (em_next(e, in->over, &at));
 }
 
-/* ---- over POINT axes -----------------------------------------------------------------------------------------------
- */
+/* ---- over POINT axes --------------------------------------------------------------------------------------------- */
 
 /* Does it accumulate in registers? */
 static int in_registers(const em *e, const kn_inst *in) {

@@ -38,8 +38,7 @@ static LLVMValueRef times(em *e, kn_size step, LLVMValueRef index) {
     return LLVMBuildMul(e->b, em_size(e, step), index, "");
 }
 
-/* ---- pointers ------------------------------------------------------------------------------------------------------
- */
+/* ---- pointers ---------------------------------------------------------------------------------------------------- */
 
 /* p, advanced by the access's steps on the POINT axes. A ROW memory has the place in the tile for index. */
 static LLVMValueRef add_points(em *e, const kn_access *a, LLVMValueRef p, uint32_t r) {
@@ -226,8 +225,7 @@ static LLVMValueRef lane_offsets(em *e, const kn_access *a, const em_at *at, uin
 
 static LLVMValueRef all_lanes(em *e, uint32_t lanes) { return em_splat(e, LLVMConstInt(e->i1, 1, 0), lanes); }
 
-/* ---- loads ---------------------------------------------------------------------------------------------------------
- */
+/* ---- loads ------------------------------------------------------------------------------------------------------- */
 
 static LLVMValueRef load_plain(em *e, const kn_access *a, LLVMTypeRef type, LLVMValueRef p) {
     LLVMValueRef value = LLVMBuildLoad2(e->b, type, p, "");
@@ -303,8 +301,7 @@ void em_load_all(em *e, kn_id access, uint32_t over, uint32_t lanes, LLVMValueRe
     while (em_next(e, over, &at));
 }
 
-/* ---- stores --------------------------------------------------------------------------------------------------------
- */
+/* ---- stores ------------------------------------------------------------------------------------------------------ */
 
 static void store_plain(em *e, const kn_access *a, LLVMValueRef p, LLVMValueRef value) {
     LLVMSetAlignment(LLVMBuildStore(e->b, value, p), align_of(e, a));

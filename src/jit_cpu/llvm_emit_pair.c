@@ -25,8 +25,7 @@ typedef struct {
     LLVMValueRef value, index;
 } pair;
 
-/* ---- what a fold is ------------------------------------------------------------------------------------------------
- */
+/* ---- what a fold is ---------------------------------------------------------------------------------------------- */
 
 static sn_dtype value_type(const em *e, const kn_inst *in) { return (sn_dtype)e->k->inst[in->a[0]].type; }
 
@@ -65,8 +64,7 @@ static uint32_t piece_lanes(const em *e, const kn_inst *in, uint32_t lanes) {
     return lanes < most ? lanes : most;
 }
 
-/* ---- pairs ---------------------------------------------------------------------------------------------------------
- */
+/* ---- pairs ------------------------------------------------------------------------------------------------------- */
 
 /* Does the new pair win? later: its index is the greater one. */
 static LLVMValueRef wins(em *e, const kn_inst *in, pair new, pair old, int later) {
@@ -134,8 +132,7 @@ static uint32_t loop_lanes(const em *e, const kn_inst *in) {
 static uint32_t point_lanes(const em *e) { return e->mode == EM_POINT_LANES ? e->part->tile : 1; }
 static uint32_t lane_steps(const em *e) { return e->mode == EM_LOOP_LANES ? e->width : 1; }
 
-/* ---- accumulators --------------------------------------------------------------------------------------------------
- */
+/* ---- accumulators ------------------------------------------------------------------------------------------------ */
 
 static LLVMValueRef get(em *e, LLVMValueRef slot) { return LLVMBuildLoad2(e->b, LLVMGetAllocatedType(slot), slot, ""); }
 
@@ -225,8 +222,7 @@ static void settle(em *e, kn_id inst, uint32_t n, uint32_t i, LLVMValueRef base,
     LLVMBuildStore(e->b, LLVMBuildSelect(e->b, none, get(e, slot), index, ""), slot);
 }
 
-/* ---- epochs --------------------------------------------------------------------------------------------------------
- */
+/* ---- epochs ------------------------------------------------------------------------------------------------------ */
 
 static int any_counts(const em *e, kn_id first, kn_id end, int points) {
     for (kn_id i = first; i < end; i++)
@@ -272,8 +268,7 @@ void em_epoch_end(em *e, em_loop *epoch, kn_id first, kn_id end, int points, int
     e->in_epoch[points] = 0;
 }
 
-/* ---- over UNROLL axes ----------------------------------------------------------------------------------------------
- */
+/* ---- over UNROLL axes -------------------------------------------------------------------------------------------- */
 
 void em_pair_unroll(em *e, kn_id inst) {
     const kn_inst *in = &e->k->inst[inst];
@@ -291,8 +286,7 @@ void em_pair_unroll(em *e, kn_id inst) {
     } while (em_next(e, in->over, &at));
 }
 
-/* ---- over LOOP axes ------------------------------------------------------------------------------------------------
- */
+/* ---- over LOOP axes ---------------------------------------------------------------------------------------------- */
 
 void em_pair_loop_begin(em *e, kn_id inst) {
     const kn_inst *in = &e->k->inst[inst];
@@ -339,8 +333,7 @@ void em_pair_loop_end(em *e, kn_id inst) {
     } while (em_next(e, in->over, &at));
 }
 
-/* ---- over POINT axes -----------------------------------------------------------------------------------------------
- */
+/* ---- over POINT axes --------------------------------------------------------------------------------------------- */
 
 void em_pair_point_begin(em *e, kn_id inst) {
     const kn_inst *in = &e->k->inst[inst];

@@ -12,8 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- sets of axes, instances ---------------------------------------------------------------------------------------
- */
+/* ---- sets of axes, instances ------------------------------------------------------------------------------------- */
 
 uint32_t em_bit(kn_id axis) { return axis == KN_NONE ? 0 : 1u << axis; }
 
@@ -86,8 +85,7 @@ LLVMValueRef em_copy_present(em *e, const em_at *at) {
     return em_and(e, r, u);
 }
 
-/* ---- where instructions run ----------------------------------------------------------------------------------------
- */
+/* ---- where instructions run -------------------------------------------------------------------------------------- */
 
 /* What only the b of one RARE needs, directly or not, in its own phase and level, becomes that RARE's: it is emitted
  * where the RARE is, under its condition. A RARE that belongs to another one is a plain select. */
@@ -132,8 +130,7 @@ void em_place_part(em *e) {
     find_seldom(e);
 }
 
-/* ---- instructions --------------------------------------------------------------------------------------------------
- */
+/* ---- instructions ------------------------------------------------------------------------------------------------ */
 
 static LLVMValueRef index_value(em *e, kn_id axis, const em_at *at, uint32_t lanes) {
     LLVMBuilderRef b = e->b;
@@ -282,8 +279,7 @@ void em_emit_level(em *e, int level, int after) {
             emit_instruction(e, i);
 }
 
-/* ---- loops ---------------------------------------------------------------------------------------------------------
- */
+/* ---- loops ------------------------------------------------------------------------------------------------------- */
 
 static void name_of(const em *e, char text[40], kn_id axis, const char *suffix) {
     snprintf(text, 40, "ph%u.a%u%s", (unsigned)(e->phase - e->k->phase), (unsigned)axis, suffix);
@@ -377,8 +373,7 @@ static void emit_nest(em *e, int level) {
     em_loop_end(e, &loop);
 }
 
-/* ---- phases --------------------------------------------------------------------------------------------------------
- */
+/* ---- phases ------------------------------------------------------------------------------------------------------ */
 
 /* Brings a value of an earlier phase that varies over the last point axis into this phase's form. Copies of absent
  * points repeat the last one that is present, here as everywhere. */

@@ -113,8 +113,7 @@ static void write_vector(em *e, const kn_inst *in, LLVMValueRef p, LLVMValueRef 
 LLVMValueRef em_staged_load(em *e, const kn_inst *in) { return read_vector(e, in, e->stage[in->acc].at); }
 void em_staged_store(em *e, const kn_inst *in, LLVMValueRef value) { write_vector(e, in, e->stage[in->acc].at, value); }
 
-/* ---- one round of the loop in each stage ---------------------------------------------------------------------------
- */
+/* ---- one round of the loop in each stage ------------------------------------------------------------------------- */
 
 typedef void (*round_fn)(em *e, const stages *s, LLVMValueRef index, LLVMValueRef row);
 
@@ -212,8 +211,7 @@ static void emit_stages(em *e, stages *s) {
     em_loop_end(e, &stretch);
 }
 
-/* ---- which way -----------------------------------------------------------------------------------------------------
- */
+/* ---- which way --------------------------------------------------------------------------------------------------- */
 
 /* Number of accesses that walk along rows. */
 static uint32_t rows_walked(em *e) {

@@ -51,8 +51,7 @@ __attribute__((constructor)) static void register_target(void) {
     LLVMInitializeX86AsmPrinter();
 }
 
-/* ---- errors, results -----------------------------------------------------------------------------------------------
- */
+/* ---- errors, results --------------------------------------------------------------------------------------------- */
 
 static void check(job *j, LLVMErrorRef error, const char *what) {
     if (!error) return;
@@ -77,8 +76,7 @@ static void give(job *j, const char *bytes, size_t n) {
     out->n = n;
 }
 
-/* ---- kernel -> module ----------------------------------------------------------------------------------------------
- */
+/* ---- kernel -> module -------------------------------------------------------------------------------------------- */
 
 static LLVMTargetMachineRef new_machine(job *j) {
     LLVMTargetRef target;
@@ -138,8 +136,7 @@ static LLVMErrorRef run_passes(job *j, LLVMModuleRef module) {
     return error;
 }
 
-/* ---- module -> object, through ORC ---------------------------------------------------------------------------------
- */
+/* ---- module -> object, through ORC ------------------------------------------------------------------------------- */
 
 static LLVMErrorRef transform_module(void *arg, LLVMModuleRef module) {
     job *j = arg;
@@ -205,8 +202,7 @@ static void release(void *handle) {
     if (error) LLVMConsumeError(error);
 }
 
-/* ---- module -> text ------------------------------------------------------------------------------------------------
- */
+/* ---- module -> text ---------------------------------------------------------------------------------------------- */
 
 static void build_text(job *j) {
     if (j->request->want != SINTER_LLVM_RAW) check(j, run_passes(j, j->module), "cannot run the passes");
@@ -227,8 +223,7 @@ static void build_text(job *j) {
     if (j->out_of_memory) base_fail(&j->trap, SN_ERR_NOMEM, "no memory for the text of a kernel");
 }
 
-/* ---- the entry point -----------------------------------------------------------------------------------------------
- */
+/* ---- the entry point --------------------------------------------------------------------------------------------- */
 
 static void run_job(void *arg) {
     job *j = arg;

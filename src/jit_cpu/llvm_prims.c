@@ -126,8 +126,7 @@ LLVMValueRef em_cast(em *e, sn_dtype from, sn_dtype to, LLVMValueRef a) {
     return LLVMBuildIntCast2(e->b, a, types[0], !is_unsigned(from), "");
 }
 
-/* ---- f16, bf16 -----------------------------------------------------------------------------------------------------
- */
+/* ---- f16, bf16 --------------------------------------------------------------------------------------------------- */
 
 /* F16C has instructions for f16; what AVX-512 has for bf16 takes subnormals for zeros, so that the bits are rounded as
  * integers: half of the last place is added, less one where the last place is even. All NaNs become the same one, whose
@@ -162,8 +161,7 @@ LLVMValueRef em_half_value(em *e, sn_dtype half, LLVMValueRef bits) {
 #undef NUMBER
 }
 
-/* ---- a * 2^floor(b) ------------------------------------------------------------------------------------------------
- */
+/* ---- a * 2^floor(b) ---------------------------------------------------------------------------------------------- */
 
 /* Lanes [first, first + n) of v; lanes that v lacks are undefined. */
 static LLVMValueRef slice(em *e, LLVMValueRef v, uint32_t first, uint32_t n) {

@@ -5,8 +5,7 @@
 #include "ir/kernel.h"
 #include "ir/kernel_build.h"
 
-/* ---- memory for a test's kernels: an arena whose failures end the test --------------------------------------------
- */
+/* ---- memory for a test's kernels: an arena whose failures end the test ------------------------------------------- */
 
 typedef struct {
     base_alloc alloc;
@@ -21,8 +20,7 @@ kn_kernel *kernels_make(kernels_room *room, kn_kernel *(*make)(base_arena *arena
 /* kn_expand under the room's trap. */
 kn_kernel *kernels_expand(kernels_room *room, const kn_kernel *k);
 
-/* ---- hand-built kernels: make functions for kernels_make, arg is a kernels_schedule -------------------------------
- */
+/* ---- hand-built kernels: make functions for kernels_make, arg is a kernels_schedule ------------------------------ */
 
 typedef struct {
     uint32_t tile, grain, max_chunks;
@@ -51,8 +49,7 @@ kn_kernel *kernels_moons_short(base_arena *,
                                const void *); /* the same step, size unrolled (<= 16), points as lanes; no A */
 kn_kernel *kernels_moons_update(base_arena *, const void *);
 
-/* ---- launches -----------------------------------------------------------------------------------------------------
- */
+/* ---- launches ---------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     const kn_kernel *kernel;

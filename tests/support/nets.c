@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- parts
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- parts ------------------------------------------------------------------------------------------------------- */
 
 void net_begin(net *n, sn_context *ctx, const char *name) {
     *n = (net){.ctx = ctx, .g = sn_graph_new(ctx, name)};
@@ -60,8 +59,7 @@ void net_update(net *n, sn_expr old, sn_expr value) {
     n->update[n->n_update++] = (sn_update){n->var[i], value};
 }
 
-/* ---- optimisers
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- optimisers -------------------------------------------------------------------------------------------------- */
 
 static void gradients(net *n, sn_expr *d) {
     ck_assert_msg(!sn_grad(n->loss, n->param, n->n_param, d), "%s", sn_graph_error(n->g));
@@ -118,8 +116,7 @@ void net_adam(net *n, double rate) {
     }
 }
 
-/* ---- nets
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- nets -------------------------------------------------------------------------------------------------------- */
 
 void net_moons(net *n, sn_context *ctx, int64_t h, int transposed) {
     net_begin(n, ctx, "moons");
@@ -222,8 +219,7 @@ void net_logistic(net *n, sn_context *ctx) {
     n->loss = sn_mean_all(sn_sub(sn_softplus(z), tz));
 }
 
-/* ---- running
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 sn_function *net_function(net *n) {
     sn_function_desc desc = {.inputs = n->in,

@@ -20,8 +20,7 @@ typedef struct {
     sn_update update[NET_MAX_VARS];
 } net;
 
-/* ---- parts: for nets that only one test needs
- * ------------------------------------------------------------------------- */
+/* ---- parts: for nets that only one test needs -------------------------------------------------------------------- */
 
 void net_begin(net *n, sn_context *ctx, const char *name);
 void net_free(net *n);
@@ -42,8 +41,7 @@ void net_sgd(net *n, double rate);
 void net_momentum(net *n, double rate, double keep);
 void net_adam(net *n, double rate); /* with its step count as one more variable */
 
-/* ---- nets: each sets in, param, loss
- * --------------------------------------------------------------------------------- */
+/* ---- nets: each sets in, param, loss ----------------------------------------------------------------------------- */
 
 /* Two classes of points in the plane, one tanh layer of h, softmax, a quadratic penalty on the weights. transposed: the
  * weights are stored [out, in]. */
@@ -62,8 +60,7 @@ void net_softmax_regression(net *n, sn_context *ctx);
 /* Logistic regression of symbolic size; the weights are an input and param[0]. */
 void net_logistic(net *n, sn_context *ctx);
 
-/* ---- running
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 sn_function *net_function(net *n); /* must succeed */
 /* Text of sn_function_show, to be freed with free. */

@@ -30,8 +30,7 @@ void support_kernel_init(support_kernel *s) {
 
 void support_kernel_free(support_kernel *s) { base_arena_free(&s->arena); }
 
-/* ---- the plug-in ---------------------------------------------------------------------------------------------------
- */
+/* ---- the plug-in ------------------------------------------------------------------------------------------------- */
 
 sinter_llvm_compile_fn *support_plugin(void) {
     const char *path = getenv("SINTER_LLVM");
@@ -85,8 +84,7 @@ static int machine_has(const char *level) {
            __builtin_cpu_supports("avx512cd");
 }
 
-/* ---- memories: each ends at a page that cannot be touched ----------------------------------------------------------
- */
+/* ---- memories: each ends at a page that cannot be touched -------------------------------------------------------- */
 
 typedef struct {
     unsigned char *map, *at;
@@ -132,8 +130,7 @@ static void fill(void *at, sn_dtype type, size_t i, uint64_t *state, const suppo
     memcpy((unsigned char *)at + i * sn_dtype_size(type), &bits, sn_dtype_size(type));
 }
 
-/* ---- running and comparing -----------------------------------------------------------------------------------------
- */
+/* ---- running and comparing --------------------------------------------------------------------------------------- */
 
 typedef struct {
     const kn_kernel *k;
@@ -273,8 +270,7 @@ static void interpret(check_job *j, const kn_kernel *k) {
     }
 }
 
-/* ---- one object, linked in several ways ----------------------------------------------------------------------------
- */
+/* ---- one object, linked in several ways -------------------------------------------------------------------------- */
 
 enum { COLD_ORC, COLD_OWN, WARM_OWN, WARM_ORC, LINKINGS };
 static const char *const linking_names[LINKINGS] = {"compiled and linked by ORC", "compiled, own loader",
