@@ -139,8 +139,41 @@ START_TEST(parameters_fit) {
 }
 END_TEST
 
+/* A step of a network on 5000 points, whose 1000 hidden units are neither in memory beside the points: lanes along
+ * these, in as many blocks as fill a GPU, and no row that leaves the registers. As lanes the points would be 20 blocks.
+ */
+START_TEST(few_points_leave_the_lanes_to_loops) {
+    enum { POINTS = 5000, HIDDEN = 1000 };
+    be_backend gpu = be_interp;
+    gpu.machine = KN_FOR_GPU;
+    sn_context *ctx;
+    ck_assert_int_eq(rt_context_open(NULL, &gpu, &ctx), SN_OK);
+    net n;
+    net_begin(&n, ctx, "points");
+    sn_expr x = net_var(&n, "x", 1, NET_SIZES(POINTS, 2)), w1 = net_var(&n, "w1", 1, NET_SIZES(2, HIDDEN));
+    sn_expr w2 = net_var(&n, "w2", 1, NET_SIZES(HIDDEN, 2));
+    n.n_param = n.n_var;
+    n.loss = sn_sum_all(sn_square(sn_matmul(sn_tanh(sn_matmul(x, w1)), w2)));
+    net_sgd(&n, 0.1);
+    sn_function *f = net_function(&n);
+    const kn_kernel *k = f->program->step[0].kernel;
+    const kn_part *part = &k->part[0];
+    ck_assert_uint_ge(part->max_chunks, 128);
+    ck_assert_uint_le(part->tile, 8);
+    ck_assert_uint_ge(part->rounds, 1);
+    for (uint32_t p = part->first_phase; p < part->end_phase; p++) {
+        const kn_phase *phase = &k->phase[p];
+        if (phase->n_loop && !phase->at_entry) ck_assert_uint_eq(phase->lanes, phase->loop[phase->n_loop - 1]);
+    }
+    sn_function_free(f);
+    net_free(&n);
+    sn_context_free(ctx);
+}
+END_TEST
+
 int main(void) {
     TCase *t = tcase_create("schedule");
+    tcase_add_test(t, few_points_leave_the_lanes_to_loops);
     tcase_add_test(t, parameters_fit);
     tcase_add_test(t, weights_decide_not_the_data_around_the_row);
     tcase_add_loop_test(t, loops_across_rows_take_several_lines_of_each, 0, sizeof streams / sizeof *streams);

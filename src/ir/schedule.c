@@ -220,7 +220,11 @@ static void schedule_gpu(lw_part *p, kn_id point) {
         memcpy(of[i].bytes, t.bytes, sizeof t.bytes);
         of[i].prims = t.prims;
         const lw_phase *phase = &p->phase.at[i];
-        of[i].across = in_blocks(p, &t, phase->n_loop ? phase->loop[phase->n_loop - 1] : (kn_id)KN_NONE, point);
+        kn_id inner = phase->n_loop ? phase->loop[phase->n_loop - 1] : (kn_id)KN_NONE;
+        of[i].across = in_blocks(p, &t, inner, point);
+        if (inner == KN_NONE || point == KN_NONE) continue;
+        of[i].by_loops = t.across[point][inner];
+        of[i].by_points = t.across[inner][point];
     }
     lw_schedule_gpu(p, of, point);
     add_flops(p);

@@ -6,9 +6,10 @@
 
 /* What a phase does, for the nominal extents. */
 typedef struct {
-    double bytes[KN_MAX_AXES]; /* per kernel axis: of accesses for which it is the contiguous one */
-    double prims;              /* per innermost iteration */
-    int across;                /* much is contiguous along the innermost loop and much along the points */
+    double bytes[KN_MAX_AXES];  /* per kernel axis: of accesses for which it is the contiguous one */
+    double prims;               /* per innermost iteration */
+    int across;                 /* much is contiguous along the innermost loop and much along the points */
+    double by_loops, by_points; /* bytes that neighbours along the innermost loop, along the points, have apart */
 } lw_traffic;
 
 double lw_extent(const lw_part *p, kn_id axis);              /* nominal */

@@ -15,6 +15,7 @@ enum {
     WARP_ROW = 1024, /* up to here a warp has a row to itself: 32 elements a thread fit its registers .. */
     MAX_ROUNDS = 8,  /* of lanes, for rows to stay in registers: a warp's WARP_ROW */
     FEW_ROWS = 512,  /* .. unless there are so few rows that warps (4 a processor) would leave it waiting for memory */
+    MANY_POINTS = 1 << 16, /* 512 threads for each processor */
     SUM_TILE = 4,    /* rows done together where each adds to sums kept per element of the row: as many loads on their
                         way, and a fourth of the accesses to the sums */
     ACROSS_TILE = 8, /* rows done together where memory is read or written across them: 32 bytes of f32, the least that
@@ -63,8 +64,15 @@ typedef struct {
     double longest, prims, points;
 } kind;
 
-/* Lanes along loops where more is contiguous along them than along the points; chunks are combined by lanes along the
- * points where there are such, since these are neighbours in memory. */
+/* Lanes along loops where more is contiguous along them than along the points. Where nothing in memory has both axes,
+ * lanes either way are neighbours or read the same: then along loops if sums are kept per element of them, which points
+ * would have to add up between threads for each, or if the points alone are too few. */
+static int prefers_loops(const lw_part *p, const lw_traffic *t, kn_id inner, kn_id point) {
+    if (t->by_loops > 0 || t->by_points > 0) return t->bytes[inner] >= t->bytes[point];
+    return lw_sums_rows(p) || lw_extent(p, point) < MANY_POINTS;
+}
+
+/* Chunks are combined by lanes along the points where there are such, since these are neighbours in memory. */
 static kind find_lanes(lw_part *p, const lw_traffic *t, kn_id point) {
     kind k = {.points = point == KN_NONE ? 1 : lw_extent(p, point)};
     for (uint32_t i = 0; i < p->phase.n; i++) {
@@ -72,7 +80,7 @@ static kind find_lanes(lw_part *p, const lw_traffic *t, kn_id point) {
         kn_id inner = inner_loop(p, phase);
         int chunks = lw_over_chunks(p, phase);
         int along = inner != KN_NONE &&
-                    (phase->entry || point == KN_NONE || (!chunks && t[i].bytes[inner] >= t[i].bytes[point]));
+                    (phase->entry || point == KN_NONE || (!chunks && prefers_loops(p, &t[i], inner, point)));
         phase->lanes = along ? inner : KN_NONE;
         if (phase->entry) {
             k.entry |= phase->n_loop > 0;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { LEAST_THREADS = 512 /* of a processor: 128 registers each */ };
+
 /* ---- text ----------------------------------------------------------------------------------------------------------
  */
 
@@ -340,6 +342,16 @@ void ce_name_line(ce *e, uint32_t line, kn_id inst) {
     if (*text) e->line.at[line] = ce_text(e, "%.*s%s\n", (int)strlen(old) - 1, old, text);
 }
 
+/* Blocks that a processor should have room for. Registers are what keeps loads on their way in loops of many iterations
+ * together: with so few blocks asked for, the compiler does not save any. 0: no such loop. */
+static uint32_t least_blocks(const kn_kernel *k, uint32_t block) {
+    for (uint32_t p = 0; p < k->n_phase; p++) {
+        const kn_phase *phase = &k->phase[p];
+        if (phase->ilp > 1 && phase->lanes != phase->loop[phase->n_loop - 1]) return LEAST_THREADS / block;
+    }
+    return 0;
+}
+
 static void parameters(ce *e, const char *symbol, uint32_t block) {
     const kn_kernel *k = e->k;
     ce_line(e, "struct sn_grid {");
@@ -353,7 +365,9 @@ static void parameters(ce *e, const char *symbol, uint32_t block) {
     e->depth--;
     ce_line(e, "};");
     ce_line(e, "%s", "");
-    ce_line(e, "extern \"C\" __global__ void __launch_bounds__(%u) %s(", block, symbol);
+    uint32_t blocks = least_blocks(k, block);
+    ce_line(e, "extern \"C\" __global__ void __launch_bounds__(%u%s) %s(", block,
+            blocks ? ce_text(e, ", %u", blocks) : "", symbol);
     e->depth++;
     for (uint32_t m = 0; m < k->n_mem; m++) {
         const kn_mem *mem = &k->mem[m];

@@ -104,6 +104,7 @@ typedef struct {
     ce_mode mode;
     uint32_t width, per_thread, ilp, copies; /* lanes, lanes of a thread, .. */
     kn_id lane_axis, inner;
+    int full; /* all iterations of the innermost loop's round are present */
 } ce;
 
 /* Appends the source of the kernel, not expanded, as `extern "C" __global__ void symbol`. people NULL: a function of
@@ -199,6 +200,7 @@ const char *ce_memory_type(sn_dtype type); /* of an element in memory */
 const char *ce_const(ce *e, sn_dtype type, uint64_t bits);
 /* The primitive of operand texts; from: type of the operands. */
 const char *ce_prim(ce *e, kn_prim prim, sn_dtype from, sn_dtype to, const char *a, const char *b, const char *c);
+int ce_has_rare(ce *e, kn_prim prim, sn_dtype type); /* has a text for rare arguments besides */
 /* What every source starts with, then the half types and one function for each mathematical primitive that the kernel
  * has. */
 void ce_prelude(ce *e);

@@ -2,6 +2,11 @@
  * (kn_place_part). */
 #include "jit_gpu/cuda_emit.h"
 
+enum {
+    LEAST_SHARED = 4, /* passing a value on is three instructions */
+    TOGETHER = 32     /* values of a thread that are on their way together, of several rounds of a loop */
+};
+
 uint32_t ce_bit(kn_id axis) { return axis == KN_NONE ? 0 : 1u << axis; }
 
 uint32_t ce_unroll_extent(const ce *e, uint32_t axis) {
@@ -136,7 +141,7 @@ const char *ce_present(ce *e, uint32_t axes, int one) {
         kn_size n = e->k->axis[e->inner].extent;
         if (e->mode == CE_LOOP_LANES && e->width < e->team) text = both(e, text, ce_text(e, "t < %u", e->width));
         int64_t round = (int64_t)e->ilp * (e->mode == CE_LOOP_LANES ? e->width : 1);
-        if (n.dim != KN_NONE || n.k % round)
+        if (!e->full && (n.dim != KN_NONE || n.k % round))
             text = both(e, text, ce_text(e, "j%u%s < %s", e->inner, loop_offset(e), ce_size(e, n)));
     }
     return text;
@@ -175,6 +180,48 @@ static void emit_plain(ce *e, kn_id id) {
     ce_line(e, "%s%s = %s;", ce_loops(e, in->over, 1), ce_value(e, id), value);
 }
 
+/* How often a value that is the same in all threads is made: at most a warp's threads, so that each may make one. 0: it
+ * is not worth passing it on, or it varies between threads. */
+static uint32_t to_share(const ce *e, uint32_t over) {
+    if ((over & ce_bit(e->lane_axis) && e->lane_axis != KN_NONE) || (over & ce_bit(e->inner) && e->ilp > 1)) return 0;
+    uint32_t n = ce_unrolled(e, over) * (over & ce_bit(e->last_point) ? e->copies : 1);
+    return n >= LEAST_SHARED && n <= CE_WARP ? n : 0;
+}
+
+/* A mathematical function. What all threads would do alike, several times, each does once, and they tell each other.
+ * Arguments that are rare have a longer text. */
+static void emit_maths(ce *e, kn_id id) {
+    const kn_inst *in = &e->k->inst[id];
+    sn_dtype type = (sn_dtype)in->type;
+    const char *what = ce_text(e, "sn_%s_%s", kn_prims[in->prim].name, sn_dtype_name(type));
+    const char *a = ce_value(e, in->a[0]), *b = in->a[1] != KN_NONE ? ce_value(e, in->a[1]) : NULL;
+    const char *loops = ce_loops(e, in->over, 1), *dims = ce_dims(e, in->over, 1), *name = name_of(e, id);
+    const char *to = ce_value(e, id), *each = "";
+    int rare = ce_has_rare(e, (kn_prim)in->prim, type);
+    uint32_t shared = to_share(e, in->over);
+    if (!shared && !rare && !*dims) {
+        ce_line(e, "const %s %s = %s(%s%s%s);", ce_type(type), name, what, a, b ? ", " : "", b ? b : "");
+        return;
+    }
+    ce_line(e, "%s %s%s;", ce_type(type), name, dims);
+    if (shared || rare) ce_open(e);
+    if (shared) {
+        uint32_t n = ce_unrolled(e, in->over);
+        each = ce_unroll_index(e, in->over);
+        if (n < shared) each = n == 1 ? "r" : ce_text(e, "r * %u + %s", n, each);
+        ce_line(e, "%s x = 0%s;", ce_type(type), b ? ", y = 0" : "");
+        ce_line(e, "%sif (t %% %d == %s) x = %s%s%s;", loops, CE_WARP, each, a, b ? ", y = " : "", b ? b : "");
+        ce_line(e, "%s z;", ce_type(type));
+        a = "x", b = b ? "y" : NULL, to = "z", loops = "";
+    }
+    const char *arguments = ce_text(e, "%s%s%s", a, b ? ", " : "", b ? b : "");
+    if (rare) ce_line(e, "bool rare = false;");
+    ce_line(e, "%s%s = %s(%s%s);", loops, to, what, arguments, rare ? ", rare" : "");
+    if (rare) ce_line(e, "if (rare) %s%s = %s_rare(%s);", loops, to, what, arguments);
+    if (shared) ce_line(e, "%s%s = sn_from(z, %s);", ce_loops(e, in->over, 1), ce_value(e, id), each);
+    if (shared || rare) ce_close(e);
+}
+
 static void emit_instruction(ce *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
     if (in->kind == KI_STORE)
@@ -184,7 +231,9 @@ static void emit_instruction(ce *e, kn_id id) {
         int may_be_absent = e->even && in->over & ce_bit(e->lane_axis);
         if (*dims) ce_line(e, "%s %s%s%s;", ce_type((sn_dtype)in->type), name, dims, may_be_absent ? " = {}" : "");
         ce_load(e, id);
-    } else if (in->kind != KI_FOLD)
+    } else if (in->kind == KI_PRIM && kn_prims[in->prim].is_maths)
+        emit_maths(e, id);
+    else if (in->kind != KI_FOLD)
         emit_plain(e, id);
     else if (kn_is_point_fold(in))
         ce_point_fold_step(e, id);
@@ -252,6 +301,24 @@ static void emit_even_loop(ce *e) {
     ce_close(e);
 }
 
+/* Iterations that are done together, as long as there are all of them: without conditions several rounds of loads go
+ * ahead of what is done with them. The loop's index stays for the rest, in a scope that the caller closes. */
+static void emit_full_rounds(ce *e, const char *n) {
+    kn_id j = e->inner;
+    ce_open(e);
+    ce_line(e, "i64 j%u = 0;", j);
+    uint32_t rounds = TOGETHER / (e->ilp * e->per_thread);
+    ce_line(e, "_Pragma(\"unroll %u\") for (; j%u + %u <= %s; j%u += %u) {", rounds ? rounds : 1, j, e->ilp, n, j,
+            e->ilp);
+    e->depth++;
+    ce_line(e, "i64 j%ux[%u];", j, e->ilp);
+    ce_line(e, "FOR(u, %u) j%ux[u] = j%u + u;", e->ilp, j, j);
+    e->full = 1;
+    emit_level(e, e->phase->n_loop, 0);
+    e->full = 0;
+    ce_close(e);
+}
+
 static void emit_inner_loop(ce *e) {
     kn_id j = e->inner;
     const char *n = ce_size(e, e->k->axis[j].extent);
@@ -260,7 +327,13 @@ static void emit_inner_loop(ce *e) {
         emit_even_loop(e);
         return;
     }
-    ce_line(e, "for (i64 j%u = 0; j%u < %s; j%u += %u) {", j, j, n, j, e->ilp * (lanes ? e->width : 1));
+    uint32_t step = e->ilp * (lanes ? e->width : 1);
+    if (!lanes && e->ilp > 1) {
+        emit_full_rounds(e, n);
+        ce_line(e, "if (j%u < %s) {", j, n);
+    } else {
+        ce_line(e, "for (i64 j%u = 0; j%u < %s; j%u += %u) {", j, j, n, j, step);
+    }
     e->depth++;
     if (lanes || e->ilp > 1) {
         const char *u = e->ilp > 1 ? "[u]" : "", *v = lanes && e->per_thread > 1 ? "[v]" : "";
@@ -275,6 +348,7 @@ static void emit_inner_loop(ce *e) {
     }
     emit_level(e, e->phase->n_loop, 0);
     ce_close(e);
+    if (!lanes && e->ilp > 1) ce_close(e);
 }
 
 static void emit_nest(ce *e, int level) {

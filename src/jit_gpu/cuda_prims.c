@@ -101,14 +101,13 @@ const char *ce_prim(ce *e, kn_prim prim, sn_dtype from, sn_dtype to, const char 
         case KP_BITCAST: return ce_text(e, "sn_bits_%s(%s)", sn_dtype_name(to), a);
         default: break;
     }
-    if (b) return ce_text(e, "sn_%s_%s(%s, %s)", kn_prims[prim].name, sn_dtype_name(to), a, b);
-    return ce_text(e, "sn_%s_%s(%s)", kn_prims[prim].name, sn_dtype_name(to), a);
+    return ce_text(e, "sn_%s_%s(%s%s%s)", kn_prims[prim].name, sn_dtype_name(to), a, b ? ", " : "", b ? b : "");
 }
 
 /* ---- mathematical functions ----------------------------------------------------------------------------------------
  */
 
-static void define_maths(ce *e, kn_prim prim, sn_dtype type) {
+static const kn_kernel *expansion(ce *e, kn_prim prim, sn_dtype type) {
     kn_build b;
     kn_build_init(&b, e->arena);
     kn_id to = kn_add_mem(&b, KN_OUT, type, KN_C(1), NULL);
@@ -118,10 +117,21 @@ static void define_maths(ce *e, kn_prim prim, sn_dtype type) {
     kn_store(&b, kn_access_of(to), kn_prim2(&b, prim, type, x, y));
     kn_phase_end(&b);
     kn_part_end(&b);
-    const kn_kernel *k = kn_expand(e->arena, kn_build_finish(&b), 0);
-    const char *name = ce_type(type);
-    ce_line(e, "DEVICE %s sn_%s_%s(%s x%s%s) {", name, kn_prims[prim].name, sn_dtype_name(type), name,
-            y == KN_NONE ? "" : ", ", y == KN_NONE ? "" : ce_text(e, "%s y", name));
+    return kn_expand(e->arena, kn_build_finish(&b), 0);
+}
+
+static int has_rare(const kn_kernel *k) {
+    for (kn_id i = 0; i < k->n_inst; i++)
+        if (k->inst[i].kind == KI_PRIM && k->inst[i].prim == KP_RARE) return 1;
+    return 0;
+}
+
+/* usual: gives what is usual, and says whether the argument is a rare one. Operands of its divisions are as sn_ratio
+ * wants them (ir/maths.h). */
+static void define(ce *e, const kn_kernel *k, kn_prim prim, sn_dtype type, int usual) {
+    const char *name = ce_type(type), *suffix = has_rare(k) && !usual ? "_rare" : "";
+    ce_line(e, "DEVICE %s sn_%s_%s%s(%s x%s%s) {", name, kn_prims[prim].name, sn_dtype_name(type), suffix, name,
+            kn_prims[prim].n_operands > 1 ? ce_text(e, ", %s y", name) : "", usual ? ", bool &rare" : "");
     e->depth++;
     for (kn_id i = 0; i < k->n_inst; i++) {
         const kn_inst *in = &k->inst[i];
@@ -133,6 +143,11 @@ static void define_maths(ce *e, kn_prim prim, sn_dtype type) {
         if (in->kind == KI_PRIM) {
             kn_id of = in->prim == KP_SELECT || in->prim == KP_RARE ? in->a[1] : in->a[0];
             value = ce_prim(e, (kn_prim)in->prim, (sn_dtype)k->inst[of].type, (sn_dtype)in->type, a[0], a[1], a[2]);
+            if (in->prim == KP_DIV && in->type == SN_F32) value = ce_text(e, "sn_ratio(%s, %s)", a[0], a[1]);
+            if (in->prim == KP_RARE && usual) {
+                ce_line(e, "rare |= %s;", a[0]);
+                value = a[2];
+            }
         }
         if (in->kind == KI_STORE)
             ce_line(e, "return %s;", a[0]);
@@ -141,6 +156,16 @@ static void define_maths(ce *e, kn_prim prim, sn_dtype type) {
     }
     ce_close(e);
     ce_line(e, "%s", "");
+}
+
+static void define_maths(ce *e, kn_prim prim, sn_dtype type) {
+    const kn_kernel *k = expansion(e, prim, type);
+    if (has_rare(k)) define(e, k, prim, type, 1);
+    define(e, k, prim, type, 0);
+}
+
+int ce_has_rare(ce *e, kn_prim prim, sn_dtype type) {
+    return kn_prims[prim].is_maths && has_rare(expansion(e, prim, type));
 }
 
 void ce_maths(ce *e) {

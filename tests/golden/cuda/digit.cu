@@ -54,7 +54,12 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 sn_fold<op_add, 256, 256, 1, 1>(&y2, t, meet, turn);
                 v2 = y2;
                 /* phase 1 */
-                const float v3 = sn_sigmoid_f32(v2);
+                float v3;
+                {
+                    bool rare = false;
+                    v3 = sn_sigmoid_f32(v2, rare);
+                    if (rare) v3 = sn_sigmoid_f32_rare(v2);
+                }
                 if (t == 0) m2[n0] = v3;
                 float v5[10]; /* W2 */
                 FOR(k1, 10) v5[k1] = m3[k1 * D0 + n0];
@@ -91,7 +96,12 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 sn_fold<op_add, 256, 256, 1, 1>(&y2, t, meet, turn);
                 v2 = y2;
                 /* phase 1 */
-                const float v3 = sn_sigmoid_f32(v2);
+                float v3;
+                {
+                    bool rare = false;
+                    v3 = sn_sigmoid_f32(v2, rare);
+                    if (rare) v3 = sn_sigmoid_f32_rare(v2);
+                }
                 if (t == 0) m2[n0] = v3;
                 float v5[10]; /* W2 */
                 FOR(k1, 10) v5[k1] = m3[k1 * D0 + n0];
@@ -160,7 +170,15 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             float v4[10]; /* t */
             FOR(k1, 10) v4[k1] = m1[k1];
             float v5[10];
-            FOR(k1, 10) v5[k1] = sn_sigmoid_f32(v3[k1]);
+            {
+                float x = 0;
+                FOR(k1, 10) if (t % 32 == k1) x = v3[k1];
+                float z;
+                bool rare = false;
+                z = sn_sigmoid_f32(x, rare);
+                if (rare) z = sn_sigmoid_f32_rare(x);
+                FOR(k1, 10) v5[k1] = sn_from(z, k1);
+            }
             float v6[10]; /* sub(..,t) */
             FOR(k1, 10) v6[k1] = (v5[k1] - v4[k1]);
             float v7[10];
@@ -235,7 +253,15 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             float v4[10]; /* t */
             FOR(k1, 10) v4[k1] = m1[k1];
             float v5[10];
-            FOR(k1, 10) v5[k1] = sn_sigmoid_f32(v3[k1]);
+            {
+                float x = 0;
+                FOR(k1, 10) if (t % 32 == k1) x = v3[k1];
+                float z;
+                bool rare = false;
+                z = sn_sigmoid_f32(x, rare);
+                if (rare) z = sn_sigmoid_f32_rare(x);
+                FOR(k1, 10) v5[k1] = sn_from(z, k1);
+            }
             float v6[10]; /* sub(..,t) */
             FOR(k1, 10) v6[k1] = (v5[k1] - v4[k1]);
             float v7[10];

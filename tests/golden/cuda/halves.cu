@@ -201,7 +201,7 @@ struct sn_grid {
     int at[2];
 };
 
-extern "C" __global__ void __launch_bounds__(128) kernel(
+extern "C" __global__ void __launch_bounds__(128, 4) kernel(
     const f16 *__restrict__ m0, /* t20 */
     f16 *m1, /* t21 */
     const i64 D0,
@@ -225,12 +225,22 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
                 /* phase 0 */
                 float a1[4][4];
                 FOR(u, 4) FOR(v, 4) a1[u][v] = 0.0f;
-                for (i64 j1 = 0; j1 < D1; j1 += 4) {
-                    i64 j1x[4];
-                    FOR(u, 4) j1x[u] = sn_least(j1 + u, D1 - 1);
-                    float v0l[4][4] = {};
-                    FOR(u, 4) if (in_n0) sn_read<4>(&v0l[u][0], &m0[j1x[u] * D0 + n0l]);
-                    FOR(u, 4) FOR(v, 4) if (j1 + u < D1) a1[u][v] = (a1[u][v] + v0l[u][v]);
+                {
+                    i64 j1 = 0;
+                    _Pragma("unroll 2") for (; j1 + 4 <= D1; j1 += 4) {
+                        i64 j1x[4];
+                        FOR(u, 4) j1x[u] = j1 + u;
+                        float v0l[4][4] = {};
+                        FOR(u, 4) if (in_n0) sn_read<4>(&v0l[u][0], &m0[j1x[u] * D0 + n0l]);
+                        FOR(u, 4) FOR(v, 4) a1[u][v] = (a1[u][v] + v0l[u][v]);
+                    }
+                    if (j1 < D1) {
+                        i64 j1x[4];
+                        FOR(u, 4) j1x[u] = sn_least(j1 + u, D1 - 1);
+                        float v0l[4][4] = {};
+                        FOR(u, 4) if (in_n0) sn_read<4>(&v0l[u][0], &m0[j1x[u] * D0 + n0l]);
+                        FOR(u, 4) FOR(v, 4) if (j1 + u < D1) a1[u][v] = (a1[u][v] + v0l[u][v]);
+                    }
                 }
                 float v1l[4];
                 FOR(u, 2) FOR(v, 4) a1[u][v] = op_add::of(a1[2 * u][v], a1[2 * u + 1][v]);
@@ -249,13 +259,24 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
                 /* phase 0 */
                 float a1[4][4];
                 FOR(u, 4) FOR(v, 4) a1[u][v] = 0.0f;
-                for (i64 j1 = 0; j1 < D1; j1 += 4) {
-                    i64 j1x[4];
-                    FOR(u, 4) j1x[u] = sn_least(j1 + u, D1 - 1);
-                    float v0l[4][4];
-                    FOR(u, 4) if (t * 4 + 3 < present && sn_fits<4>(&m0[j1x[u] * D0 + n0l[0]])) sn_read<4>(&v0l[u][0], &m0[j1x[u] * D0 + n0l[0]]);
-                    else FOR(v, 4) v0l[u][v] = m0[j1x[u] * D0 + n0l[v]];
-                    FOR(u, 4) FOR(v, 4) if (j1 + u < D1) a1[u][v] = (a1[u][v] + v0l[u][v]);
+                {
+                    i64 j1 = 0;
+                    _Pragma("unroll 2") for (; j1 + 4 <= D1; j1 += 4) {
+                        i64 j1x[4];
+                        FOR(u, 4) j1x[u] = j1 + u;
+                        float v0l[4][4];
+                        FOR(u, 4) if (t * 4 + 3 < present && sn_fits<4>(&m0[j1x[u] * D0 + n0l[0]])) sn_read<4>(&v0l[u][0], &m0[j1x[u] * D0 + n0l[0]]);
+                        else FOR(v, 4) v0l[u][v] = m0[j1x[u] * D0 + n0l[v]];
+                        FOR(u, 4) FOR(v, 4) a1[u][v] = (a1[u][v] + v0l[u][v]);
+                    }
+                    if (j1 < D1) {
+                        i64 j1x[4];
+                        FOR(u, 4) j1x[u] = sn_least(j1 + u, D1 - 1);
+                        float v0l[4][4];
+                        FOR(u, 4) if (t * 4 + 3 < present && sn_fits<4>(&m0[j1x[u] * D0 + n0l[0]])) sn_read<4>(&v0l[u][0], &m0[j1x[u] * D0 + n0l[0]]);
+                        else FOR(v, 4) v0l[u][v] = m0[j1x[u] * D0 + n0l[v]];
+                        FOR(u, 4) FOR(v, 4) if (j1 + u < D1) a1[u][v] = (a1[u][v] + v0l[u][v]);
+                    }
                 }
                 float v1l[4];
                 FOR(u, 2) FOR(v, 4) a1[u][v] = op_add::of(a1[2 * u][v], a1[2 * u + 1][v]);

@@ -118,7 +118,13 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 float v21c[4][2];
                 FOR(r, 4) FOR(k2, 2) v21c[r][k2] = (v19c[r][k2] - v20c[r]);
                 float v22c[4][2];
-                FOR(r, 4) FOR(k2, 2) v22c[r][k2] = sn_exp_f32(v21c[r][k2]);
+                {
+                    float x = 0;
+                    FOR(r, 4) FOR(k2, 2) if (t % 32 == r * 2 + k2) x = v21c[r][k2];
+                    float z;
+                    z = sn_exp_f32(x);
+                    FOR(r, 4) FOR(k2, 2) v22c[r][k2] = sn_from(z, r * 2 + k2);
+                }
                 float v23c[4];
                 FOR(r, 4) {
                     float acc = (float)0;
@@ -280,7 +286,13 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 float v21c[4][2];
                 FOR(r, 4) FOR(k2, 2) v21c[r][k2] = (v19c[r][k2] - v20c[r]);
                 float v22c[4][2];
-                FOR(r, 4) FOR(k2, 2) v22c[r][k2] = sn_exp_f32(v21c[r][k2]);
+                {
+                    float x = 0;
+                    FOR(r, 4) FOR(k2, 2) if (t % 32 == r * 2 + k2) x = v21c[r][k2];
+                    float z;
+                    z = sn_exp_f32(x);
+                    FOR(r, 4) FOR(k2, 2) v22c[r][k2] = sn_from(z, r * 2 + k2);
+                }
                 float v23c[4];
                 FOR(r, 4) {
                     float acc = (float)0;
@@ -367,7 +379,7 @@ struct sn_grid {
     int at[8];
 };
 
-extern "C" __global__ void __launch_bounds__(128) kernel(
+extern "C" __global__ void __launch_bounds__(128, 4) kernel(
     const float *__restrict__ m0, /* t63.part */
     float *m1, /* W1 */
     const float *__restrict__ m2, /* t56.part */
@@ -409,12 +421,22 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
             /* phase 1 */
             float a8[8];
             FOR(u, 8) a8[u] = 0.0f;
-            for (i64 j1 = 0; j1 < D1; j1 += 8) {
-                i64 j1x[8];
-                FOR(u, 8) j1x[u] = sn_least(j1 + u, D1 - 1);
-                float v7l[8]; /* matmul(X,..) */
-                FOR(u, 8) v7l[u] = m0[j1x[u] * D0 + n0l];
-                FOR(u, 8) if (j1 + u < D1) a8[u] = (a8[u] + v7l[u]); /* matmul(X,..) */
+            {
+                i64 j1 = 0;
+                _Pragma("unroll 4") for (; j1 + 8 <= D1; j1 += 8) {
+                    i64 j1x[8];
+                    FOR(u, 8) j1x[u] = j1 + u;
+                    float v7l[8]; /* matmul(X,..) */
+                    FOR(u, 8) v7l[u] = m0[j1x[u] * D0 + n0l];
+                    FOR(u, 8) a8[u] = (a8[u] + v7l[u]); /* matmul(X,..) */
+                }
+                if (j1 < D1) {
+                    i64 j1x[8];
+                    FOR(u, 8) j1x[u] = sn_least(j1 + u, D1 - 1);
+                    float v7l[8]; /* matmul(X,..) */
+                    FOR(u, 8) v7l[u] = m0[j1x[u] * D0 + n0l];
+                    FOR(u, 8) if (j1 + u < D1) a8[u] = (a8[u] + v7l[u]); /* matmul(X,..) */
+                }
             }
             float v8l;
             FOR(u, 4) a8[u] = op_add::of(a8[2 * u], a8[2 * u + 1]);
@@ -453,12 +475,22 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
             /* phase 4 */
             float a23[8];
             FOR(u, 8) a23[u] = 0.0f;
-            for (i64 j3 = 0; j3 < D1; j3 += 8) {
-                i64 j3x[8];
-                FOR(u, 8) j3x[u] = sn_least(j3 + u, D1 - 1);
-                float v22l[8];
-                FOR(u, 8) v22l[u] = m2[j3x[u] * D0 + n2l];
-                FOR(u, 8) if (j3 + u < D1) a23[u] = (a23[u] + v22l[u]);
+            {
+                i64 j3 = 0;
+                _Pragma("unroll 4") for (; j3 + 8 <= D1; j3 += 8) {
+                    i64 j3x[8];
+                    FOR(u, 8) j3x[u] = j3 + u;
+                    float v22l[8];
+                    FOR(u, 8) v22l[u] = m2[j3x[u] * D0 + n2l];
+                    FOR(u, 8) a23[u] = (a23[u] + v22l[u]);
+                }
+                if (j3 < D1) {
+                    i64 j3x[8];
+                    FOR(u, 8) j3x[u] = sn_least(j3 + u, D1 - 1);
+                    float v22l[8];
+                    FOR(u, 8) v22l[u] = m2[j3x[u] * D0 + n2l];
+                    FOR(u, 8) if (j3 + u < D1) a23[u] = (a23[u] + v22l[u]);
+                }
             }
             float v23l;
             FOR(u, 4) a23[u] = op_add::of(a23[2 * u], a23[2 * u + 1]);
@@ -491,12 +523,22 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
             /* phase 7 */
             float a32[8];
             FOR(u, 8) a32[u] = 0.0f;
-            for (i64 j5 = 0; j5 < D1; j5 += 8) {
-                i64 j5x[8];
-                FOR(u, 8) j5x[u] = sn_least(j5 + u, D1 - 1);
-                float v31l[8];
-                FOR(u, 8) v31l[u] = m4[j5x[u] * D4 + n4l];
-                FOR(u, 8) if (j5 + u < D1) a32[u] = (a32[u] + v31l[u]);
+            {
+                i64 j5 = 0;
+                _Pragma("unroll 4") for (; j5 + 8 <= D1; j5 += 8) {
+                    i64 j5x[8];
+                    FOR(u, 8) j5x[u] = j5 + u;
+                    float v31l[8];
+                    FOR(u, 8) v31l[u] = m4[j5x[u] * D4 + n4l];
+                    FOR(u, 8) a32[u] = (a32[u] + v31l[u]);
+                }
+                if (j5 < D1) {
+                    i64 j5x[8];
+                    FOR(u, 8) j5x[u] = sn_least(j5 + u, D1 - 1);
+                    float v31l[8];
+                    FOR(u, 8) v31l[u] = m4[j5x[u] * D4 + n4l];
+                    FOR(u, 8) if (j5 + u < D1) a32[u] = (a32[u] + v31l[u]);
+                }
             }
             float v32l;
             FOR(u, 4) a32[u] = op_add::of(a32[2 * u], a32[2 * u + 1]);
