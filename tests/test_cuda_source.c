@@ -9,12 +9,12 @@
 #include <string.h>
 
 #include "jit_gpu/cuda_emit.h"
-#include "jit_gpu/dynlib.h"
 #include "jit_gpu/nvrtc.h"
 #include "runtime/function.h"
 #include "support/golden.h"
 #include "support/nets.h"
 #include "support/random_kernel.h"
+#include "support/support_nvrtc.h"
 #include "support/support_run.h"
 
 /* ---- sources ------------------------------------------------------------------------------------------------------
@@ -184,108 +184,38 @@ END_TEST
 /* ---- NVIDIA's compiler --------------------------------------------------------------------------------------------
  */
 
-typedef void *program;
-static struct {
-    int (*create)(program *, const char *source, const char *name, int n, const char *const *, const char *const *);
-    int (*compile)(program, int n, const char *const *options);
-    int (*destroy)(program *);
-    int (*log_size)(program, size_t *);
-    int (*log)(program, char *);
-    int (*cubin_size)(program, size_t *);
-} real;
-
-static base_alloc alloc;
-static base_log quiet;
-static gpu_nvrtc *nvrtc;
-static int archs[NVRTC_MAX_ARCHS], n_archs;
-
-static void ignore(void *user, sn_log_level level, const char *message) { (void)user, (void)level, (void)message; }
-
-/* Not the stand-in, to which SINTER_CUDA_PATH points in tests. Returns 0, with the reason printed, where there is none.
- */
-static int open_real(void) {
-    static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so", NULL};
-    const gpu_symbol symbols[] = {
-        {"nvrtcCreateProgram", (void **)&real.create, 0},   {"nvrtcCompileProgram", (void **)&real.compile, 0},
-        {"nvrtcDestroyProgram", (void **)&real.destroy, 0}, {"nvrtcGetProgramLogSize", (void **)&real.log_size, 0},
-        {"nvrtcGetProgramLog", (void **)&real.log, 0},      {"nvrtcGetCUBINSize", (void **)&real.cubin_size, 0},
-    };
-    base_strbuf path;
-    base_trap err = {.armed = 0};
-    unsetenv("SINTER_CUDA_PATH");
-    base_alloc_init(&alloc, NULL);
-    base_log_init(&quiet, ignore, NULL, SN_LOG_ERROR);
-    base_strbuf_init(&path, &alloc);
-    void *library = gpu_dynlib_open(&alloc, "CUDA compiler", names, "libnvrtc-builtins.so.*", &path, &err);
-    base_strbuf_free(&path);
-    if (!library) {
-        printf("skipped: %s\n", err.text);
-        return 0;
-    }
-    ck_assert_msg(!gpu_dynlib_symbols(library, "NVRTC", symbols, sizeof symbols / sizeof *symbols, &err), "%s",
-                  err.text);
-    gpu_nvrtc_init(&nvrtc, &alloc, &quiet);
-    ck_assert_ptr_nonnull(nvrtc);
-    ck_assert_msg(!gpu_nvrtc_archs(nvrtc, archs, &n_archs, &err), "%s", err.text);
-    return 1;
-}
-
-static void close_real(void) {
-    gpu_nvrtc_free(nvrtc);
-    ck_assert_uint_eq(alloc.live_bytes, 0);
-}
-
-enum { N_OPTIONS = 8 };
-static const char *const *options_for(int arch) {
-    static char target[48];
-    static const char *const options[N_OPTIONS] = {target,
-                                                   "--std=c++17",
-                                                   "--fmad=false",
-                                                   "--diag-suppress=177,550",
-                                                   "--no-cache",
-                                                   "-modify-stack-limit=false",
-                                                   "--ptxas-options=-warn-spills",
-                                                   "--ptxas-options=-warn-lmem-usage"};
-    snprintf(target, sizeof target, "--gpu-architecture=sm_%d", arch);
-    return options;
-}
-
 /* clean: nothing spilled, nothing in local memory. */
 static void compile(const char *source, int arch, int clean, const char *what) {
-    char log[4096] = "";
-    size_t n = 0;
-    program p = NULL;
-    ck_assert_int_eq(real.create(&p, source, "kernel.cu", 0, NULL, NULL), 0);
-    int result = real.compile(p, N_OPTIONS, options_for(arch));
-    ck_assert_int_eq(real.log_size(p, &n), 0);
-    if (n < sizeof log) ck_assert_int_eq(real.log(p, log), 0);
-    ck_assert_msg(!result && n < sizeof log, "%s, sm_%d: NVRTC returns %d: %s", what, arch, result, log);
-    ck_assert_msg(!clean || !log[0], "%s, sm_%d: %s", what, arch, log);
-    ck_assert_int_eq(real.cubin_size(p, &n), 0);
-    ck_assert_uint_gt(n, 0);
-    real.destroy(&p);
+    char text[4608];
+    ck_assert_msg(support_nvrtc_compile(source, arch, clean, what, text, sizeof text), "%s", text);
 }
 
 /* All, or the first of each generation; with sanitizers, which NVRTC knows nothing of and is slow under, the last. */
 static int wanted(int i) {
     if (support_slow()) return 1;
-    return SUPPORT_SANITIZED ? i == n_archs - 1 : !i || archs[i] / 10 != archs[i - 1] / 10;
+    const int *archs = support_nvrtc_archs;
+    return SUPPORT_SANITIZED ? i == support_nvrtc_n_archs - 1 : !i || archs[i] / 10 != archs[i - 1] / 10;
 }
 
 static void compile_everywhere(kernels_room *room, const pg_step *step, void *arg) {
     base_strbuf source = source_of(room, step->kernel, NULL);
-    for (int i = 0; i < n_archs; i++)
-        if (wanted(i)) compile(source.at, archs[i], 1, step->name);
+    for (int i = 0; i < support_nvrtc_n_archs; i++)
+        if (wanted(i)) compile(source.at, support_nvrtc_archs[i], 1, step->name);
     base_strbuf_free(&source);
     (void)arg;
 }
 
 START_TEST(graphs_compile_without_spilling) {
-    if (!open_real()) return;
+    if (!support_nvrtc_open()) return;
     for_kernels(_i, compile_everywhere, NULL);
-    close_real();
 }
 END_TEST
+
+static base_alloc alloc;
+static base_log quiet;
+static gpu_nvrtc *nvrtc;
+
+static void ignore(void *user, sn_log_level level, const char *message) { (void)user, (void)level, (void)message; }
 
 static void compile_twice(kernels_room *room, const pg_step *step, void *arg) {
     base_trap err = {.armed = 0};
@@ -308,9 +238,14 @@ static void compile_twice(kernels_room *room, const pg_step *step, void *arg) {
 }
 
 START_TEST(the_same_source_gives_the_same_code) {
-    if (!open_real()) return;
+    if (!support_nvrtc_open()) return;
+    base_alloc_init(&alloc, NULL);
+    base_log_init(&quiet, ignore, NULL, SN_LOG_ERROR);
+    gpu_nvrtc_init(&nvrtc, &alloc, &quiet);
+    ck_assert_ptr_nonnull(nvrtc);
     for_kernels(0, compile_twice, NULL);
-    close_real();
+    gpu_nvrtc_free(nvrtc);
+    ck_assert_uint_eq(alloc.live_bytes, 0);
 }
 END_TEST
 
@@ -321,23 +256,20 @@ START_TEST(spilling_shows) {
                                  "    for (int i = 0; i < n; i++) a[(i * 7) % 64] = x[i];\n"
                                  "    for (int i = 0; i < n; i++) x[i] = a[(i * i) % 64];\n"
                                  "}\n";
-    size_t n = 0;
-    program p = NULL;
-    if (!open_real()) return;
-    ck_assert_int_eq(real.create(&p, source, "kernel.cu", 0, NULL, NULL), 0);
-    ck_assert_int_eq(real.compile(p, N_OPTIONS, options_for(archs[n_archs - 1])), 0);
-    ck_assert_int_eq(real.log_size(p, &n), 0);
-    ck_assert_uint_gt(n, 1);
-    real.destroy(&p);
-    close_real();
+    char text[4608];
+    if (!support_nvrtc_open()) return;
+    int last = support_nvrtc_archs[support_nvrtc_n_archs - 1];
+    compile(source, last, 0, "an array");
+    ck_assert(!support_nvrtc_compile(source, last, 1, "an array", text, sizeof text));
+    SUPPORT_HAS(text, "bytes");
 }
 END_TEST
 
 /* Kernels that no schedule made: for one architecture. */
 static void compile_one(kernels_room *room, const kn_kernel *k, const char *what) {
     base_strbuf source = source_of(room, k, NULL);
-    for (int i = 0; i < n_archs; i++)
-        if (archs[i] == 90 || support_slow()) compile(source.at, archs[i], 0, what);
+    for (int i = 0; i < support_nvrtc_n_archs; i++)
+        if (support_nvrtc_archs[i] == 90 || support_slow()) compile(source.at, support_nvrtc_archs[i], 0, what);
     base_strbuf_free(&source);
 }
 
@@ -360,19 +292,18 @@ START_TEST(kernels_of_every_kind_compile) {
                    {"short moons", kernels_moons_short},
                    {"moons' update", kernels_moons_update}};
     static const kernels_schedule schedule = {.tile = 4, .grain = 1, .max_chunks = 8, .width = 64, .ilp = 2, .size = 5};
-    if (!open_real()) return;
+    if (!support_nvrtc_open()) return;
     for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
         kernels_room room;
         kernels_room_init(&room);
         compile_one(&room, kernels_make(&room, kernels[i].make, &schedule), kernels[i].name);
         kernels_room_free(&room);
     }
-    close_real();
 }
 END_TEST
 
 START_TEST(random_kernels_compile) {
-    if (!open_real()) return;
+    if (!support_nvrtc_open()) return;
     for (uint64_t seed = 1, n = support_slow() ? 500 : SUPPORT_SANITIZED ? 3 : 12; seed <= n; seed++) {
         char what[32];
         kernels_room room;
@@ -382,7 +313,6 @@ START_TEST(random_kernels_compile) {
         compile_one(&room, kernels_make(&room, random_kernel, &options), what);
         kernels_room_free(&room);
     }
-    close_real();
 }
 END_TEST
 

@@ -315,7 +315,7 @@ static void emit_part(ce *e, uint32_t block) {
         ce_line(e, "u8 *const scratch = g.in_shared ? sn_shared%s : (u8 *)g.scratch + team * g.scratch_bytes;",
                 teams > 1 ? ce_text(e, " + threadIdx.x / %u * g.scratch_bytes", e->team) : "");
     if (mentions(body, n, ", meet, turn)")) {
-        ce_line(e, e->exchanges ? "__shared__ __align__(16) u8 meet[2 * SN_MEET];" : "u8 *const meet = 0;");
+        ce_line(e, "u8 *const meet = %s;", e->exchanges ? "sn_meet" : "0");
         ce_line(e, "int turn = 0;");
     }
     for (uint32_t i = 0; i < n; i++) *base_vec_push(&e->line, e->arena) = body[i];
@@ -399,6 +399,9 @@ void ce_kernel(base_arena *arena, const kn_kernel *k, const char *symbol, const 
     parameters(&e, symbol, block);
     ce_open(&e);
     ce_line(&e, "extern __shared__ __align__(16) u8 sn_shared[];");
+    uint32_t meet = e.line.n;
+    int meets = 0;
+    ce_line(&e, "__shared__ __align__(16) u8 sn_meet[2 * SN_MEET];"); /* one for all parts: a block is of one part */
     for (uint32_t p = 0; p < k->n_part; p++) {
         e.part = &k->part[p];
         e.part_id = p;
@@ -406,7 +409,9 @@ void ce_kernel(base_arena *arena, const kn_kernel *k, const char *symbol, const 
         e.last_point = e.part->n_point ? e.part->point[e.part->n_point - 1] : (kn_id)KN_NONE;
         e.exchanges = 0;
         emit_part(&e, block);
+        meets |= e.exchanges;
     }
+    if (!meets) e.line.at[meet] = "";
     ce_close(&e);
     for (uint32_t i = 0; i < e.line.n; i++) base_strbuf_puts(out, e.line.at[i]);
 }

@@ -68,6 +68,13 @@ result cuModuleLoadData(void **out, const void *image) {
         m->shared = shared[0];
         m->shared_bytes = (size_t)(shared[1] - shared[0]);
     }
+    if (m->shared_bytes > SHARED_DEFAULT + SHARED_OWN) { /* NVIDIA's assembler has none of it */
+        snprintf(standin_complained, sizeof standin_complained, "%zu bytes of static shared memory", m->shared_bytes);
+        dlclose(m->library);
+        close(m->fd);
+        free(m);
+        return INVALID_IMAGE;
+    }
     pthread_mutex_lock(&loading);
     m->next = loaded;
     loaded = m;
@@ -95,6 +102,11 @@ static void *symbol(const module *m, const char *prefix, const char *name) {
     return dlsym(m->library, text);
 }
 
+/* What a block's dynamic shared memory has to leave. */
+static int static_shared(const module *m) {
+    return m->shared_bytes > SHARED_OWN ? (int)(m->shared_bytes - SHARED_OWN) : 0;
+}
+
 /* A function lives as long as its module's process: tests are short. */
 result cuModuleGetFunction(void **out, void *at, const char *name) {
     ENTER(cuModuleGetFunction);
@@ -115,7 +127,7 @@ result cuModuleGetFunction(void **out, void *at, const char *name) {
     f->run = run.run;
     f->n_parameters = sizes.sizes(f->size);
     f->bounds = *bounds;
-    f->dynamic_most = SHARED_DEFAULT;
+    f->dynamic_most = SHARED_DEFAULT - static_shared(m);
     snprintf(f->name, sizeof f->name, "%s", name);
     *out = f;
     return 0;
@@ -124,7 +136,7 @@ result cuModuleGetFunction(void **out, void *at, const char *name) {
 result cuFuncSetAttribute(void *at, int attribute, int value) {
     ENTER(cuFuncSetAttribute);
     function *f = at;
-    if (attribute != 8 || value < 0 || value > SHARED_MOST) return INVALID_VALUE;
+    if (attribute != 8 || value < 0 || value > SHARED_MOST - static_shared(f->module)) return INVALID_VALUE;
     f->dynamic_most = value;
     return 0;
 }

@@ -20,7 +20,13 @@ enum {
     CAPTURE_INVALID = 901,
     UPDATE_FAILURE = 910
 };
-enum { MAX_PARAMETERS = 2200, SHARED_DEFAULT = 49152, SHARED_MOST = 166912, MOST_MEMORY = 1u << 30 };
+enum {
+    MAX_PARAMETERS = 2200,
+    SHARED_DEFAULT = 49152,
+    SHARED_OWN = 16 /* of its own section */,
+    SHARED_MOST = 166912,
+    MOST_MEMORY = 1u << 30
+};
 
 #define ENTER(name)                                                                                                    \
     do {                                                                                                               \

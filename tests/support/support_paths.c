@@ -463,6 +463,10 @@ static void run_function(paths *p, int fuse) {
         complain(p, "%s: function: %s: %s", path, sn_status_name(status), sn_graph_error(g));
         return;
     }
+    if (!support_twin_runs()) {
+        sn_function_free(f);
+        return;
+    }
     results r;
     support_twin.compiled = 0;
     run_once(p, path, f, &r);
@@ -500,7 +504,7 @@ int support_paths(const support_body *body, int flags, support_look look, void *
         p->old_var[i] = malloc(bytes + 1);
         ck_assert_int_eq(sn_var_get(g->var.at[i].var, p->old_var[i], bytes), SN_OK);
     }
-    if (base_protect(trap, evaluate, p)) complain(p, "evaluating: %s", trap->text);
+    if (support_twin_runs() && base_protect(trap, evaluate, p)) complain(p, "evaluating: %s", trap->text);
     p->look = look;
     p->look_arg = arg;
     if (base_protect(trap, run_functions, p)) complain(p, "%s", trap->text);

@@ -10,6 +10,7 @@
 #include "base/strbuf.h"
 #include "runtime/context.h"
 #include "support_bridge.h"
+#include "support_nvrtc.h"
 #include "support_standin.h"
 
 /* What the compiled code is for: SN_TWIN=gpu takes the GPU's. */
@@ -19,6 +20,8 @@ const int support_twin_threads[SUPPORT_TWIN_DEVICES] = {1, 2, 3, 7};
 static const unsigned order[SUPPORT_TWIN_DEVICES] = {0, 1, 17};
 static support_standin standin;
 int support_twin_on_gpu(void) { return real == &support_bridge; }
+static int runs = 1;
+int support_twin_runs(void) { return runs; }
 int support_twin_devices(void) { return support_twin_on_gpu() ? 3 : SUPPORT_TWIN_DEVICES; }
 support_twin_state support_twin;
 
@@ -70,7 +73,8 @@ static const char *twin_target(const be_device *dev) {
 }
 
 static sn_status twin_compile(be_device *dev, const void *kernel, size_t n, be_blob *out, base_trap *err) {
-    return be_interp.compile(dev->interp, kernel, n, out, err);
+    sn_status status = support_twin_runs() ? SN_OK : real->compile(dev->cpu[0], kernel, n, out, err);
+    return status ? status : be_interp.compile(dev->interp, kernel, n, out, err);
 }
 
 static sn_status twin_text(be_device *dev, const void *kernel, size_t n, const char *what, base_strbuf *out,
@@ -191,7 +195,11 @@ sn_context *support_twin_context(void) {
     sn_context *ctx;
     support_twin = (support_twin_state){.compiled = 0};
     const char *which = getenv("SN_TWIN");
-    real = which && !strcmp(which, "gpu") ? &support_bridge : &be_cpu;
+    real = !which                    ? &be_cpu
+           : !strcmp(which, "gpu")   ? &support_bridge
+           : !strcmp(which, "nvrtc") ? support_nvrtc_backend()
+                                     : &be_cpu;
+    runs = real == &be_cpu || real == &support_bridge;
     twin.machine = real == &be_cpu ? KN_FOR_CPU : KN_FOR_GPU;
     support_standin_open(&standin);
     ck_assert_int_eq(rt_context_open(&options, &twin, &ctx), SN_OK);

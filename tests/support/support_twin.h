@@ -1,7 +1,8 @@
 /* support_twin.h: a context whose backend has every kernel twice, interpreted and compiled, and runs the one that the
  * test asks for. So one graph, one function and one set of variables serve all paths. Temporaries start as NaN.
  * Compiled is for the CPU, or with SN_TWIN=gpu for the GPU; what differs between its devices are the numbers of threads
- * there, and the order of threads on the stand-in here: forward, reversed, random by a seed. */
+ * there, and the order of threads on the stand-in here: forward, reversed, random by a seed. With SN_TWIN=nvrtc nothing
+ * runs: every kernel goes through NVIDIA's compiler (support_nvrtc.h). */
 #ifndef SUPPORT_TWIN_H
 #define SUPPORT_TWIN_H
 
@@ -11,6 +12,7 @@
 enum { SUPPORT_TWIN_DEVICES = 4 };
 extern const int support_twin_threads[SUPPORT_TWIN_DEVICES]; /* 1, 2, 3, 7 */
 int support_twin_on_gpu(void);
+int support_twin_runs(void);    /* 0 with SN_TWIN=nvrtc */
 int support_twin_devices(void); /* all, or on the GPU three, one for each order */
 
 typedef struct {

@@ -21,13 +21,14 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
     const sn_grid g)
 {
     extern __shared__ __align__(16) u8 sn_shared[];
+    __shared__ __align__(16) u8 sn_meet[2 * SN_MEET];
     {
         const int t = threadIdx.x;
         const i64 team = (i64)blockIdx.x;
         const i64 chunk = team - (i64)g.first[0];
         if (chunk >= g.chunks[0]) return;
         u8 *const scratch = g.in_shared ? sn_shared : (u8 *)g.scratch + team * g.scratch_bytes;
-        __shared__ __align__(16) u8 meet[2 * SN_MEET];
+        u8 *const meet = sn_meet;
         int turn = 0;
         if (g.even[0]) {
             float *const m4 = g.at[4] < 0 ? m4g + chunk * 10 : (float *)(scratch + g.at[4]);
@@ -142,12 +143,13 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
     const sn_grid g)
 {
     extern __shared__ __align__(16) u8 sn_shared[];
+    __shared__ __align__(16) u8 sn_meet[2 * SN_MEET];
     {
         const int t = threadIdx.x;
         const i64 team = (i64)blockIdx.x;
         const i64 chunk = team - (i64)g.first[0];
         if (chunk >= g.chunks[0]) return;
-        __shared__ __align__(16) u8 meet[2 * SN_MEET];
+        u8 *const meet = sn_meet;
         int turn = 0;
         if (g.even[0]) {
             /* phase 0 */
