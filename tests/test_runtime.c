@@ -85,6 +85,36 @@ START_TEST(context_options) {
 }
 END_TEST
 
+/* A variable of the environment that is misspelt is not taken for one that is not set. */
+START_TEST(environment) {
+    static const struct {
+        const char *name, *value, *sentence;
+    } wrong[] = {
+        {"SINTER_DUMP", "kernel,lvlm",
+         "SINTER_DUMP: 'lvlm' is none of graph,opt,fuse,kernel,program,llvm,asm,cuda,ptx,all"},
+        {"SINTER_FUSE", "no", "SINTER_FUSE: 'no' is none of 0,1: it is ignored"},
+        {"SINTER_VERIFY", "yes", "SINTER_VERIFY: 'yes' is none of 0,1: it is ignored"},
+        {"SINTER_LOG", "loud", "SINTER_LOG: 'loud' is none of off,error,warn,info,debug: it is ignored"},
+        {"SINTER_THREADS", "2 or 3", "SINTER_THREADS is '2 or 3', expected a number: it is ignored"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        setenv(wrong[i].name, wrong[i].value, 1);
+        last_log[0] = 0;
+        sn_context_options options = {.log = keep_log, .backend = "interp"};
+        sn_context *ctx;
+        ck_assert_int_eq(sn_context_new(&options, &ctx), SN_OK);
+        ck_assert_msg(strstr(last_log, wrong[i].sentence) == last_log, "%s", last_log);
+        sn_context_free(ctx);
+        unsetenv(wrong[i].name);
+    }
+    setenv("SINTER_DUMP", "kernel,llvm,cuda", 1);
+    last_log[0] = 0;
+    sn_context_free(context());
+    ck_assert_str_eq(last_log, "");
+    unsetenv("SINTER_DUMP");
+}
+END_TEST
+
 START_TEST(variables) {
     sn_context *ctx = context();
     sn_var *var;
@@ -499,6 +529,7 @@ int main(void) {
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, names_and_sizes);
     tcase_add_test(tests, context_options);
+    tcase_add_test(tests, environment);
     tcase_add_test(tests, variables);
     tcase_add_test(tests, function_outlives_graph_and_variable);
     tcase_add_test(tests, graph_keeps_its_variables);

@@ -69,7 +69,9 @@ static int is_one(const ir_graph *g, ir_dim d) {
 static const char *same_dims(const verifier *v, uint32_t rank, const ir_dim *dims) {
     if (v->n->rank != rank) return broken(v, "has rank %u, not %u", v->n->rank, rank);
     for (uint32_t a = 0; a < rank; a++)
-        if (v->n->dim[a] != dims[a]) return broken(v, "axis %u has the wrong size", a);
+        if (v->n->dim[a] != dims[a])
+            return broken(v, "axis %u has size %s, not %s", a, ir_dim_text(v->g, v->n->dim[a]).text,
+                          ir_dim_text(v->g, dims[a]).text);
     return NULL;
 }
 
@@ -236,7 +238,9 @@ static const char *matmul_rule(const verifier *v) {
     memcpy(dims, a->dim, sizeof dims);
     for (uint32_t i = 0; i < batch; i++)
         if (a->dim[i] != b->dim[i]) return broken(v, "batch sizes differ in axis %u", i);
-    if (a->dim[batch + !ta] != b->dim[batch + tb]) return broken(v, "inner sizes differ");
+    if (a->dim[batch + !ta] != b->dim[batch + tb])
+        return broken(v, "inner sizes %s and %s differ", ir_dim_text(v->g, a->dim[batch + !ta]).text,
+                      ir_dim_text(v->g, b->dim[batch + tb]).text);
     dims[batch] = a->dim[batch + ta];
     dims[batch + 1] = b->dim[batch + !tb];
     return same_dims(v, a->rank, dims);

@@ -96,37 +96,44 @@ static sn_status open_cache(sn_context *ctx, const sn_context_options *options) 
 /* Options as 0.1.0 had them. */
 enum { FIRST_VERSION = offsetof(sn_context_options, cuda_stream) + sizeof(void *) };
 
-static const char *check_functions(const sn_context_options *options) {
-    if (options->allocator && !options->allocator->realloc) return "realloc of the allocator is NULL";
-    if (options->pool && !options->pool->parallel_for) return "parallel_for of the pool is NULL";
-    return NULL;
+/* Copies the options and opens the log that they ask for, which is told what is wrong with them. */
+static sn_status read_options(const sn_context_options *given, sn_context_options *options, base_log *log) {
+    int known = rt_options_copy(options, sizeof *options, FIRST_VERSION, given);
+    if (!known) *options = (sn_context_options){.log_level = SN_LOG_ERROR}; /* none of it can be trusted */
+    base_log_init(log, options->log, options->log_user, options->log_level);
+    if (!known)
+        base_logf(log, SN_LOG_ERROR, "context: struct_size %zu of the options is not known: use sizeof, or 0",
+                  given->struct_size);
+    else if (options->allocator && !options->allocator->realloc)
+        base_logf(log, SN_LOG_ERROR, "context: realloc of the allocator is NULL");
+    else if (options->pool && !options->pool->parallel_for)
+        base_logf(log, SN_LOG_ERROR, "context: parallel_for of the pool is NULL");
+    else
+        return SN_OK;
+    return SN_ERR_ARGUMENT;
+}
+
+static void check_environment(const base_log *log) {
+    char text[BASE_TEXT_MAX];
+    for (base_env_var var = 0; var < BASE_ENV_COUNT; var++)
+        if (base_env_wrong(var, text, sizeof text)) base_logf(log, SN_LOG_WARN, "%s", text);
 }
 
 sn_status rt_context_open(const sn_context_options *given, const be_backend *backend, sn_context **out) {
     if (!out) return SN_ERR_ARGUMENT;
     *out = NULL;
     sn_context_options options;
-    if (!rt_options_copy(&options, sizeof options, FIRST_VERSION, given)) {
-        base_log log; /* what else the options say cannot be trusted */
-        base_log_init(&log, NULL, NULL, SN_LOG_ERROR);
-        base_logf(&log, SN_LOG_ERROR, "context: struct_size %zu of the options is not known: use sizeof, or 0",
-                  given->struct_size);
-        return SN_ERR_ARGUMENT;
-    }
-    const char *wrong = check_functions(&options);
-    if (wrong) {
-        base_log log;
-        base_log_init(&log, options.log, options.log_user, options.log_level);
-        base_logf(&log, SN_LOG_ERROR, "context: %s", wrong);
-        return SN_ERR_ARGUMENT;
-    }
+    base_log log;
+    sn_status status = read_options(given, &options, &log);
+    if (status) return status;
+    check_environment(&log);
 
     base_alloc direct;
     base_alloc_init(&direct, options.allocator);
     sn_context *ctx = base_calloc(&direct, sizeof *ctx);
     if (!ctx) return SN_ERR_NOMEM;
     base_alloc_init(&ctx->alloc, options.allocator);
-    base_log_init(&ctx->log, options.log, options.log_user, options.log_level);
+    ctx->log = log;
     if (options.pool) ctx->pool = *options.pool;
     ctx->keep_nan = options.keep_nan != 0;
     if (pthread_mutex_init(&ctx->error_lock, NULL)) {
@@ -138,7 +145,7 @@ sn_status rt_context_open(const sn_context_options *given, const be_backend *bac
         base_free(&direct, ctx, sizeof *ctx);
         return SN_ERR_NOMEM;
     }
-    sn_status status = open_device(ctx, &options, backend);
+    status = open_device(ctx, &options, backend);
     if (!status) status = open_cache(ctx, &options);
     if (status) {
         sn_context_free(ctx);

@@ -4,8 +4,8 @@ stands below them, tables equal the tables in the sources, changes shown still f
 usage: docs.py SOURCE BUILD            check everything
        docs.py SOURCE --apply TREE     make the changes that docs/adding-an-op.md shows in a copy of the tree
 
-A ```c block that opens with /* name.c */ becomes that file. In a ```console block a line "$ command" is run in a folder that
-looks like the source tree, and what it prints must be the lines below it; a line "..." stands for any lines, "..." inside a
+A block that opens with /* name.c or # name.sn becomes that file. In a ```console block a line "$ command" (and lines "> more" of it) is run in a
+folder that looks like the source tree, and what it prints must be the lines below it; a line "..." stands for any lines, "..." inside a
 line for any text. A ```diff block names its file in a line "+++ file"; its old side must stand in the file."""
 import os
 import pathlib
@@ -85,13 +85,15 @@ def same(want, have):
 def run_blocks(page, folder, environment):
     ran = 0
     for language, line, text in blocks(page):
-        name = re.match(r"/\* ([\w-]+\.c)\b", text)
-        if language == "c" and name:
+        name = re.match(r"(?:/\*|#) ([\w-]+\.(?:c|sn))\b", text)
+        if name:
             (folder / name.group(1)).write_text(text)
         if language != "console":
             continue
         for part in re.split(r"^\$ ", text, flags=re.M)[1:]:
             command, *want = part.splitlines()
+            while want and want[0].startswith("> "):
+                command += "\n" + want.pop(0)[2:]
             done = subprocess.run(["sh", "-c", command], cwd=folder, env=environment, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, text=True, timeout=120)
             ran += 1
@@ -145,6 +147,7 @@ def main():
         known |= {"sn_" + name for name in re.findall(r"^IR_EWISE\(\w+, (\w+),", new, re.M)}
     environment = {k: v for k, v in os.environ.items() if not re.match(r"(SINTER|SN)_|LD_", k)}
     environment["LC_ALL"] = "C"
+    environment["PATH"] = str(pathlib.Path(sys.executable).parent) + ":" + environment["PATH"]  # its python3 has NumPy
     ran = 0
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
