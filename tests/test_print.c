@@ -372,7 +372,7 @@ static const struct {
     {"recurrence %a, %a : f32[N,4]", "recurrence: has 0 attributes, not 2"},
     {"recurrence %a, %a axis=2 : f32[N,4]", "recurrence: has no axis 2"},
     {"recurrence %a, %a axis=0 back=2 : f32[N,4]", "recurrence: back is neither 0 nor 1"},
-    {"recurrence %a, %b axis=0 : f32[N,4]", "recurrence: axis 0 has size 4, not N"},
+    {"recurrence %a, %b axis=0 : f32[N,4]", "recurrence: axis 0 has size N, not 4"},
     {"matmul %v, %v : f32[]", "matmul: operands are no matrices"},
     {"stop_gradient %a : f32[4,N]", "stop_gradient: axis 0 has size 4, not N"},
 };
