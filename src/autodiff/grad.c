@@ -159,22 +159,50 @@ static void check_arguments(ir_graph *g, ir_id y, const ir_id *wrt, uint32_t n) 
                       ir_describe(g, wrt[i]).text);
 }
 
-void ir_grad(ir_graph *g, ir_id y, const ir_id *wrt, uint32_t n, ir_id *d) {
+typedef struct {
+    ir_graph *g;
+    ir_id y;
+    const ir_id *wrt;
+    uint32_t n;
+    ir_id *d;
+    base_arena marks; /* freed at the end: a graph may have thousands of gradients taken in it */
+} request;
+
+/* Nodes that y needs, from the first wrt on: all others are passed by. */
+static uint8_t *needed_for(request *r, ir_id first) {
+    uint8_t *needed = ARENA_ARRAY(&r->marks, uint8_t, (size_t)r->y + 1);
+    needed[r->y] = 1;
+    for (ir_id id = r->y; id >= first; id--) {
+        const ir_node *node = ir_at(r->g, id);
+        for (uint32_t k = 0; needed[id] && k < node->n_in; k++) needed[node->in[k]] = 1;
+    }
+    return needed;
+}
+
+static void sweep(void *arg) {
+    request *r = arg;
+    ir_graph *g = r->g;
+    const ir_id *wrt = r->wrt, y = r->y;
+    ir_id *d = r->d, first = y;
+    uint32_t n = r->n;
     check_arguments(g, y, wrt, n);
-    uint8_t *live = ARENA_ARRAY(&g->arena, uint8_t, (size_t)y + 1);
-    uint8_t *through = ARENA_ARRAY(&g->arena, uint8_t, (size_t)y + 1); /* live because of an operand */
-    ir_id *adjoint = ARENA_ARRAY(&g->arena, ir_id, (size_t)y + 1);
-    for (uint32_t i = 0; i < n; i++)
+    uint8_t *live = ARENA_ARRAY(&r->marks, uint8_t, (size_t)y + 1);
+    uint8_t *through = ARENA_ARRAY(&r->marks, uint8_t, (size_t)y + 1); /* live because of an operand */
+    ir_id *adjoint = ARENA_ARRAY(&r->marks, ir_id, (size_t)y + 1);
+    for (uint32_t i = 0; i < n; i++) {
         if (wrt[i] <= y) live[wrt[i]] = 1;
-    for (ir_id id = 1; id <= y; id++) {
+        if (wrt[i] < first) first = wrt[i];
+    }
+    const uint8_t *needed = needed_for(r, first);
+    for (ir_id id = first; id <= y; id++) {
         const ir_node *node = ir_at(g, id);
-        for (uint32_t k = 0; k < node->n_in; k++)
+        for (uint32_t k = 0; needed[id] && k < node->n_in; k++)
             if (live[node->in[k]] && edge_of(g, id, node->in[k]) == EDGE_FLOW) live[id] = through[id] = 1;
     }
 
     ir_place here = g->here;
     if (live[y]) adjoint[y] = ir_const(g, (sn_dtype)ir_at(g, y)->dtype, 1);
-    for (ir_id id = y; id > 0; id--) {
+    for (ir_id id = y; id >= first; id--) {
         if (!through[id] || !adjoint[id]) continue;
         const ir_node node = *ir_at(g, id);
         const vjp_rule *rule = rules[node.op];
@@ -200,6 +228,17 @@ void ir_grad(ir_graph *g, ir_id y, const ir_id *wrt, uint32_t n, ir_id *d) {
     }
 }
 
+void ir_grad(ir_graph *g, ir_id y, const ir_id *wrt, uint32_t n, ir_id *d) {
+    request r = {.g = g, .y = y, .wrt = wrt, .n = n, .d = d};
+    base_arena_init(&r.marks, g->arena.alloc, &g->trap);
+    sn_status status = base_protect(&g->trap, sweep, &r);
+    base_arena_free(&r.marks);
+    if (!status) return;
+    char text[BASE_TEXT_MAX];
+    memcpy(text, g->trap.text, sizeof text);
+    base_fail(&g->trap, status, "%s", text);
+}
+
 /* ---- the public function -------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -208,10 +247,10 @@ typedef struct {
     const sn_expr *wrt;
     size_t n;
     sn_expr *d;
-} request;
+} public_request;
 
 static void differentiate(void *arg) {
-    request *r = arg;
+    public_request *r = arg;
     ir_id *wrt = ARENA_ARRAY(&r->g->arena, ir_id, r->n), *d = ARENA_ARRAY(&r->g->arena, ir_id, r->n);
     if (r->n > UINT32_MAX) base_fail(&r->g->trap, SN_ERR_ARGUMENT, "grad: %zu expressions are too many", r->n);
     for (size_t i = 0; i < r->n; i++) {
@@ -234,7 +273,7 @@ sn_status sn_grad(sn_expr y, const sn_expr *wrt, size_t n, sn_expr *d) {
 
     ir_place here = g->here;
     g->here = (ir_place){"", 0};
-    request r = {g, y, wrt, n, d};
+    public_request r = {g, y, wrt, n, d};
     sn_status status = SN_ERR_ARGUMENT;
     if (n && (!wrt || !d))
         base_set_error(&g->trap, status, "grad: wrt or d is NULL");

@@ -20,6 +20,7 @@ int32_t fu_provider(const fu_state *s, ir_id v) {
 
 static void walk(fu_state *s, ir_id u, int pointwise, fu_visit visit, void *arg) {
     uint32_t mark = 2 * s->now + (uint32_t)pointwise;
+    s->work++;
     if (s->stamp[u] == mark) return;
     s->stamp[u] = mark;
     const fu_node *f = &s->node[u];
@@ -145,25 +146,11 @@ uint32_t fu_count_axes(fu_state *s, int32_t gi, uint32_t n_point, const fu_roles
     return n_point + roles->n + c.n;
 }
 
-/* ---- sets of groups ---------------------------------------------------------------------------------------------- */
-
-int fu_before(const fu_state *s, int32_t earlier, int32_t later) {
-    return (int)(s->group.at[later].before[earlier / 64] >> (earlier % 64) & 1);
-}
-
-void fu_add_before(fu_state *s, int32_t earlier, int32_t later) {
-    if (earlier < 0 || earlier == later || fu_before(s, earlier, later)) return;
-    for (int32_t x = 0; x < (int32_t)s->group.n; x++) {
-        if (x != later && !fu_before(s, later, x)) continue;
-        uint64_t *to = s->group.at[x].before;
-        for (uint32_t w = 0; w < s->words; w++) to[w] |= s->group.at[earlier].before[w];
-        to[earlier / 64] |= (uint64_t)1 << (earlier % 64);
-    }
-}
+/* ---- groups ------------------------------------------------------------------------------------------------------ */
 
 static int32_t new_group(fu_state *s) {
     fu_group *g = base_vec_push(&s->group, s->arena);
-    *g = (fu_group){.before = ARENA_ARRAY(s->arena, uint64_t, s->words)};
+    *g = (fu_group){0};
     return (int32_t)s->group.n - 1;
 }
 
@@ -220,8 +207,30 @@ static void sort_latest_first(candidates *c) {
         }
 }
 
+static int has_operand(const fu_state *s, const fu_group *g, ir_id u) {
+    for (uint32_t i = 0; i < g->member.n; i++) {
+        const ir_node *n = ir_at(s->g, g->member.at[i]);
+        for (uint32_t k = 0; k < n->n_in; k++)
+            if (n->in[k] == u) return 1;
+    }
+    return 0;
+}
+
+/* Lists the group with those that read v's operands, the latest first. */
+static void note_reading(fu_state *s, ir_id v, int32_t gi) {
+    const ir_node *n = ir_at(s->g, v);
+    for (uint32_t k = 0; k < n->n_in; k++) {
+        ir_id u = n->in[k];
+        if (has_operand(s, &s->group.at[gi], u) || (s->reader[u] && s->reader[u]->gi == gi)) continue;
+        fu_reader *r = ARENA_NEW(s->arena, fu_reader);
+        *r = (fu_reader){gi, s->reader[u]};
+        s->reader[u] = r;
+    }
+}
+
 static void insert_member(fu_state *s, ir_id v, int32_t gi, const fu_join *join) {
     fu_group *g = &s->group.at[gi];
+    note_reading(s, v, gi);
     g->n_point = join->n_point;
     memcpy(g->point, join->point, sizeof g->point);
     *base_vec_push(&g->member, s->arena) = v;
@@ -268,17 +277,6 @@ static void try_candidates(fu_state *s, ir_id v, const candidates *c, int siblin
 
 typedef struct {
     fu_state *s;
-    ir_id source;
-    int found;
-} reads_arg;
-static void find_source(void *arg, ir_id u, int pointwise) {
-    reads_arg *r = arg;
-    (void)pointwise;
-    if (u == r->source) r->found = 1;
-}
-
-typedef struct {
-    fu_state *s;
     candidates *c;
     const candidates *tried;
 } sibling_arg;
@@ -289,19 +287,20 @@ static void sibling_candidate(void *arg, ir_id u, int pointwise) {
     (void)pointwise;
     fu_state *s = a->s;
     if (fu_bytes(s, u) < FU_LAUNCH_BYTES) return;
-    uint32_t now = s->now; /* the walk that called us goes on with its own marks */
-    for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++) {
-        const fu_group *g = &s->group.at[gi];
-        int known = g->alone;
-        for (uint32_t i = 0; i < a->tried->n; i++) known |= a->tried->at[i] == gi;
-        reads_arg r = {s, u, 0};
-        for (uint32_t i = 0; !known && i < g->member.n && !r.found; i++) {
-            const ir_node *n = ir_at(s->g, g->member.at[i]);
-            for (uint32_t k = 0; k < n->n_in; k++) find_source(&r, n->in[k], 1);
+    uint32_t found = 0;
+    for (fu_reader **at = &s->reader[u]; *at && found < FU_SIBLINGS; s->work++) {
+        const fu_reader *r = *at;
+        if (s->group.at[r->gi].full) { /* for good: nobody needs to pass by it again */
+            *at = r->earlier;
+            continue;
         }
-        if (r.found) add_candidate(a->c, gi);
+        at = &(*at)->earlier;
+        int known = 0;
+        for (uint32_t i = 0; i < a->tried->n; i++) known |= a->tried->at[i] == r->gi;
+        if (known || s->group.at[r->gi].alone) continue;
+        add_candidate(a->c, r->gi);
+        found++;
     }
-    s->now = now;
 }
 
 /* Why a product's epilogue ends at v, where that is said. */
@@ -407,13 +406,26 @@ static void place_assign(fu_state *s, uint32_t index) {
     fu_value_sources(s, a->value, order_source, &o);
 }
 
-static int group_reads(fu_state *s, int32_t gi, ir_id source) {
-    const fu_group *g = &s->group.at[gi];
-    reads_arg r = {s, source, 0};
-    for (uint32_t i = 0; i < g->member.n; i++) fu_sources(s, g->member.at[i], find_source, &r);
-    for (uint32_t i = 0; i < g->assign.n; i++)
-        fu_value_sources(s, s->assign.at[g->assign.at[i]].value, find_source, &r);
-    return r.found;
+static void note_var(void *arg, ir_id u, int pointwise) {
+    order_arg *o = arg;
+    fu_state *s = o->s;
+    (void)pointwise;
+    if (ir_at(s->g, u)->op != IR_VAR) return;
+    uint32_t var = (uint32_t)ir_at(s->g, u)->attr[0];
+    if (s->var_reader[var].n && s->var_reader[var].at[s->var_reader[var].n - 1] == o->gi) return;
+    *base_vec_push(&s->var_reader[var], s->arena) = o->gi;
+}
+
+/* Which groups read which variable: in members, and later in what is assigned, too. */
+static void find_var_readers(fu_state *s) {
+    for (uint32_t i = 0; i < s->g->var.n; i++) s->var_reader[i].n = 0;
+    for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++) {
+        const fu_group *g = &s->group.at[gi];
+        order_arg o = {s, gi};
+        for (uint32_t i = 0; i < g->member.n; i++) fu_sources(s, g->member.at[i], note_var, &o);
+        for (uint32_t i = 0; i < g->assign.n; i++)
+            fu_value_sources(s, s->assign.at[g->assign.at[i]].value, note_var, &o);
+    }
 }
 
 /* In place where every other reader of the old value can run first; else through a temporary that is copied at the end.
@@ -423,8 +435,10 @@ static void settle_in_place(fu_state *s, fu_assign *a) {
     ir_id var = s->g->var.at[a->var].node;
     if (!var || !s->node[var].needed) return;
     int cheap = 2 * fu_bytes(s, var) <= FU_LAUNCH_BYTES;
-    for (int32_t gi = 0; gi < (int32_t)s->group.n && !a->shadow; gi++) {
-        if (!group_reads(s, gi, var)) continue;
+    const int32_t *reader = s->var_reader[a->var].at;
+    uint32_t n = s->var_reader[a->var].n;
+    for (uint32_t i = 0; i < n && !a->shadow; i++) {
+        int32_t gi = reader[i];
         /* In its own group only the accesses that fu_try_assign accepts; a new group of its own reads at the same
          * point. */
         if (gi == a->group)
@@ -437,8 +451,7 @@ static void settle_in_place(fu_state *s, fu_assign *a) {
                            s->g->var.at[a->var].name, fu_reason_text(FU_IN_PLACE));
         return;
     }
-    for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++)
-        if (gi != a->group && group_reads(s, gi, var)) fu_add_before(s, gi, a->group);
+    for (uint32_t i = 0; i < n; i++) fu_add_before(s, reader[i], a->group);
 }
 
 /* ---- what must be stored ----------------------------------------------------------------------------------------- */
@@ -478,13 +491,14 @@ static void add_assign(fu_state *s, ir_id value, int is_var, uint32_t var) {
 }
 
 void fu_fuse(fu_state *s) {
-    uint32_t homes = 0;
-    for (ir_id v = 1; v < s->g->node.n; v++) /* settle_resident makes homes of small nodes */
-        homes += s->node[v].needed && (s->node[v].kind == FU_HOME || s->node[v].small);
-    s->words = (2 * homes + s->roots->n_out + s->roots->n_update) / 64 + 1;
     s->stamp = ARENA_ARRAY(s->arena, uint32_t, s->g->node.n);
     s->read = ARENA_ARRAY(s->arena, uint32_t, s->g->node.n);
     s->test = ARENA_ARRAY(s->arena, fu_test, s->g->node.n);
+    s->reader = ARENA_ARRAY(s->arena, fu_reader *, s->g->node.n);
+    s->var_reader = base_arena_array(s->arena, s->g->var.n, sizeof *s->var_reader);
+    s->output = ARENA_ARRAY(s->arena, int32_t, s->g->node.n);
+    for (ir_id v = 0; v < s->g->node.n; v++) s->output[v] = -1;
+    for (uint32_t i = s->roots->n_out; i-- > 0;) s->output[s->roots->out[i]] = (int32_t)i;
     for (ir_id v = 1; v < s->g->node.n; v++) {
         if (!s->node[v].needed) continue;
         settle_resident(s, v);
@@ -494,16 +508,18 @@ void fu_fuse(fu_state *s) {
         fu_merge(s);
         fu_place_late(s);
     }
+    find_var_readers(s);
     for (uint32_t i = 0; i < s->roots->n_out; i++) {
         ir_id v = s->roots->out[i];
         int done = s->node[v].kind == FU_HOME && !fu_is_small_exit(s, v);
-        for (uint32_t k = 0; k < i; k++) done |= s->roots->out[k] == v; /* a copy of the first */
+        done |= s->output[v] != (int32_t)i; /* a copy of the first */
         if (done)
             s->node[v].stored = s->node[v].kind == FU_HOME && !fu_is_small_exit(s, v);
         else
             add_assign(s, v, 0, 0);
     }
     for (uint32_t i = 0; i < s->roots->n_update; i++) add_assign(s, s->roots->update[i], 1, s->roots->update_var[i]);
+    find_var_readers(s);
     for (uint32_t i = 0; i < s->assign.n; i++) settle_in_place(s, &s->assign.at[i]);
     find_stored(s);
     fu_find_blocks(s);

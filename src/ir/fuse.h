@@ -47,7 +47,8 @@ enum {
     FU_BLOCK_WASTE = 2,      /* .. to at least one part in this; where no memory has more bytes than .. */
     FU_BLOCK_ALONE = 262144, /* .. this (or a symbolic extent), or there are at least .. */
     FU_BLOCK_TILES = 16,     /* .. so many tiles to do in parallel */
-    FU_MAX_PARTS = 16        /* parts that share a launch */
+    FU_MAX_PARTS = 16,       /* parts that share a launch */
+    FU_SIBLINGS = 16         /* groups that read the same value: so many are looked at, however many there are */
 };
 
 /* Of two ways the one that leaves memory with more bytes as it lies, unless it computes so much more for nothing. */
@@ -82,8 +83,9 @@ typedef struct {
     int32_t combine;     /* exits that are not small: the group that combines the partials, else -1 */
     uint8_t stored;      /* HOME: written to memory */
     uint8_t needed;
-    ir_id after; /* HOME: in the epilogue of a matrix product, of what this value comes to; 0: in none .. */
-    ir_id row;   /* .. and the row that it adds, in memory, or 0 */
+    double bytes; /* estimate, of its value */
+    ir_id after;  /* HOME: in the epilogue of a matrix product, of what this value comes to; 0: in none .. */
+    ir_id row;    /* .. and the row that it adds, in memory, or 0 */
     const char *epilogue_ends; /* the product or the last of its epilogue: why no more follows */
 } fu_node;
 
@@ -97,6 +99,19 @@ typedef struct {
     uint8_t shadow; /* cannot be done in place: through a temporary, copied at the end */
 } fu_assign;
 
+typedef BASE_VEC(int32_t) fu_groups;
+typedef struct fu_reader {
+    int32_t gi;
+    struct fu_reader *earlier;
+} fu_reader;
+
+/* A set of groups, in blocks that sets share until one of them changes. */
+typedef struct fu_set_block fu_set_block;
+typedef struct {
+    fu_set_block **block; /* NULL: none of these */
+    uint32_t n;
+} fu_set;
+
 typedef struct {
     uint8_t gemm;  /* one MATMUL, run by BLAS, and its epilogue: members whose last alone is stored */
     uint8_t alone; /* nothing may join: gemm, few, SCATTER_ADD, RECURRENCE */
@@ -105,8 +120,11 @@ typedef struct {
     BASE_VEC(ir_id) member;      /* HOME nodes, exits among them, in id order */
     BASE_VEC(uint32_t) assign;   /* indices of fu_assign */
     BASE_VEC(ir_id) combined;    /* exits of earlier groups whose partials this group combines and stores or uses */
-    uint64_t *before;            /* set of groups that must run earlier (transitively) */
-    uint32_t n_inst;             /* estimate */
+    fu_set before;               /* groups that must run earlier (transitively) */
+    fu_groups previous;          /* .. of them some that all others are before, or are .. */
+    fu_groups next;              /* .. and the groups that have this one there. Merged ones do not count */
+    uint8_t merged;              /* into another group */
+    uint8_t full;                /* no member more fits its budget */
 } fu_group;
 
 typedef enum {
@@ -149,8 +167,13 @@ typedef struct {
     uint32_t *next_in_class, *class_size; /* members of a class as a ring */
     BASE_VEC(fu_group) group;
     BASE_VEC(fu_assign) assign;
-    uint32_t words;           /* of a set of groups */
+    fu_groups stack;          /* of fu_add_before */
+    fu_class *cls;            /* of a slot, once all is united; else NULL */
     uint32_t *stamp, now;     /* marks of fu_sources */
+    fu_reader **reader;       /* per graph node: groups with a member that has it as an operand, the latest first */
+    fu_groups *var_reader;    /* per variable of the graph: groups that read its old value, in order */
+    int32_t *output;          /* per graph node: the first output that it is, or -1 */
+    uint64_t work;            /* steps taken, for whoever watches how they grow */
     uint32_t *read, read_now; /* marks of values that a group reads: read[u] == read_now */
     fu_test *test;            /* per graph node: what the budget test of number test_now found out about it */
     uint32_t test_now;
@@ -175,7 +198,7 @@ int fu_range(const fu_state *s, ir_dim d, int64_t *least, int64_t *most);
 /* The same of a class' extent. */
 int64_t fu_extent(const fu_state *s, fu_class c, int *symbolic);
 /* Estimated bytes of a node's value. */
-double fu_bytes(const fu_state *s, ir_id v);
+static inline double fu_bytes(const fu_state *s, ir_id v) { return s->node[v].bytes; }
 
 /* ---- fuse.c, fuse_join.c ----------------------------------------------------------------------------------------- */
 /* Assigns every HOME node and every assign to a group. */
@@ -191,7 +214,15 @@ uint32_t fu_forced(fu_state *s, ir_id v, int value, fu_class *out);
 int32_t fu_provider(const fu_state *s, ir_id v);
 /* An exit whose partials readers combine themselves. */
 int fu_is_small_exit(const fu_state *s, ir_id v);
+
+/* ---- fuse_order.c ------------------------------------------------------------------------------------------------ */
 int fu_before(const fu_state *s, int32_t earlier, int32_t later);
+/* Notes that one group must run before another, and what follows from it. */
+void fu_add_before(fu_state *s, int32_t earlier, int32_t later);
+/* Is there a group between the two, of which the first is before the second? */
+int fu_has_between(const fu_state *s, int32_t earlier, int32_t later);
+/* What had to wait for `from`, and for what it waits, is `to`'s. */
+void fu_merge_order(fu_state *s, int32_t from, int32_t to);
 
 /* Roles of the classes of a group that are not points. */
 typedef struct {
@@ -200,8 +231,6 @@ typedef struct {
     uint8_t role[KN_MAX_AXES]; /* kn_role */
 } fu_roles;
 
-/* Notes that one group must run before another, and what follows from it. */
-void fu_add_before(fu_state *s, int32_t earlier, int32_t later);
 /* Tests a group as it stands: points, nests, budgets. fewer: some of its members had more points before. */
 fu_reason fu_test_group(fu_state *s, int32_t gi, int fewer);
 

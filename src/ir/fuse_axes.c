@@ -20,6 +20,7 @@ fu_class fu_find(const fu_state *s, uint32_t slot) {
 
 fu_class fu_class_of(const fu_state *s, ir_id v, uint32_t i) {
     uint32_t slot = s->node[v].slot + i;
+    if (s->cls) return s->cls[slot];
     return is_one(s, s->extent[slot]) ? 0 : fu_find(s, slot);
 }
 
@@ -60,12 +61,6 @@ int64_t fu_nominal(const fu_state *s, ir_dim d, int *symbolic) {
 int64_t fu_extent(const fu_state *s, fu_class c, int *symbolic) {
     if (symbolic) *symbolic = 0;
     return c ? fu_nominal(s, s->extent[c], symbolic) : 1;
-}
-
-double fu_bytes(const fu_state *s, ir_id v) {
-    double bytes = (double)sn_dtype_size((sn_dtype)at(s, v)->dtype);
-    for (uint32_t i = 0; i < s->node[v].n_axis; i++) bytes *= (double)fu_extent(s, fu_class_of(s, v, i), NULL);
-    return bytes;
 }
 
 /* Puts two slots into one class unless a node has axes in both. */
@@ -156,6 +151,13 @@ static int fill_map(const fu_state *s, ir_id v, uint32_t k, int8_t *map) {
     for (uint32_t a = 0; a < x->rank; a++)
         if (is_one(s, x->dim[a])) map[a] = -1;
     return 1;
+}
+
+/* At most. */
+static uint32_t count_slots(const fu_state *s, ir_id v) {
+    const ir_node *n = at(s, v);
+    uint32_t folded = n->op == IR_MATMUL ? 1 : ir_ops[n->op].cls == IR_CLASS_REDUCE ? at(s, n->in[0])->rank : 0;
+    return n->rank + folded;
 }
 
 static void add_slots(fu_state *s, ir_id v) {
@@ -388,7 +390,7 @@ void fu_axes(fu_state *s) {
     ir_graph *g = s->g;
     uint32_t n = g->node.n, slots = 1;
     s->node = ARENA_ARRAY(s->arena, fu_node, n);
-    for (ir_id v = 1; v < n; v++) slots += FU_MAX_SLOTS;
+    for (ir_id v = 1; v < n; v++) slots += count_slots(s, v);
     s->parent = ARENA_ARRAY(s->arena, uint32_t, slots);
     s->owner = ARENA_ARRAY(s->arena, uint32_t, slots);
     s->extent = ARENA_ARRAY(s->arena, ir_dim, slots);
@@ -417,5 +419,14 @@ void fu_axes(fu_state *s) {
         settle_edges(s);
         changed = find_in_memory(s);
         for (ir_id v = 1; changed && v < n; v++) s->node[v].free_axes = free_axes(s, v);
+    }
+    fu_class *cls = ARENA_ARRAY(s->arena, fu_class, s->n_slot);
+    for (ir_id v = 1; v < n; v++)
+        for (uint32_t i = 0; i < s->node[v].n_slot; i++) cls[s->node[v].slot + i] = fu_class_of(s, v, i);
+    s->cls = cls;
+    for (ir_id v = 1; v < n; v++) {
+        s->node[v].bytes = (double)sn_dtype_size((sn_dtype)at(s, v)->dtype);
+        for (uint32_t i = 0; i < s->node[v].n_axis; i++)
+            s->node[v].bytes *= (double)fu_extent(s, fu_class_of(s, v, i), NULL);
     }
 }

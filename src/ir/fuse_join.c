@@ -254,6 +254,7 @@ static fu_reason test_budgets(fu_state *s, ir_id v, int is_exit, int32_t gi, con
         int value;
         ir_id m = member_at(s, &members, i, &value);
         if (value) continue;
+        if (v && m == v) s->group.at[gi].full = b.n_mem + g->member.n > 4 * FU_MAX_MEMS; /* whatever v is */
         b.reader_level = 0;
         b.settle = 0;
         fu_sources(s, m, budget_source, &b);
@@ -391,6 +392,7 @@ static fu_reason test_points(fu_state *s, ir_id v, int32_t gi, fu_join *join) {
         }
     }
     if (kept + folded < g->n_point) return FU_POINTS;
+    if (g->full) return FU_BUDGET;
     if (!folded) {
         fu_class forced[KN_MAX_AXES];
         uint32_t n_forced = fu_forced(s, v, 0, forced);
@@ -494,7 +496,7 @@ void fu_mark_reads(fu_state *s, const fu_group *g) {
 
 fu_reason fu_try_join(fu_state *s, ir_id v, int32_t gi, int sibling, fu_join *join) {
     source_test t = {.s = s, .gi = gi, .sibling = sibling};
-    if (sibling) fu_mark_reads(s, &s->group.at[gi]);
+    if (sibling && !s->group.at[gi].full) fu_mark_reads(s, &s->group.at[gi]);
     fu_sources(s, v, test_source, &t);
     if (t.reason) return t.reason;
     fu_reason reason = test_points(s, v, gi, join);
@@ -574,12 +576,9 @@ fu_reason fu_try_assign(fu_state *s, const fu_assign *a, int32_t gi) {
                 if (!covered) return FU_IN_PLACE;
             }
     }
-    for (int32_t r = 0; r < (int32_t)s->group.n; r++) {
-        if (r == gi || !fu_before(s, gi, r)) continue;
-        var_search f = {s, var, 0};
-        const fu_group *reader = &s->group.at[r];
-        for (uint32_t i = 0; i < reader->member.n; i++) fu_sources(s, reader->member.at[i], find_var, &f);
-        if (f.found) return FU_IN_PLACE;
+    for (uint32_t i = 0; i < s->var_reader[a->var].n; i++) {
+        int32_t r = s->var_reader[a->var].at[i];
+        if (r != gi && fu_before(s, gi, r)) return FU_IN_PLACE;
     }
     return FU_OK;
 }

@@ -123,10 +123,40 @@ ir_id ir_input(ir_graph *g, const char *name, sn_dtype dtype, uint32_t rank, con
     return id;
 }
 
+static uint64_t hash_var(const ir_var *v) {
+    return v->var ? base_hash64(&v->var, sizeof v->var, 1) : base_hash64(v->name, strlen(v->name), 2);
+}
+
+/* Where the variable is, or belongs, in a table with room. */
+static uint32_t *var_place(const ir_graph *g, const ir_var *v) {
+    uint32_t i = (uint32_t)hash_var(v) & (g->n_var_bucket - 1);
+    for (; g->var_bucket[i]; i = (i + 1) & (g->n_var_bucket - 1)) {
+        const ir_var *x = &g->var.at[g->var_bucket[i] - 1];
+        if (x->var == v->var && (v->var || !strcmp(x->name, v->name))) break;
+    }
+    return &g->var_bucket[i];
+}
+
+/* Its number + 1 where it is in the graph, else 0. Variables come into graphs in other ways, too: the table follows. */
+static uint32_t find_var(ir_graph *g, const ir_var *v) {
+    if (2 * g->var.n >= g->n_var_bucket) {
+        uint32_t n = g->n_var_bucket ? g->n_var_bucket : 16;
+        while (n <= 4 * g->var.n) n *= 2;
+        g->var_bucket = ARENA_ARRAY(&g->arena, uint32_t, n);
+        g->n_var_bucket = n;
+        g->n_var_known = 0;
+    }
+    for (; g->n_var_known < g->var.n; g->n_var_known++) {
+        uint32_t *place = var_place(g, &g->var.at[g->n_var_known]);
+        if (!*place) *place = g->n_var_known + 1; /* of two that are the same the first */
+    }
+    return *var_place(g, v);
+}
+
 ir_id ir_use(ir_graph *g, sn_var *var, const char *name, sn_dtype dtype, uint32_t rank, const int64_t *sizes) {
     if (!name) name = "";
-    for (uint32_t i = 0; i < g->var.n; i++)
-        if (g->var.at[i].var == var && (var || !strcmp(g->var.at[i].name, name))) return g->var.at[i].node;
+    uint32_t known = find_var(g, &(ir_var){name, var, 0});
+    if (known) return g->var.at[known - 1].node;
     ir_check_dtype(g, "use", dtype);
     ir_dim dims[SN_MAX_RANK] = {0};
     for (uint32_t i = 0; i < rank && i < SN_MAX_RANK; i++) dims[i] = ir_dim_const(g, sizes[i]);

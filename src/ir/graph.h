@@ -81,6 +81,8 @@ struct sn_graph {
     BASE_VEC(ir_check) check;
     uint32_t *bucket, n_bucket;         /* hash table of nodes */
     uint32_t *dim_bucket, n_dim_bucket; /* hash table of dims */
+    uint32_t *var_bucket, n_var_bucket; /* hash table of the first n_var_known variables */
+    uint32_t n_var_known;
 
     ir_place here; /* place given to new nodes */
     sn_status error;

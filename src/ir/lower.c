@@ -1,34 +1,46 @@
 /* A group becomes a part: items, axes, levels and nests, phases; then the instructions, phase by phase. See lower.h. */
 #include "ir/lower.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 static const ir_node *at(const lw_part *p, ir_id v) { return ir_at(p->s->g, v); }
 static const fu_node *fu(const lw_part *p, ir_id v) { return &p->s->node[v]; }
 
 /* ---- items ------------------------------------------------------------------------------------------------------- */
 
+static void want(lw_part *p, ir_id v) {
+    if (p->item[v].wanted) return;
+    p->item[v].wanted = 1;
+    *base_vec_push(&p->list, p->s->arena) = v;
+}
+
+static int ascending(const void *a, const void *b) {
+    ir_id x = *(const ir_id *)a, y = *(const ir_id *)b;
+    return (x > y) - (x < y);
+}
+
 static void find_wanted(lw_part *p) {
     const fu_group *g = p->group;
-    for (uint32_t i = 0; i < g->member.n; i++) p->item[g->member.at[i]].wanted = 1;
-    for (uint32_t i = 0; i < g->combined.n; i++) p->item[g->combined.at[i]].wanted = 1;
-    for (uint32_t i = 0; i < g->assign.n; i++) p->item[p->s->assign.at[g->assign.at[i]].value].wanted = 1;
-    for (ir_id v = p->s->g->node.n; v-- > 1;) {
-        if (!p->item[v].wanted) continue;
+    for (uint32_t i = 0; i < g->member.n; i++) want(p, g->member.at[i]);
+    for (uint32_t i = 0; i < g->combined.n; i++) want(p, g->combined.at[i]);
+    for (uint32_t i = 0; i < g->assign.n; i++) want(p, p->s->assign.at[g->assign.at[i]].value);
+    for (uint32_t i = 0; i < p->list.n; i++) {
+        ir_id v = p->list.at[i];
         lw_source source = lw_source_of(p, v);
         if (source == LW_MEMORY || source == LW_PARTIALS) continue;
         for (uint32_t k = 0; k < at(p, v)->n_in; k++)
-            if (fu(p, v)->edge[k].pointwise) p->item[at(p, v)->in[k]].wanted = 1;
+            if (fu(p, v)->edge[k].pointwise) want(p, at(p, v)->in[k]);
     }
+    qsort(p->list.at, p->list.n, sizeof *p->list.at, ascending);
+    p->s->work += p->list.n;
 }
 
 /* A float product whose only reader here adds it, subtracts it or sums it becomes part of an FMA. */
 static void find_absorbed(lw_part *p) {
-    for (ir_id v = 1; v < p->s->g->node.n; v++) {
+    for (uint32_t i = 0; i < p->list.n; i++) {
+        ir_id v = p->list.at[i];
         const ir_node *n = at(p, v);
-        if (!p->item[v].wanted || (n->op != IR_ADD && n->op != IR_SUB && n->op != IR_SUM) ||
-            !base_is_float((sn_dtype)n->dtype))
-            continue;
+        if ((n->op != IR_ADD && n->op != IR_SUB && n->op != IR_SUM) || !base_is_float((sn_dtype)n->dtype)) continue;
         lw_source source = lw_source_of(p, v);
         if (source != LW_MEMBER && source != LW_INLINE) continue;
         for (uint32_t k = 0; k < n->n_in; k++) {
@@ -50,8 +62,8 @@ static void find_absorbed(lw_part *p) {
 /* May point class inner take outer into itself? Only if wherever one indexes memory the other stands just before it. */
 static int can_collapse(const lw_part *p, fu_class outer, fu_class inner) {
     const fu_state *s = p->s;
-    for (ir_id v = 1; v < s->g->node.n; v++) {
-        if (!p->item[v].wanted) continue;
+    for (uint32_t l = 0; l < p->list.n; l++) {
+        ir_id v = p->list.at[l];
         const ir_node *n = at(p, v);
         lw_source source = lw_source_of(p, v);
         int moves = source != LW_MEMORY && (n->op == IR_SLICE || n->op == IR_PAD || n->op == IR_CONCAT ||
@@ -259,8 +271,10 @@ static void write_phase(lw_part *p, uint32_t index) {
     const lw_phase *phase = &p->phase.at[index];
     p->now = index;
     kn_phase_begin(&p->launch->b, phase->entry, phase->n_loop, phase->loop, phase->lanes, phase->width, phase->ilp);
-    for (ir_id v = 1; v < p->s->g->node.n; v++)
-        if (p->item[v].wanted && p->item[v].scheduled && p->item[v].phase == index) write_item(p, v);
+    for (uint32_t i = 0; i < p->list.n; i++) {
+        const lw_item *item = &p->item[p->list.at[i]];
+        if (item->scheduled && item->phase == index) write_item(p, p->list.at[i]);
+    }
     for (uint32_t i = 0; i < p->group->assign.n; i++) {
         const fu_assign *a = &p->s->assign.at[p->group->assign.at[i]];
         if (p->assign_phase[i] != index) continue;
@@ -280,7 +294,6 @@ void lw_lower(lw_part *p) {
         }
         return;
     }
-    memset(p->item, 0, p->s->g->node.n * sizeof *p->item);
     find_wanted(p);
     find_absorbed(p);
     make_axes(p);
@@ -296,4 +309,5 @@ void lw_lower(lw_part *p) {
     kn_part_rounds(&p->launch->b, p->rounds);
     for (uint32_t i = 0; i < p->phase.n; i++) write_phase(p, i);
     kn_part_end(&p->launch->b);
+    for (uint32_t i = 0; i < p->list.n; i++) p->item[p->list.at[i]] = (lw_item){0};
 }

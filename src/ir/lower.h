@@ -80,7 +80,8 @@ typedef struct {
     } chunks[KN_MAX_AXES]; /* axes over an earlier launch's chunks */
     uint32_t n_chunks;
     uint32_t point_axes, loop_axes, unroll_axes; /* sets */
-    lw_item *item; /* per graph node; the caller's, cleared here: one array serves all parts */
+    lw_item *item;        /* per graph node; the caller's, all zero before and after: one array serves all parts */
+    BASE_VEC(ir_id) list; /* of the nodes that are wanted, ascending */
     BASE_VEC(lw_phase) phase;
     uint32_t now; /* phase being written */
     uint32_t tile, team, rounds, grain, max_chunks;

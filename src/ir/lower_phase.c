@@ -86,6 +86,7 @@ void lw_walk(const lw_part *p) { p->s->now++; }
 
 int lw_visit(const lw_part *p, ir_id v) {
     int first = p->s->stamp[v] != 2 * p->s->now;
+    p->s->work++;
     p->s->stamp[v] = 2 * p->s->now;
     return first;
 }
@@ -108,9 +109,10 @@ static void assign_key(const lw_part *p, const fu_assign *a, int *entry, uint32_
     *nest = (value->over | lw_own_axes(p, a->value)) & p->loop_axes;
     *level = value->entry && !*entry ? 0 : value->level + value->loop_fold;
     ir_id var = a->is_var ? p->s->g->var.at[a->var].node : 0;
-    for (ir_id v = 1; var && v < p->s->g->node.n; v++) {
+    for (uint32_t i = 0; var && i < p->list.n; i++) {
+        ir_id v = p->list.at[i];
         const lw_item *item = &p->item[v];
-        if (!item->wanted || !item->scheduled || item->entry != *entry) continue;
+        if (!item->scheduled || item->entry != *entry) continue;
         lw_walk(p);
         if (!reads_var(p, v, var, 1)) continue;
         uint32_t least = item->level + (nest_of(p, v) != *nest || item->loop_fold);
@@ -148,9 +150,10 @@ static uint32_t carried_operands(const lw_part *p, ir_id v, int top) {
 
 static void sink(lw_part *p) {
     for (uint32_t i = 0; i < p->group->assign.n; i++) p->item[p->s->assign.at[p->group->assign.at[i]].value].stay = 1;
-    for (ir_id v = p->s->g->node.n; v-- > 1;) {
+    for (uint32_t i = p->list.n; i-- > 0;) {
+        ir_id v = p->list.at[i];
         lw_item *item = &p->item[v];
-        if (!item->wanted || !item->scheduled) continue;
+        if (!item->scheduled) continue;
         uint32_t nest = nest_of(p, v);
         int folds = (item->reads & ~item->over) != 0 || fu(p, v)->is_exit;
         lw_walk(p);
@@ -163,15 +166,16 @@ static void sink(lw_part *p) {
 }
 
 void lw_make_phases(lw_part *p) {
-    for (ir_id v = 1; v < p->s->g->node.n; v++) {
-        lw_item *item = &p->item[v];
+    for (uint32_t i = 0; i < p->list.n; i++) {
+        lw_item *item = &p->item[p->list.at[i]];
         item->value = item->row_mem = KN_NONE;
-        if (!item->wanted) continue;
-        analyse(p, v);
+        analyse(p, p->list.at[i]);
     }
     sink(p);
-    for (ir_id v = 1; v < p->s->g->node.n; v++)
-        if (p->item[v].wanted && p->item[v].scheduled) add_phase(p, p->item[v].entry, p->item[v].level, nest_of(p, v));
+    for (uint32_t i = 0; i < p->list.n; i++) {
+        const lw_item *item = &p->item[p->list.at[i]];
+        if (item->scheduled) add_phase(p, item->entry, item->level, nest_of(p, p->list.at[i]));
+    }
     p->assign_phase = ARENA_ARRAY(p->s->arena, uint32_t, p->group->assign.n);
     for (int pass = 0; pass < 2; pass++)
         for (uint32_t i = 0; i < p->group->assign.n; i++) {
@@ -183,9 +187,10 @@ void lw_make_phases(lw_part *p) {
             else
                 p->assign_phase[i] = find_phase(p, entry, level, nest);
         }
-    for (ir_id v = 1; v < p->s->g->node.n; v++)
-        if (p->item[v].wanted && p->item[v].scheduled)
-            p->item[v].phase = find_phase(p, p->item[v].entry, p->item[v].level, nest_of(p, v));
+    for (uint32_t i = 0; i < p->list.n; i++) {
+        lw_item *item = &p->item[p->list.at[i]];
+        if (item->scheduled) item->phase = find_phase(p, item->entry, item->level, nest_of(p, p->list.at[i]));
+    }
 }
 
 /* ---- values that loops of different phases share ----------------------------------------------------------------- */
@@ -234,11 +239,12 @@ static void cross_into(lw_part *p, ir_id reader, uint32_t phase, int top) {
 }
 
 void lw_find_rows(lw_part *p) {
-    for (ir_id v = 1; v < p->s->g->node.n; v++)
-        if (p->item[v].wanted && p->item[v].scheduled) {
-            lw_walk(p);
-            cross_into(p, v, p->item[v].phase, 1);
-        }
+    for (uint32_t i = 0; i < p->list.n; i++) {
+        ir_id v = p->list.at[i];
+        if (!p->item[v].scheduled) continue;
+        lw_walk(p);
+        cross_into(p, v, p->item[v].phase, 1);
+    }
     for (uint32_t i = 0; i < p->group->assign.n; i++) {
         lw_walk(p);
         cross_into(p, p->s->assign.at[p->group->assign.at[i]].value, p->assign_phase[i], 0);

@@ -9,16 +9,19 @@
 typedef struct {
     fu_state *s;
     pg_program *p;
-    int32_t *step_of_group;
-    uint32_t *part_of_group;
-    lw_place *place;    /* per graph node */
-    lw_item *item;      /* per graph node: of the part being lowered */
-    pg_ref *assign_ref; /* per fu_assign */
+    int32_t *step_of_group; /* -1: none */
+    int32_t *first_step;    /* of a group: the first that comes after all that it waits for */
+    uint32_t *waits;        /* of a group: for so many groups that have no step yet */
+    lw_place *place;        /* per graph node */
+    lw_item *item;          /* per graph node: of the part being lowered */
+    pg_ref *assign_ref;     /* per fu_assign */
     BASE_VEC(pg_temp) temp;
     BASE_VEC(pg_step) step;
-    BASE_VEC(uint32_t) parts; /* per step */
-    BASE_VEC(uint32_t) axes;  /* per step: kernel axes, at most */
-    BASE_VEC(uint32_t) mems;  /* per step: memories, without row scratch */
+    BASE_VEC(fu_groups) parts; /* per step */
+    BASE_VEC(uint32_t) axes;   /* per step: kernel axes, at most */
+    BASE_VEC(uint32_t) mems;   /* per step: memories, without row scratch */
+    BASE_VEC(uint32_t) open;   /* per step: it, or a later one before which none has room; found by open_step */
+    BASE_VEC(uint64_t) ready;  /* groups that may be placed: a heap of when << 32 | group */
 } builder;
 
 /* ---- launches ---------------------------------------------------------------------------------------------------- */
@@ -62,68 +65,125 @@ static uint32_t mems_needed(fu_state *s, int32_t gi) {
     return c.n + g->combined.n;
 }
 
+/* The first step from here on that may have room. */
+static uint32_t open_step(builder *b, uint32_t step) {
+    uint32_t found = step;
+    while (found < b->step.n && b->open.at[found] != found) found = b->open.at[found];
+    while (step < found) {
+        uint32_t next = b->open.at[step];
+        b->open.at[step] = found;
+        step = next;
+    }
+    return found;
+}
+
 /* Puts a group into the earliest step that may take it, else into a new one. All groups before it have their steps. */
 static void place_group(builder *b, int32_t gi) {
     fu_state *s = b->s;
     const fu_group *g = &s->group.at[gi];
-    int32_t first = 0;
-    for (int32_t e = 0; e < (int32_t)s->group.n; e++)
-        if (fu_before(s, e, gi) && b->step_of_group[e] >= first) first = b->step_of_group[e] + 1;
     uint32_t need = g->gemm ? 0 : axes_needed(s, gi), mems = mems_needed(s, gi);
-    uint32_t at = (uint32_t)first, most = s->machine == KN_FOR_GPU ? MAX_GPU_MEMS : MAX_MEMS;
-    for (; at < b->step.n; at++)
-        if (s->fuse && !g->gemm && b->step.at[at].kind == PG_LAUNCH && b->parts.at[at] < FU_MAX_PARTS &&
-            b->axes.at[at] + need <= KN_MAX_AXES && b->mems.at[at] + mems <= most)
-            break;
+    uint32_t at = (uint32_t)b->first_step[gi], most = s->machine == KN_FOR_GPU ? MAX_GPU_MEMS : MAX_MEMS;
+    for (; s->fuse && !g->gemm; at++) {
+        at = open_step(b, at);
+        s->work++;
+        if (at == b->step.n || (b->axes.at[at] + need <= KN_MAX_AXES && b->mems.at[at] + mems <= most)) break;
+    }
+    if (!s->fuse || g->gemm) at = b->step.n;
     if (at == b->step.n) {
         *base_vec_push(&b->step, s->arena) = (pg_step){.kind = g->gemm ? PG_GEMM : PG_LAUNCH};
-        *base_vec_push(&b->parts, s->arena) = 0;
+        *base_vec_push(&b->parts, s->arena) = (fu_groups){0};
         *base_vec_push(&b->axes, s->arena) = 0;
         *base_vec_push(&b->mems, s->arena) = 0;
+        *base_vec_push(&b->open, s->arena) = at;
     }
     b->step_of_group[gi] = (int32_t)at;
-    b->part_of_group[gi] = b->parts.at[at]++;
+    *base_vec_push(&b->parts.at[at], s->arena) = gi;
     b->axes.at[at] += need;
     b->mems.at[at] += mems;
+    if (g->gemm || b->parts.at[at].n == FU_MAX_PARTS) b->open.at[at] = at + 1;
 }
 
 static int is_empty(const fu_group *g) { return !g->member.n && !g->combined.n && !g->assign.n; } /* merged away */
 
 static int is_awaited(const fu_state *s, int32_t gi) {
-    for (int32_t x = 0; x < (int32_t)s->group.n; x++)
-        if (fu_before(s, gi, x)) return 1;
+    const fu_groups *next = &s->group.at[gi].next;
+    for (uint32_t i = 0; i < next->n; i++)
+        if (!s->group.at[next->at[i]].merged) return 1;
     return 0;
 }
 
-/* Places what is ready until nothing more is; returns how many. */
-static uint32_t place_ready(builder *b, int awaited) {
-    fu_state *s = b->s;
-    uint32_t placed = 0;
-    for (uint32_t before = UINT32_MAX; placed != before;) {
-        before = placed;
-        for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++) {
-            if (b->step_of_group[gi] >= 0 || is_empty(&s->group.at[gi]) || (awaited && !is_awaited(s, gi))) continue;
-            int ready = 1;
-            for (int32_t e = 0; e < (int32_t)s->group.n && ready; e++)
-                ready = !fu_before(s, e, gi) || b->step_of_group[e] >= 0;
-            if (!ready) continue;
-            place_group(b, gi);
-            placed++;
-        }
+static void push_ready(builder *b, uint64_t key) {
+    uint32_t i = b->ready.n;
+    *base_vec_push(&b->ready, b->s->arena) = key;
+    for (; i > 0 && b->ready.at[(i - 1) / 2] > key; i = (i - 1) / 2) b->ready.at[i] = b->ready.at[(i - 1) / 2];
+    b->ready.at[i] = key;
+}
+
+static uint64_t pop_ready(builder *b) {
+    uint64_t least = b->ready.at[0], last = b->ready.at[--b->ready.n];
+    uint32_t i = 0;
+    for (uint32_t k = 1; k < b->ready.n; k = 2 * i + 1) {
+        k += k + 1 < b->ready.n && b->ready.at[k + 1] < b->ready.at[k];
+        if (b->ready.at[k] >= last) break;
+        b->ready.at[i] = b->ready.at[k];
+        i = k;
     }
-    return placed;
+    b->ready.at[i] = last;
+    return least;
+}
+
+/* What waits for gi, which has its step (or is empty and needs none), waits for one group less. Groups are placed in
+ * rounds, each in order of their numbers: what becomes ready behind this place has its turn in this round, too. */
+static void release(builder *b, int32_t gi, uint64_t round, int32_t place) {
+    fu_state *s = b->s;
+    const fu_group *g = &s->group.at[gi];
+    int32_t after = is_empty(g) ? b->first_step[gi] : b->step_of_group[gi] + 1;
+    for (uint32_t i = 0; i < g->next.n; i++) {
+        int32_t x = g->next.at[i];
+        if (s->group.at[x].merged) continue;
+        s->work++;
+        if (b->first_step[x] < after) b->first_step[x] = after;
+        if (--b->waits[x]) continue;
+        if (is_empty(&s->group.at[x]))
+            release(b, x, round, place);
+        else
+            push_ready(b, (round + (x < place)) << 32 | (uint32_t)x);
+    }
 }
 
 /* Groups that others wait for come first; the rest, such as updates, then share the launches that are there anyway. */
 static void place_groups(builder *b) {
     fu_state *s = b->s;
-    uint32_t left = 0;
-    for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++) {
+    uint32_t left = 0, n = s->group.n;
+    fu_groups late = {0};
+    for (int32_t gi = 0; gi < (int32_t)n; gi++) {
+        const fu_group *g = &s->group.at[gi];
         b->step_of_group[gi] = -1;
-        left += !is_empty(&s->group.at[gi]);
+        left += !is_empty(g);
+        for (uint32_t i = 0; i < g->previous.n; i++) b->waits[gi] += !s->group.at[g->previous.at[i]].merged;
     }
-    left -= place_ready(b, 1);
-    left -= place_ready(b, 0);
+    fu_groups first = {0};
+    for (int32_t gi = 0; gi < (int32_t)n; gi++)
+        if (!b->waits[gi] && !s->group.at[gi].merged) *base_vec_push(&first, s->arena) = gi;
+    for (uint32_t i = 0; i < first.n; i++) {
+        if (is_empty(&s->group.at[first.at[i]]))
+            release(b, first.at[i], 0, 0);
+        else
+            push_ready(b, (uint32_t)first.at[i]);
+    }
+    while (b->ready.n) {
+        uint64_t key = pop_ready(b);
+        int32_t gi = (int32_t)(key & UINT32_MAX);
+        if (!is_awaited(s, gi)) {
+            *base_vec_push(&late, s->arena) = gi;
+            continue;
+        }
+        place_group(b, gi);
+        left--;
+        release(b, gi, key >> 32, gi);
+    }
+    for (uint32_t i = 0; i < late.n; i++) push_ready(b, (uint32_t)late.at[i]);
+    for (; b->ready.n; left--) place_group(b, (int32_t)pop_ready(b));
     if (left) base_fail(&s->g->trap, SN_ERR_INTERNAL, "fusion: groups depend on each other in a circle");
 }
 
@@ -148,15 +208,18 @@ static pg_ref new_temp(builder *b, ir_id v, int32_t step, uint32_t part, const c
     return new_temp_of(b, v, (sn_dtype)ir_at(b->s->g, v)->dtype, step, part, suffix);
 }
 
-static int32_t output_of(const builder *b, ir_id v) {
-    for (uint32_t i = 0; i < b->s->roots->n_out; i++)
-        if (b->s->roots->out[i] == v) return (int32_t)i;
-    return -1;
-}
+static int32_t output_of(const builder *b, ir_id v) { return b->s->output[v]; }
 
 static pg_ref memory_for(builder *b, ir_id v) {
     int32_t out = output_of(b, v);
     return out >= 0 ? (pg_ref){PG_OUTPUT, (uint32_t)out} : new_temp(b, v, -1, 0, "");
+}
+
+static uint32_t part_of(const builder *b, int32_t gi) {
+    const fu_groups *parts = &b->parts.at[b->step_of_group[gi]];
+    uint32_t part = 0;
+    while (parts->at[part] != gi) part++;
+    return part;
 }
 
 static void place_values(builder *b) {
@@ -172,7 +235,7 @@ static void place_values(builder *b) {
         if (f->kind != FU_HOME) continue;
         if (f->is_exit) {
             place->step = b->step_of_group[f->group];
-            place->part = b->part_of_group[f->group];
+            place->part = part_of(b, f->group);
             sn_dtype partial = base_register_type((sn_dtype)n->dtype);
             place->ref = new_temp_of(b, v, partial, place->step, place->part, ".part");
             if (IR_IS_ARG(n->op)) {
@@ -211,9 +274,14 @@ static const char *name_step(builder *b, int32_t step) {
     const char *name = base_arena_printf(s->arena, "%s.%d", s->g->name ? s->g->name : "graph", (int)step);
     uint32_t n = 0;
     uint8_t *named = ARENA_ARRAY(s->arena, uint8_t, IR_OP_COUNT);
-    for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++) {
-        if (b->step_of_group[gi] != step) continue;
-        const fu_group *g = &s->group.at[gi];
+    const fu_groups *parts = &b->parts.at[step];
+    int32_t last = -1;
+    for (uint32_t part = 0; part < parts->n; part++) { /* in order of their numbers */
+        int32_t least = INT32_MAX;
+        for (uint32_t i = 0; i < parts->n; i++)
+            if (parts->at[i] > last && parts->at[i] < least) least = parts->at[i];
+        last = least;
+        const fu_group *g = &s->group.at[least];
         for (uint32_t i = 0; i < g->member.n; i++) {
             ir_op op = (ir_op)ir_at(s->g, g->member.at[i])->op;
             if (!named[op] && n++ < 8) name = base_arena_printf(s->arena, "%s %s", name, ir_ops[op].name);
@@ -231,19 +299,18 @@ static void make_launch(builder *b, int32_t step) {
     kn_build_init(&l->b, s->arena);
     l->flops = ir_dim_const(s->g, 0);
     const char *text = name_step(b, step);
-    for (uint32_t part = 0; part < b->parts.at[step]; part++)
-        for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++) {
-            if (b->step_of_group[gi] != step || b->part_of_group[gi] != part) continue;
-            lw_part *p = ARENA_NEW(s->arena, lw_part);
-            *p = (lw_part){.s = s,
-                           .launch = l,
-                           .place = b->place,
-                           .assign_ref = b->assign_ref,
-                           .item = b->item,
-                           .group = &s->group.at[gi],
-                           .gi = gi};
-            lw_lower(p);
-        }
+    for (uint32_t part = 0; part < b->parts.at[step].n; part++) {
+        int32_t gi = b->parts.at[step].at[part];
+        lw_part *p = ARENA_NEW(s->arena, lw_part);
+        *p = (lw_part){.s = s,
+                       .launch = l,
+                       .place = b->place,
+                       .assign_ref = b->assign_ref,
+                       .item = b->item,
+                       .group = &s->group.at[gi],
+                       .gi = gi};
+        lw_lower(p);
+    }
     pg_step *out = &b->step.at[step];
     out->name = text;
     out->kernel = kn_build_finish(&l->b);
@@ -266,9 +333,7 @@ static pg_ref ref_of(const builder *b, ir_id v) {
 
 static void make_gemm(builder *b, int32_t step) {
     fu_state *s = b->s;
-    const fu_group *group = NULL;
-    for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++)
-        if (b->step_of_group[gi] == step) group = &s->group.at[gi];
+    const fu_group *group = &s->group.at[b->parts.at[step].at[0]];
     ir_id v = group->member.at[0], last = group->member.at[group->member.n - 1];
     const ir_node *n = ir_at(s->g, v);
     const ir_dim *extent = s->extent + s->node[v].slot + n->rank - 2u;
@@ -387,29 +452,28 @@ static void print_groups(builder *b, base_strbuf *out) {
     fu_state *s = b->s;
     for (uint32_t step = 0; step < b->step.n; step++) {
         base_strbuf_printf(out, "%s\n", b->step.at[step].name);
-        for (uint32_t part = 0; step < b->parts.n && part < b->parts.at[step]; part++)
-            for (int32_t gi = 0; gi < (int32_t)s->group.n; gi++) {
-                if (b->step_of_group[gi] != (int32_t)step || b->part_of_group[gi] != part) continue;
-                const fu_group *g = &s->group.at[gi];
-                base_strbuf_printf(out, "  part %u = g%d, points (", part, (int)gi);
-                for (uint32_t i = 0; i < g->n_point; i++) {
-                    base_strbuf_puts(out, i ? ", " : "");
-                    ir_print_dim(s->g, s->extent[g->point[i]], out);
-                }
-                base_strbuf_puts(out, ")\n");
-                for (uint32_t i = 0; i < g->combined.n; i++)
-                    base_strbuf_printf(out, "    %%%u combined from partials%s\n", g->combined.at[i],
-                                       s->node[g->combined.at[i]].stored ? ", stored" : "");
-                for (uint32_t i = 0; i < g->member.n; i++) print_node(out, s, g->member.at[i]);
-                for (uint32_t i = 0; i < g->assign.n; i++) {
-                    const fu_assign *a = &s->assign.at[g->assign.at[i]];
-                    if (a->is_var)
-                        base_strbuf_printf(out, "    @%s = %%%u%s\n", s->g->var.at[a->var].name, a->value,
-                                           a->shadow ? ", through a temporary" : ", in place");
-                    else
-                        base_strbuf_printf(out, "    output %d = %%%u\n", (int)output_of(b, a->value), a->value);
-                }
+        for (uint32_t part = 0; step < b->parts.n && part < b->parts.at[step].n; part++) {
+            int32_t gi = b->parts.at[step].at[part];
+            const fu_group *g = &s->group.at[gi];
+            base_strbuf_printf(out, "  part %u = g%d, points (", part, (int)gi);
+            for (uint32_t i = 0; i < g->n_point; i++) {
+                base_strbuf_puts(out, i ? ", " : "");
+                ir_print_dim(s->g, s->extent[g->point[i]], out);
             }
+            base_strbuf_puts(out, ")\n");
+            for (uint32_t i = 0; i < g->combined.n; i++)
+                base_strbuf_printf(out, "    %%%u combined from partials%s\n", g->combined.at[i],
+                                   s->node[g->combined.at[i]].stored ? ", stored" : "");
+            for (uint32_t i = 0; i < g->member.n; i++) print_node(out, s, g->member.at[i]);
+            for (uint32_t i = 0; i < g->assign.n; i++) {
+                const fu_assign *a = &s->assign.at[g->assign.at[i]];
+                if (a->is_var)
+                    base_strbuf_printf(out, "    @%s = %%%u%s\n", s->g->var.at[a->var].name, a->value,
+                                       a->shadow ? ", through a temporary" : ", in place");
+                else
+                    base_strbuf_printf(out, "    output %d = %%%u\n", (int)output_of(b, a->value), a->value);
+            }
+        }
     }
 }
 
@@ -432,7 +496,8 @@ static void compile(void *arg) {
     fu_axes(s);
     fu_fuse(s);
     b->step_of_group = ARENA_ARRAY(s->arena, int32_t, s->group.n);
-    b->part_of_group = ARENA_ARRAY(s->arena, uint32_t, s->group.n);
+    b->first_step = ARENA_ARRAY(s->arena, int32_t, s->group.n);
+    b->waits = ARENA_ARRAY(s->arena, uint32_t, s->group.n);
     b->place = ARENA_ARRAY(s->arena, lw_place, s->g->node.n);
     b->item = ARENA_ARRAY(s->arena, lw_item, s->g->node.n);
     place_groups(b);

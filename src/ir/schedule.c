@@ -110,8 +110,10 @@ static void walk(traffic *t, ir_id v, int top) {
 static void measure(traffic *t, lw_part *p, uint32_t phase) {
     *t = (traffic){.p = p, .phase = phase};
     lw_walk(p);
-    for (ir_id v = 1; v < p->s->g->node.n; v++)
-        if (p->item[v].wanted && p->item[v].scheduled && p->item[v].phase == phase) walk(t, v, 1);
+    for (uint32_t i = 0; i < p->list.n; i++) {
+        const lw_item *item = &p->item[p->list.at[i]];
+        if (item->scheduled && item->phase == phase) walk(t, p->list.at[i], 1);
+    }
     for (uint32_t i = 0; i < p->group->assign.n; i++)
         if (p->assign_phase[i] == phase) {
             ir_id v = p->s->assign.at[p->group->assign.at[i]].value;
@@ -127,8 +129,10 @@ double lw_extent(const lw_part *p, kn_id axis) {
 }
 
 int lw_has_fold(const lw_part *p, uint32_t phase) {
-    for (ir_id v = 1; v < p->s->g->node.n; v++)
-        if (p->item[v].wanted && p->item[v].scheduled && p->item[v].phase == phase && p->item[v].loop_fold) return 1;
+    for (uint32_t i = 0; i < p->list.n; i++) {
+        const lw_item *item = &p->item[p->list.at[i]];
+        if (item->scheduled && item->phase == phase && item->loop_fold) return 1;
+    }
     return 0;
 }
 
@@ -199,10 +203,11 @@ int lw_over_chunks(const lw_part *p, const lw_phase *phase) {
 /* Sum of primitives over the nominal index space, as a dim: for profiles. */
 static void add_flops(lw_part *p) {
     ir_graph *g = p->s->g;
-    for (ir_id v = 1; v < g->node.n; v++) {
+    for (uint32_t l = 0; l < p->list.n; l++) {
+        ir_id v = p->list.at[l];
         const ir_op_info *info = &ir_ops[ir_at(g, v)->op];
         lw_source source = lw_source_of(p, v);
-        if (!p->item[v].wanted || source != LW_MEMBER) continue;
+        if (source != LW_MEMBER) continue;
         int64_t cost = ir_at(g, v)->op == IR_MATMUL ? 2 : info->cls == IR_CLASS_REDUCE ? 1 : info->cost;
         ir_dim n = ir_dim_const(g, cost);
         for (uint32_t i = 0; i < p->s->node[v].n_slot; i++) n = ir_dim_mul(g, n, p->s->extent[p->s->node[v].slot + i]);

@@ -7,6 +7,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "base/env.h"
@@ -116,18 +117,19 @@ static void prepare_plan(sn_function *f, rt_plan *plan) {
     plan->last_ns = ARENA_ARRAY(arena, double, n_step);
 }
 
+static int by_address(const void *a, const void *b) {
+    uintptr_t x = (uintptr_t)((const rt_held *)a)->var, y = (uintptr_t)((const rt_held *)b)->var;
+    return (x > y) - (x < y);
+}
+
 /* Variables in the order of their addresses, those that are updated exclusively. */
 static void hold_variables(sn_function *f) {
     const ir_graph *g = &f->graph;
     f->held = ARENA_ARRAY(&f->graph.arena, rt_held, g->var.n);
-    for (uint32_t i = 0; i < g->var.n; i++) {
-        rt_held held = {g->var.at[i].var, 0};
-        for (uint32_t k = 0; k < f->roots.n_update; k++) held.exclusive |= f->roots.update_var[k] == i;
-        uint32_t at = f->n_held++;
-        for (; at && (uintptr_t)f->held[at - 1].var > (uintptr_t)held.var; at--) f->held[at] = f->held[at - 1];
-        f->held[at] = held;
-        rt_var_retain(held.var);
-    }
+    for (uint32_t i = 0; i < g->var.n; i++) f->held[i] = (rt_held){g->var.at[i].var, 0};
+    for (uint32_t k = 0; k < f->roots.n_update; k++) f->held[f->roots.update_var[k]].exclusive = 1;
+    qsort(f->held, g->var.n, sizeof *f->held, by_address);
+    for (; f->n_held < g->var.n; f->n_held++) rt_var_retain(f->held[f->n_held].var);
 }
 
 static void to_program(void *arg) {

@@ -6,6 +6,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include <string.h>
 
+#include "base/hash.h"
 #include "ir/infer.h"
 #include "runtime/function.h"
 
@@ -187,24 +188,37 @@ static void take_update(state *s, size_t i, ir_id *value, uint32_t *index) {
              ir_describe(s->to, use).text, ir_describe(s->from, id).text);
 }
 
+/* Of all variables, since inputs of calls and dumps know them by name. */
+static void check_names(const state *s) {
+    const ir_graph *g = s->to;
+    uint32_t n = 16;
+    while (n < 2 * g->var.n) n *= 2;
+    uint32_t *table = ARENA_ARRAY(&s->to->arena, uint32_t, n);
+    for (uint32_t i = 0; i < g->var.n; i++) {
+        const char *name = g->var.at[i].name;
+        uint32_t at = (uint32_t)base_hash64(name, strlen(name), 0) & (n - 1);
+        for (; table[at]; at = (at + 1) & (n - 1))
+            if (!strcmp(g->var.at[table[at] - 1].name, name))
+                FAIL(s, SN_ERR_ARGUMENT, "function \"%s\": two of its variables are called \"%s\"", g->name, name);
+        table[at] = i + 1;
+    }
+}
+
 static void take_roots(state *s) {
     base_arena *arena = &s->to->arena;
     const sn_function_desc *d = s->desc;
     ir_id *out = ARENA_ARRAY(arena, ir_id, d->n_outputs), *value = ARENA_ARRAY(arena, ir_id, d->n_updates);
     uint32_t *var = ARENA_ARRAY(arena, uint32_t, d->n_updates);
     for (size_t i = 0; i < d->n_outputs; i++) out[i] = s->changed_id[d->outputs[i].id];
+    for (size_t i = 0; i < d->n_updates; i++) take_update(s, i, &value[i], &var[i]);
+    size_t *first = ARENA_ARRAY(arena, size_t, s->to->var.n); /* update of each variable, + 1 */
     for (size_t i = 0; i < d->n_updates; i++) {
-        take_update(s, i, &value[i], &var[i]);
-        for (size_t k = 0; k < i; k++)
-            if (var[k] == var[i])
-                FAIL(s, SN_ERR_ARGUMENT, "function \"%s\": updates %zu and %zu are both of variable \"%s\"",
-                     s->to->name, k, i, s->to->var.at[var[i]].name);
+        if (first[var[i]])
+            FAIL(s, SN_ERR_ARGUMENT, "function \"%s\": updates %zu and %zu are both of variable \"%s\"", s->to->name,
+                 first[var[i]] - 1, i, s->to->var.at[var[i]].name);
+        first[var[i]] = i + 1;
     }
-    for (uint32_t i = 0; i < s->to->var.n; i++)
-        for (uint32_t k = 0; k < i; k++)
-            if (!strcmp(s->to->var.at[i].name, s->to->var.at[k].name))
-                FAIL(s, SN_ERR_ARGUMENT, "function \"%s\": two of its variables are called \"%s\"", s->to->name,
-                     s->to->var.at[i].name);
+    check_names(s);
     s->f->given_roots = (ir_roots){.n_out = (uint32_t)d->n_outputs,
                                    .n_update = (uint32_t)d->n_updates,
                                    .out = out,
