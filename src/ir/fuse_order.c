@@ -3,8 +3,8 @@
  *
  * Each group has the set of all that are before it, so the sets together are as large as the square of the number of
  * groups. But sets of neighbours are nearly equal: they are made of blocks, and a set takes over the blocks of others
- * until one of the two changes. Invariant: sets are transitive. So a set that has a group already has all before it, and
- * what comes after a set that did not change needs no visit. */
+ * until one of the two changes. Invariant: sets are transitive. So a set that has a group already has all before it,
+ * and what comes after a set that did not change needs no visit. */
 #include <string.h>
 
 #include "ir/fuse.h"

@@ -526,7 +526,8 @@ static void compile(void *arg) {
                       .temp = b->temp.at,
                       .step_of = step_of,
                       .fuse_text = keep_text(s, a->fuse_text),
-                      .why_text = keep_text(s, &s->why)};
+                      .why_text = keep_text(s, &s->why),
+                      .work = s->work};
     a->result = p;
 }
 

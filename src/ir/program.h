@@ -70,6 +70,7 @@ typedef struct {
     const int32_t *step_of;
     const char *fuse_text; /* which nodes went where */
     const char *why_text;  /* every fusion decision */
+    uint64_t work;         /* steps that fusion and lowering took: for tests of how they grow */
 } pg_program;
 
 /* Fuses, lowers and orders an optimised graph. Everything is in g's arena. Under g's trap. how: a set of pg_how.
