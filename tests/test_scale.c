@@ -35,12 +35,10 @@ static void descend(large *l, sn_expr loss, const sn_expr *w, uint32_t n) {
     sn_expr d[64];
     ck_assert_int_eq(sn_grad(loss, w, n, d), SN_OK);
     for (uint32_t i = 0; i < n; i++)
-        l->update[l->n_update++] =
-            (sn_update){l->var[l->n_var - n + i], sn_sub(w[i], sn_mul(d[i], number(l, 0.01)))};
+        l->update[l->n_update++] = (sn_update){l->var[l->n_var - n + i], sn_sub(w[i], sn_mul(d[i], number(l, 0.01)))};
 }
 
-/* ---- graphs of about n nodes --------------------------------------------------------------------------------------
- */
+/* ---- graphs of about n nodes ------------------------------------------------------------------------------------- */
 
 static void chain(large *l, uint32_t n) {
     l->out = l->in;
@@ -102,8 +100,7 @@ static void joined(large *l, uint32_t n) {
     free(e);
 }
 
-/* ---- what they take -----------------------------------------------------------------------------------------------
- */
+/* ---- what they take ---------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;

@@ -146,7 +146,7 @@ uint32_t fu_count_axes(fu_state *s, int32_t gi, uint32_t n_point, const fu_roles
     return n_point + roles->n + c.n;
 }
 
-/* ---- groups ------------------------------------------------------------------------------------------------------ */
+/* ---- groups ----------------------------------------------------------------------------------------------------- */
 
 static int32_t new_group(fu_state *s) {
     fu_group *g = base_vec_push(&s->group, s->arena);
