@@ -136,7 +136,8 @@ typedef struct {
      * device. NULL: text has all there is. */
     sn_status (*source)(base_alloc *alloc, const kn_kernel *kernel, kn_namer *name, void *arg, base_strbuf *out,
                         base_trap *err);
-    /* kernel must outlive the exec. name is for debuggers and profilers. */
+    /* kernel must outlive the exec. name is for debuggers and profilers. SN_ERR_PARSE: the blob is damaged;
+     * SN_ERR_COMPILE: it is for another machine, and has to be compiled anew. */
     sn_status (*load)(be_device *dev, const kn_kernel *kernel, const void *blob, size_t n, const char *name,
                       be_exec **out, base_trap *err);
     void (*unload)(be_device *dev, be_exec *exec); /* NULL is fine */

@@ -149,11 +149,11 @@ static int from_disk(cache_memory *c, entry *e, const cache_key *key, const char
         if (!*status)
             base_logf(c->log, SN_LOG_INFO, "kernel %s: hit, from %s in %.0f us, %zu bytes, %s", name, found.place,
                       (now_ms() - start) * 1e3, kept->payload_bytes, hash);
-        else if (*status == SN_ERR_PARSE)
-            cache_disk_refuse(c->disk, key, &found, err->text);
+        int refused = *status == SN_ERR_PARSE || *status == SN_ERR_COMPILE; /* damaged, or not for this machine */
+        if (refused) cache_disk_refuse(c->disk, key, &found, err->text);
         snprintf(why, sizeof why, "%.390s", err->text);
         cache_found_free(c->disk, &found);
-        if (*status != SN_ERR_PARSE) return 1;
+        if (!refused) return 1;
     }
     if (only) {
         char places[512];

@@ -6,6 +6,7 @@
 #include <glob.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/env.h"
 
@@ -18,19 +19,20 @@ static const char *const wheels[] = {"lib/python3*/site-packages/nvidia/cu*/lib"
                                      "lib/python3*/site-packages/nvidia/cublas/lib"};
 
 typedef struct {
-    const char *const *names;
+    const char *name; /* the one looked for now */
     const char *helper;
+    int says; /* note the folders in tried */
     base_strbuf *path, *tried;
     void *found;
 } search;
 
-/* The helper's file in the folder, opened so that its name is known when the library asks for it. */
+/* The helper's files in the folder, opened so that their names are known when the library asks for its one. */
 static void open_helper(const search *s, const char *folder) {
     char pattern[4096];
     glob_t files;
     int n = snprintf(pattern, sizeof pattern, "%s/%s", folder, s->helper);
     if (n < 0 || (size_t)n >= sizeof pattern || glob(pattern, 0, NULL, &files)) return;
-    if (files.gl_pathc) (void)dlopen(files.gl_pathv[0], RTLD_NOW | RTLD_LOCAL);
+    for (size_t i = 0; i < files.gl_pathc; i++) (void)dlopen(files.gl_pathv[i], RTLD_NOW | RTLD_LOCAL);
     globfree(&files);
 }
 
@@ -45,12 +47,13 @@ static void *open_one(search *s, const char *path) {
 /* In one folder; NULL: by the loader's own search. */
 static void *open_in(search *s, const char *folder) {
     char path[4096];
-    if (folder && s->helper) open_helper(s, folder);
-    for (const char *const *name = s->names; *name && !s->found; name++) {
-        int n = snprintf(path, sizeof path, "%s%s%s", folder ? folder : "", folder ? "/" : "", *name);
-        if (n > 0 && (size_t)n < sizeof path) open_one(s, path);
+    int n = snprintf(path, sizeof path, "%s%s%s", folder ? folder : "", folder ? "/" : "", s->name);
+    if (n > 0 && (size_t)n < sizeof path) {
+        if (folder && s->helper && !access(path, F_OK)) open_helper(s, folder);
+        open_one(s, path);
     }
-    if (!s->found) base_strbuf_printf(s->tried, "%s%s", s->tried->n ? ", " : "", folder ? folder : "the loader's path");
+    if (!s->found && s->says)
+        base_strbuf_printf(s->tried, "%s%s", s->tried->n ? ", " : "", folder ? folder : "the loader's path");
     return s->found;
 }
 
@@ -90,22 +93,46 @@ static void open_usual(search *s) {
     }
 }
 
-void *gpu_dynlib_open(base_alloc *alloc, const char *what, const char *const *names, const char *helper,
+void *gpu_dynlib_open(base_alloc *alloc, const char *what, const char *const *names, const char *helper, int of_system,
                       base_strbuf *path, base_trap *err) {
     base_strbuf tried;
     base_strbuf_init(&tried, alloc);
-    search s = {names, helper, path, &tried, NULL};
+    search s = {names[0], helper, 1, path, &tried, NULL};
     const char *listed = base_env(BASE_ENV_SINTER_CUDA_PATH);
-    if (listed)
-        open_listed(&s, listed);
-    else
-        open_usual(&s);
+    for (size_t i = 0; names[i] && !s.found; i++) {
+        s.name = names[i];
+        s.says = !i;
+        if (listed)
+            open_listed(&s, listed);
+        else
+            open_usual(&s);
+        if (!s.found && listed && of_system) open_in(&s, NULL);
+    }
     if (!s.found)
         base_set_error(err, SN_ERR_UNAVAILABLE,
                        "no %s: %s cannot be opened; looked in %.600s (SINTER_CUDA_PATH names other folders)", what,
                        names[0], tried.at ? tried.at : "?");
     base_strbuf_free(&tried);
     return s.found;
+}
+
+static void add_name(gpu_names *out, size_t *n, const char *stem, int major) {
+    if (*n == GPU_NAMES) return;
+    if (major)
+        snprintf(out->text[*n], sizeof out->text[*n], "%s.%d", stem, major);
+    else
+        snprintf(out->text[*n], sizeof out->text[*n], "%s", stem);
+    out->name[*n] = out->text[*n];
+    out->name[++*n] = NULL;
+}
+
+void gpu_toolkit_names(const char *stem, int driver, gpu_names *out) {
+    size_t n = 0;
+    int best = driver ? driver / 1000 : GPU_NEWEST_MAJOR;
+    if (best > GPU_OLDEST_MAJOR + GPU_NAMES - 4) best = GPU_OLDEST_MAJOR + GPU_NAMES - 4; /* leaves room for the rest */
+    for (int major = best; major >= GPU_OLDEST_MAJOR; major--) add_name(out, &n, stem, major);
+    for (int major = best + 1; major <= GPU_NEWEST_MAJOR; major++) add_name(out, &n, stem, major);
+    add_name(out, &n, stem, 0);
 }
 
 sn_status gpu_dynlib_symbols(void *library, const char *what, const gpu_symbol *symbols, size_t n, base_trap *err) {

@@ -5,12 +5,22 @@
 #include "base/strbuf.h"
 #include "base/trap.h"
 
-/* Opens the first of these names (NULL at the end) that there is: in the folders of SINTER_CUDA_PATH where it is set,
- * else by the loader's own search, then in the toolkit's usual folders and in those of NVIDIA's Python wheels. Returns
- * the handle and the path in path, or NULL and SN_ERR_UNAVAILABLE with the names and folders tried. helper: a library
- * that has to be opened before it from the same folder (a pattern with one *), or NULL. */
-void *gpu_dynlib_open(base_alloc *alloc, const char *what, const char *const *names, const char *helper,
+/* Opens the first of these names (NULL at the end) that there is anywhere: in the folders of SINTER_CUDA_PATH where it
+ * is set, else by the loader's own search, then in the toolkit's usual folders and in those of NVIDIA's Python wheels.
+ * Returns the handle and the path in path, or NULL and SN_ERR_UNAVAILABLE with the names and folders tried. helper:
+ * libraries that have to be opened before it from the same folder (a pattern with one *), or NULL. of_system: it comes
+ * with the system and not with a toolkit, so the loader is asked even where SINTER_CUDA_PATH is set and has it not. */
+void *gpu_dynlib_open(base_alloc *alloc, const char *what, const char *const *names, const char *helper, int of_system,
                       base_strbuf *path, base_trap *err);
+
+/* The names of a toolkit's library ("libnvrtc.so"), the best first, for a driver of this CUDA version (13000: 13.0; 0:
+ * not known): what a toolkit of a newer major makes, an older driver does not take, and a newer driver takes all. */
+enum { GPU_OLDEST_MAJOR = 12, GPU_NEWEST_MAJOR = 13, GPU_NAMES = 16 };
+typedef struct {
+    char text[GPU_NAMES][32];
+    const char *name[GPU_NAMES + 1];
+} gpu_names;
+void gpu_toolkit_names(const char *stem, int driver, gpu_names *out);
 
 /* Functions of a library, by name. */
 typedef struct {

@@ -9,31 +9,46 @@
 #include "base/hash.h"
 #include "jit_gpu/blob.h"
 
-sn_status gpu_enter(be_device *dev, base_trap *err) {
+enum { LOG_BYTES = 1024 }; /* of the driver's compiler */
+
+sn_status gpu_enter(be_device *dev, gpu_visit *visit, base_trap *err) {
     cu_result result = dev->cu.cuCtxPushCurrent_v2(dev->context);
-    return result ? cu_fail(&dev->cu, err, result, "making %s current", dev->name) : SN_OK;
+    if (result) return cu_fail(&dev->cu, err, result, "making %s current", dev->name);
+    visit->mode = CU_CAPTURE_RELAXED;
+    (void)dev->cu.cuThreadExchangeStreamCaptureMode(&visit->mode);
+    return SN_OK;
 }
 
-void gpu_leave(be_device *dev) {
+void gpu_leave(be_device *dev, const gpu_visit *visit) {
     cu_context was;
+    cu_capture_mode mode = visit->mode;
+    (void)dev->cu.cuThreadExchangeStreamCaptureMode(&mode);
     (void)dev->cu.cuCtxPopCurrent_v2(&was);
+}
+
+int gpu_enter_to_free(be_device *dev, gpu_visit *visit) {
+    base_trap ignored = {.armed = 0};
+    for (int i = 0; i < 2; i++)
+        if (!gpu_enter(dev, visit, &ignored)) return 1;
+    return 0;
 }
 
 /* ---- device ------------------------------------------------------------------------------------------------------ */
 
+/* Where the context cannot be entered any more (the process is ending, and the driver before it; or it was forked),
+ * nothing of NVIDIA's is touched: its libraries crash where they are used then. */
 static void gpu_close(be_device *dev) {
     if (!dev) return;
-    cu_context was;
-    if (dev->context && !dev->cu.cuCtxPushCurrent_v2(dev->context)) {
-        if (dev->ordered) (void)dev->cu.cuStreamSynchronize(dev->ordered);
-        gpu_blas_free(dev, dev->blas);
+    gpu_visit visit;
+    int entered = dev->context && gpu_enter_to_free(dev, &visit);
+    if (entered && dev->ordered) (void)dev->cu.cuStreamSynchronize(dev->ordered);
+    gpu_blas_free(dev, dev->blas, entered);
+    if (entered) {
         if (dev->scratch) (void)dev->cu.cuMemFree_v2(dev->scratch);
         for (uint32_t i = 0; i < dev->n_events; i++) (void)dev->cu.cuEventDestroy_v2(dev->events[i]);
         if (dev->recorder && dev->recorder != dev->ordered) (void)dev->cu.cuStreamDestroy_v2(dev->recorder);
         if (dev->ordered && !dev->given_stream) (void)dev->cu.cuStreamDestroy_v2(dev->ordered);
-        (void)dev->cu.cuCtxPopCurrent_v2(&was);
-    } else {
-        gpu_blas_free(dev, dev->blas);
+        gpu_leave(dev, &visit);
     }
     if (dev->context && !dev->given_context) (void)dev->cu.cuDevicePrimaryCtxRelease_v2(dev->ordinal);
     if (dev->events) base_free(dev->alloc, dev->events, dev->events_room * sizeof *dev->events);
@@ -57,9 +72,10 @@ static sn_status choose_device(be_device *dev, base_trap *err) {
         return result ? cu_fail(cu, err, result, "asking for the device") : SN_OK;
     }
     snprintf(dev->name, sizeof dev->name, "the CUDA context that was given");
-    if (gpu_enter(dev, err)) return err->status;
+    gpu_visit visit;
+    if (gpu_enter(dev, &visit, err)) return err->status;
     result = cu->cuCtxGetDevice(&dev->ordinal);
-    gpu_leave(dev);
+    gpu_leave(dev, &visit);
     return result ? cu_fail(cu, err, result, "asking for the device of the CUDA context that was given") : SN_OK;
 }
 
@@ -83,6 +99,10 @@ static sn_status describe_device(be_device *dev, base_trap *err) {
 static sn_status open_stream(be_device *dev, base_trap *err) {
     cu_context of = NULL;
     cu_result result = CU_OK;
+    if (dev->given_stream == CU_PER_THREAD)
+        return base_set_error(err, SN_ERR_ARGUMENT,
+                              "GPU: the stream that was given is the per-thread default stream, another one in each "
+                              "thread: give a stream that was made, or 1, the legacy default stream");
     if (dev->given_stream) {
         dev->ordered = dev->given_stream;
         if ((result = dev->cu.cuStreamGetCtx(dev->given_stream, &of)))
@@ -93,10 +113,10 @@ static sn_status open_stream(be_device *dev, base_trap *err) {
                 "GPU: the stream that was given belongs to another CUDA context than the one that was "
                 "given");
     } else {
-        result = dev->cu.cuStreamCreate(&dev->ordered, CU_STREAM_NON_BLOCKING);
+        result = dev->cu.cuStreamCreate(&dev->ordered, CU_NON_BLOCKING);
     }
     if (!result && dev->given_stream)
-        result = dev->cu.cuStreamCreate(&dev->recorder, CU_STREAM_NON_BLOCKING);
+        result = dev->cu.cuStreamCreate(&dev->recorder, CU_NON_BLOCKING);
     else
         dev->recorder = dev->ordered;
     dev->stream = dev->ordered;
@@ -104,13 +124,27 @@ static sn_status open_stream(be_device *dev, base_trap *err) {
 }
 
 static sn_status open_context(be_device *dev, base_trap *err) {
+    gpu_visit visit;
     if (!dev->given_context) {
         cu_result result = dev->cu.cuDevicePrimaryCtxRetain(&dev->context, dev->ordinal);
-        if (result) return cu_fail(&dev->cu, err, result, "opening %s", dev->name);
+        int mode = 0;
+        if (result) {
+            cu_fail(&dev->cu, err, result, "opening %s", dev->name);
+            if (dev->cu.cuDeviceGetAttribute(&mode, CU_ATTR_COMPUTE_MODE, dev->ordinal)) mode = 0;
+            if (mode == CU_MODE_PROHIBITED || (mode == CU_MODE_EXCLUSIVE && result == CU_DEVICE_UNAVAILABLE))
+                return base_set_error(err, SN_ERR_UNAVAILABLE,
+                                      mode == CU_MODE_PROHIBITED
+                                          ? "GPU: opening %s: its compute mode is prohibited, so nobody may use it "
+                                            "(nvidia-smi -c DEFAULT changes that)"
+                                          : "GPU: opening %s: its compute mode is exclusive, and another process has "
+                                            "it",
+                                      dev->name);
+            return err->status;
+        }
     }
-    if (gpu_enter(dev, err)) return err->status;
+    if (gpu_enter(dev, &visit, err)) return err->status;
     sn_status status = open_stream(dev, err);
-    gpu_leave(dev);
+    gpu_leave(dev, &visit);
     return status;
 }
 
@@ -132,7 +166,10 @@ static sn_status gpu_open(const be_options *options, be_device **out, base_trap 
     gpu_blas_init(&dev->blas, dev->alloc, dev->log);
     sn_status status = dev->nvrtc && dev->blas ? SN_OK : base_set_error(err, SN_ERR_NOMEM, "out of memory: device");
     if (!status) status = cu_driver_open(dev->alloc, dev->log, &dev->cu, err);
-    if (status) dev->context = NULL; /* there is no driver to ask anything of it */
+    if (status)
+        dev->context = NULL; /* there is no driver to ask anything of it */
+    else
+        gpu_nvrtc_for(dev->nvrtc, dev->cu.version);
     if (!status) status = choose_device(dev, err);
     if (!status) status = describe_device(dev, err);
     if (!status) status = open_context(dev, err);
@@ -257,12 +294,12 @@ static sn_status gpu_text(be_device *dev, const void *kernel, size_t n, const ch
 /* ---- loading ----------------------------------------------------------------------------------------------------- */
 
 static void unload(be_device *dev, be_exec *exec, int used) {
-    base_trap ignored = {.armed = 0};
+    gpu_visit visit;
     if (!exec) return;
-    if (exec->module && !gpu_enter(dev, &ignored)) {
+    if (exec->module && gpu_enter_to_free(dev, &visit)) {
         if (used) gpu_settle(dev);
         (void)dev->cu.cuModuleUnload(exec->module);
-        gpu_leave(dev);
+        gpu_leave(dev, &visit);
     }
     if (exec->args) base_free(dev->alloc, exec->args, exec->bytes);
     base_free(dev->alloc, exec, sizeof *exec);
@@ -270,24 +307,42 @@ static void unload(be_device *dev, be_exec *exec, int used) {
 
 static void gpu_unload(be_device *dev, be_exec *exec) { unload(dev, exec, 1); }
 
+/* A cubin, or PTX where there is none for the device, which the driver compiles: then with what that said. */
+static cu_result load_image(be_device *dev, const gpu_blob *blob, cu_module *module, char log[LOG_BYTES]) {
+    if (blob->cubin_bytes) return dev->cu.cuModuleLoadData(module, blob->cubin);
+    cu_jit_option options[] = {CU_JIT_LOG, CU_JIT_LOG_BYTES};
+    void *values[] = {log, (void *)(uintptr_t)(LOG_BYTES - 1)};
+    return dev->cu.cuModuleLoadDataEx(module, blob->ptx, 2, options, values);
+}
+
 static sn_status load_module(be_device *dev, be_exec *exec, const void *blob, size_t n, const char *symbol,
                              const char *name, base_trap *err) {
     gpu_blob whole;
+    gpu_visit visit;
+    char log[LOG_BYTES] = "";
     if (!gpu_blob_open(&whole, blob, n)) return base_set_error(err, SN_ERR_PARSE, "GPU: code of a kernel is malformed");
-    if (gpu_enter(dev, err)) return err->status;
+    if (gpu_enter(dev, &visit, err)) return err->status;
     const char *what = "loading kernel";
-    cu_result result = dev->cu.cuModuleLoadData(&exec->module, blob); /* the cubin, or the PTX if there is none */
+    cu_result result = load_image(dev, &whole, &exec->module, log);
     if (!result) {
         what = "finding the entry of kernel";
         result = dev->cu.cuModuleGetFunction(&exec->function, exec->module, symbol);
     }
+    /* Else it may be loaded when it is first started, perhaps while a call is recorded. */
+    if (!result && dev->cu.cuFuncLoad) {
+        what = "loading the code of kernel";
+        result = dev->cu.cuFuncLoad(exec->function);
+    }
     if (!result) {
         what = "shared memory of kernel";
-        int room = (int)dev->shared_limit - 2 * CE_MAX_BATCH_BYTES;
-        result = dev->cu.cuFuncSetAttribute(exec->function, CU_FUNC_MAX_DYNAMIC_SHARED, room);
+        int fixed = 0;
+        result = dev->cu.cuFuncGetAttribute(&fixed, CU_FUNC_SHARED, exec->function);
+        int room = (int)dev->shared_limit - fixed;
+        if (!result)
+            result = dev->cu.cuFuncSetAttribute(exec->function, CU_FUNC_MAX_DYNAMIC_SHARED, room > 0 ? room : 0);
     }
-    if (result) cu_fail(&dev->cu, err, result, "%s %s", what, name);
-    gpu_leave(dev);
+    if (result) cu_fail(&dev->cu, err, result, "%s %s%s%.300s", what, name, *log ? ": " : "", log);
+    gpu_leave(dev, &visit);
     return result ? err->status : SN_OK;
 }
 

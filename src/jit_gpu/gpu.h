@@ -12,6 +12,11 @@
 
 typedef struct gpu_blas gpu_blas;
 
+/* What a thread brought along that makes the device's context its current one for a while. */
+typedef struct {
+    cu_capture_mode mode;
+} gpu_visit;
+
 struct be_device {
     base_alloc *alloc;
     const base_log *log;
@@ -32,14 +37,16 @@ struct be_device {
     int tf32; /* products of f32 may round their operands */
 
     pthread_mutex_t turn; /* held from begin to finish; of everything below */
+    gpu_visit visit;      /* of the thread that has the turn */
     cu_ptr scratch;       /* of teams whose rows do not fit shared memory */
     size_t scratch_bytes;
     _Atomic uint64_t age; /* counts changes of scratch, whose address recordings hold */
     cu_event *events;     /* marks of this turn */
     uint32_t n_events, events_room;
-    int pending;      /* there may be work that nobody has waited for */
-    base_trap failed; /* first failure since begin; status SN_OK: none */
-    base_trap late;   /* a failure that nobody has been told yet; of a lost device it stays */
+    enum { GPU_RUNS, GPU_WANTS_RECORDING, GPU_RECORDS } recording; /* since record */
+    int pending;                                                   /* there may be work that nobody has waited for */
+    base_trap failed;                                              /* first failure since begin; status SN_OK: none */
+    base_trap late; /* a failure that nobody has been told yet; of a lost device it stays */
     int lost;
 };
 
@@ -56,9 +63,13 @@ struct be_exec {
     size_t bytes;   /* of all of these */
 };
 
-/* Makes the context current for the calling thread; give back what it returns. */
-sn_status gpu_enter(be_device *dev, base_trap *err);
-void gpu_leave(be_device *dev);
+/* Makes the context current for the calling thread, and leaves the thread as it was. Between them what the thread does
+ * neither breaks a recording that the application makes meanwhile (on whatever thread) nor is refused because of one:
+ * none of it is on its streams. */
+sn_status gpu_enter(be_device *dev, gpu_visit *visit, base_trap *err);
+void gpu_leave(be_device *dev, const gpu_visit *visit);
+/* The same to free something, which is lost where the context cannot be entered: two tries. */
+int gpu_enter_to_free(be_device *dev, gpu_visit *visit);
 /* Keeps the first failure of a turn. */
 __attribute__((format(printf, 3, 4))) void gpu_failed(be_device *dev, cu_result result, const char *format, ...);
 
@@ -86,7 +97,8 @@ sn_status gpu_exec_room(be_device *dev, be_exec *exec, base_trap *err);
 /* ---- gpu_blas.c -------------------------------------------------------------------------------------------------- */
 
 void gpu_blas_init(gpu_blas **out, base_alloc *alloc, const base_log *log);
-void gpu_blas_free(be_device *dev, gpu_blas *blas);
+/* entered: the context is current; else the library is left alone. */
+void gpu_blas_free(be_device *dev, gpu_blas *blas, int entered);
 /* Opens cuBLASLt, and takes its workspace. */
 sn_status gpu_blas_open(be_device *dev, base_trap *err);
 sn_status gpu_prepare_gemm(be_device *dev, be_gemm *gemm, base_trap *err);

@@ -50,23 +50,24 @@ static void forget(gpu_blas *blas, known *p) {
     base_free(blas->alloc, p, sizeof *p);
 }
 
-void gpu_blas_free(be_device *dev, gpu_blas *blas) {
+void gpu_blas_free(be_device *dev, gpu_blas *blas, int entered) {
     if (!blas) return;
     while (blas->latest) {
         known *next = blas->latest->next;
+        if (!entered) memset(&blas->latest->product, 0, sizeof blas->latest->product);
         forget(blas, blas->latest);
         blas->latest = next;
     }
     gpu_finish_free(dev, blas->finish);
-    if (blas->handle) (void)blas->lt.cublasLtDestroy(blas->handle);
-    if (blas->workspace) (void)dev->cu.cuMemFree_v2(blas->workspace);
+    if (entered && blas->handle) (void)blas->lt.cublasLtDestroy(blas->handle);
+    if (entered && blas->workspace) (void)dev->cu.cuMemFree_v2(blas->workspace);
     base_free(blas->alloc, blas, sizeof *blas);
 }
 
 static sn_status open_library(be_device *dev, base_trap *err) {
     gpu_blas *blas = dev->blas;
     char text[64];
-    sn_status status = lt_open(dev->alloc, dev->log, &blas->lt, err);
+    sn_status status = lt_open(dev->alloc, dev->log, dev->cu.version, &blas->lt, err);
     lt_status failed;
     if (!status && !blas->handle && (failed = blas->lt.cublasLtCreate(&blas->handle)))
         status = base_set_error(err, SN_ERR_UNAVAILABLE, "cuBLASLt could not be started: %s",
@@ -80,12 +81,13 @@ static sn_status open_library(be_device *dev, base_trap *err) {
 }
 
 sn_status gpu_blas_open(be_device *dev, base_trap *err) {
-    if (gpu_enter(dev, err)) return err->status;
+    gpu_visit visit;
+    if (gpu_enter(dev, &visit, err)) return err->status;
     pthread_mutex_lock(&dev->turn);
     sn_status status = dev->blas->is_open ? SN_OK : open_library(dev, err);
     if (!status) dev->blas->is_open = 1;
     pthread_mutex_unlock(&dev->turn);
-    gpu_leave(dev);
+    gpu_leave(dev, &visit);
     return status;
 }
 
@@ -175,25 +177,26 @@ static void hold(be_gemm *g, known *p) {
 }
 
 sn_status gpu_prepare_gemm(be_device *dev, be_gemm *g, base_trap *err) {
-    if (gpu_enter(dev, err)) return err->status;
+    gpu_visit visit;
+    if (gpu_enter(dev, &visit, err)) return err->status;
     pthread_mutex_lock(&dev->turn);
     known *p = g->k ? find(dev, g, err) : NULL;
     sn_status status = g->k && !p ? err->status : SN_OK;
     if (!status && is_unfinished(p, g)) status = gpu_finish_prepare(dev, dev->blas->finish, g, err);
     if (!status) hold(g, p);
     pthread_mutex_unlock(&dev->turn);
-    gpu_leave(dev);
+    gpu_leave(dev, &visit);
     return status;
 }
 
 void gpu_forget_gemm(be_device *dev, be_gemm *g) {
-    base_trap ignored = {.armed = 0};
-    if (!g->plan || gpu_enter(dev, &ignored)) return;
+    gpu_visit visit;
+    if (!g->plan || !gpu_enter_to_free(dev, &visit)) return;
     pthread_mutex_lock(&dev->turn);
     hold(g, NULL);
     trim(dev->blas);
     pthread_mutex_unlock(&dev->turn);
-    gpu_leave(dev);
+    gpu_leave(dev, &visit);
 }
 
 /* ---- products ---------------------------------------------------------------------------------------------------- */

@@ -85,7 +85,8 @@ sn_status gpu_prepare(be_device *dev, const be_exec *exec, const kn_launch *laun
     geometry g = plan(dev, exec, launch->dim, n_chunks, NULL, NULL, NULL); /* an even one needs no more */
     size_t need = g.in_shared ? 0 : g.scratch * g.teams * g.blocks;
     if (!need) return SN_OK;
-    if (gpu_enter(dev, err)) return err->status;
+    gpu_visit visit;
+    if (gpu_enter(dev, &visit, err)) return err->status;
     pthread_mutex_lock(&dev->turn); /* another thread may want more at the same time */
     cu_ptr more = 0;
     cu_result result = need > dev->scratch_bytes ? dev->cu.cuMemAlloc_v2(&more, need) : CU_OK;
@@ -101,7 +102,7 @@ sn_status gpu_prepare(be_device *dev, const be_exec *exec, const kn_launch *laun
         atomic_fetch_add(&dev->age, 1);
     }
     pthread_mutex_unlock(&dev->turn);
-    gpu_leave(dev);
+    gpu_leave(dev, &visit);
     return result ? err->status : SN_OK;
 }
 

@@ -51,45 +51,42 @@ void gpu_settle(be_device *dev) {
 void *gpu_alloc(be_device *dev, size_t bytes) {
     base_trap ignored = {.armed = 0};
     cu_ptr at = 0;
-    if (gpu_enter(dev, &ignored)) return NULL;
+    gpu_visit visit;
+    if (gpu_enter(dev, &visit, &ignored)) return NULL;
     cu_result result = dev->cu.cuMemAlloc_v2(&at, bytes);
-    gpu_leave(dev);
+    gpu_leave(dev, &visit);
     return result ? NULL : (void *)(uintptr_t)at;
-}
-
-/* What cannot be freed is lost: two tries. */
-static int enter_to_free(be_device *dev) {
-    base_trap ignored = {.armed = 0};
-    for (int i = 0; i < 2; i++)
-        if (!gpu_enter(dev, &ignored)) return 1;
-    return 0;
 }
 
 void gpu_free(be_device *dev, void *p, size_t bytes) {
     (void)bytes;
-    if (!enter_to_free(dev)) return;
+    gpu_visit visit;
+    if (!gpu_enter_to_free(dev, &visit)) return;
     gpu_settle(dev);
     (void)dev->cu.cuMemFree_v2((uintptr_t)p);
-    gpu_leave(dev);
+    gpu_leave(dev, &visit);
 }
 
 static void settle(be_device *dev) {
-    if (!enter_to_free(dev)) return;
+    gpu_visit visit;
+    if (!gpu_enter_to_free(dev, &visit)) return;
     gpu_settle(dev);
-    gpu_leave(dev);
+    gpu_leave(dev, &visit);
 }
 
 static void gpu_room(be_device *dev, size_t *left, size_t *total) {
     base_trap ignored = {.armed = 0};
     *left = *total = 0;
-    if (gpu_enter(dev, &ignored)) return;
+    gpu_visit visit;
+    if (gpu_enter(dev, &visit, &ignored)) return;
     if (dev->cu.cuMemGetInfo_v2(left, total)) *left = *total = 0;
-    gpu_leave(dev);
+    gpu_leave(dev, &visit);
 }
 
 static void gpu_trim(be_device *dev) {
     base_trap ignored = {.armed = 0};
-    if (gpu_enter(dev, &ignored)) return;
+    gpu_visit visit;
+    if (gpu_enter(dev, &visit, &ignored)) return;
     pthread_mutex_lock(&dev->turn);
     gpu_settle_here(dev);
     if (dev->scratch) {
@@ -99,7 +96,7 @@ static void gpu_trim(be_device *dev) {
         atomic_fetch_add(&dev->age, 1);
     }
     pthread_mutex_unlock(&dev->turn);
-    gpu_leave(dev);
+    gpu_leave(dev, &visit);
 }
 
 /* kDLCUDA and the device's number. */
@@ -111,17 +108,19 @@ static void gpu_place(const be_device *dev, int32_t *type, int32_t *number) {
 static void *staging_alloc(be_device *dev, size_t bytes) {
     base_trap ignored = {.armed = 0};
     void *at = NULL;
-    if (gpu_enter(dev, &ignored)) return NULL;
+    gpu_visit visit;
+    if (gpu_enter(dev, &visit, &ignored)) return NULL;
     if (dev->cu.cuMemHostAlloc(&at, bytes, 0)) at = NULL;
-    gpu_leave(dev);
+    gpu_leave(dev, &visit);
     return at;
 }
 
 static void staging_free(be_device *dev, void *p) {
-    if (!enter_to_free(dev)) return;
+    gpu_visit visit;
+    if (!gpu_enter_to_free(dev, &visit)) return;
     gpu_settle(dev);
     (void)dev->cu.cuMemFreeHost(p);
-    gpu_leave(dev);
+    gpu_leave(dev, &visit);
 }
 
 /* ---- turns ------------------------------------------------------------------------------------------------------- */
@@ -136,24 +135,29 @@ static sn_status look(be_device *dev, base_trap *err) {
     if (!dev->given_stream) return SN_OK;
     int capturing = 0;
     cu_result result = dev->cu.cuStreamIsCapturing(dev->given_stream, &capturing);
-    if (result) {
+    if (result == CU_CAPTURE_IMPLICIT) capturing = 1; /* another stream, which the default stream waits for */
+    if (result && !capturing) {
         cu_fail(&dev->cu, err, result, "asking for the state of the application's stream");
         note(dev, result, err);
         return err->status;
     }
-    return capturing ? base_set_error(err, SN_ERR_UNSUPPORTED,
-                                      "GPU: the application is recording a CUDA graph on its stream: end that first")
-                     : SN_OK;
+    return capturing
+               ? base_set_error(err, SN_ERR_UNSUPPORTED,
+                                "GPU: the application is recording a CUDA graph on its stream, or on one that waits "
+                                "for it: end that first")
+               : SN_OK;
 }
 
 static sn_status gpu_begin(be_device *dev, base_trap *err) {
-    if (gpu_enter(dev, err)) return err->status;
+    gpu_visit visit;
+    if (gpu_enter(dev, &visit, err)) return err->status;
     pthread_mutex_lock(&dev->turn);
+    dev->visit = visit;
     base_clear_error(&dev->failed);
     sn_status status = look(dev, err);
     if (status) {
         pthread_mutex_unlock(&dev->turn);
-        gpu_leave(dev);
+        gpu_leave(dev, &visit);
     }
     return status;
 }
@@ -169,8 +173,9 @@ static sn_status gpu_finish(be_device *dev, int wait, base_trap *err) {
     }
     sn_status status = dev->failed.status;
     if (status) base_set_error(err, status, "%s", dev->failed.text);
+    const gpu_visit visit = dev->visit;
     pthread_mutex_unlock(&dev->turn);
-    gpu_leave(dev);
+    gpu_leave(dev, &visit);
     return status;
 }
 
@@ -196,9 +201,10 @@ static void gpu_await(be_device *dev, be_point *at) {
 }
 
 static void gpu_forget_point(be_device *dev, be_point *at) {
-    if (!at || !enter_to_free(dev)) return;
+    gpu_visit visit;
+    if (!at || !gpu_enter_to_free(dev, &visit)) return;
     (void)dev->cu.cuEventDestroy_v2(at);
-    gpu_leave(dev);
+    gpu_leave(dev, &visit);
 }
 
 /* ---- copies --------------------------------------------------------------------------------------------------------
@@ -232,11 +238,23 @@ static void gpu_clear(be_device *dev, void *to, size_t n) {
 
 static void gpu_record(be_device *dev) {
     if (dev->failed.status) return;
+    dev->recording = GPU_WANTS_RECORDING;
     cu_result result = dev->cu.cuStreamBeginCapture_v2(dev->recorder, CU_CAPTURE_THREAD_LOCAL);
-    if (result)
+    if (result) {
         gpu_failed(dev, result, "recording a call");
-    else
-        dev->stream = dev->recorder;
+        return;
+    }
+    dev->recording = GPU_RECORDS;
+    dev->stream = dev->recorder;
+}
+
+/* What fails while a call is recorded has run nothing, so the work can be started piece by piece instead, and tells by
+ * itself if that fails, too. */
+static void excuse(be_device *dev) {
+    if (dev->lost || !dev->failed.status) return;
+    base_logf(dev->log, SN_LOG_WARN, "a call is started piece by piece, since it cannot be recorded: %s",
+              dev->failed.text);
+    base_clear_error(&dev->failed);
 }
 
 static void gpu_recorded(be_device *dev, be_recording **at) {
@@ -244,20 +262,24 @@ static void gpu_recorded(be_device *dev, be_recording **at) {
     cu_graph graph = NULL;
     cu_graph_exec exec = *at;
     cu_update_info info = {0};
-    cu_result result = cu->cuStreamEndCapture(dev->recorder, &graph);
+    cu_result result = CU_OK;
+    const int wanted = dev->recording != GPU_RUNS; /* else something had failed before */
+    if (dev->recording == GPU_RECORDS) result = cu->cuStreamEndCapture(dev->recorder, &graph);
+    dev->recording = GPU_RUNS;
     dev->stream = dev->ordered;
-    if (!result && exec && cu->cuGraphExecUpdate_v2(exec, graph, &info)) { /* other steps than before: made anew */
+    if (result) gpu_failed(dev, result, "recording a call");
+    if (!dev->failed.status && exec && cu->cuGraphExecUpdate_v2(exec, graph, &info)) { /* other steps than before */
         (void)cu->cuGraphExecDestroy(exec);
         exec = NULL;
     }
-    if (!result && !exec) result = cu->cuGraphInstantiateWithFlags(&exec, graph, 0);
+    if (!dev->failed.status && !exec && (result = cu->cuGraphInstantiateWithFlags(&exec, graph, 0)))
+        gpu_failed(dev, result, "making a graph of a recorded call");
     if (graph) (void)cu->cuGraphDestroy(graph);
-    /* Without memory for it the work can still be started piece by piece. */
-    if (result && result != CU_OUT_OF_MEMORY) gpu_failed(dev, result, "recording a call");
-    if ((result || dev->failed.status) && exec) { /* what failed is not in it: it must not be replayed */
+    if (dev->failed.status && exec) { /* what failed is not in it: it must not be replayed */
         (void)cu->cuGraphExecDestroy(exec);
         exec = NULL;
     }
+    if (wanted) excuse(dev);
     *at = exec;
 }
 
@@ -268,10 +290,11 @@ static void gpu_replay(be_device *dev, be_recording *recording) {
 }
 
 static void gpu_forget(be_device *dev, be_recording *recording) {
-    if (!recording || !enter_to_free(dev)) return;
+    gpu_visit visit;
+    if (!recording || !gpu_enter_to_free(dev, &visit)) return;
     gpu_settle(dev);
     (void)dev->cu.cuGraphExecDestroy(recording);
-    gpu_leave(dev);
+    gpu_leave(dev, &visit);
 }
 
 static uint64_t gpu_age(const be_device *dev) { return atomic_load(&dev->age); }

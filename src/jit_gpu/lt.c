@@ -20,8 +20,8 @@ enum { PREF_WORKSPACE = 1, PREF_REDUCTION_SCHEMES = 3, PREF_ALIGN_A = 5, PREF_AL
 enum { PREF_ALIGN_D = 8, REDUCTION_IN_COMPUTE_TYPE = 2 };
 enum { MOST_ALIGNMENT = 256, ROW_ALIGNMENT = 16 /* less is known to be refused when it runs */ };
 
-sn_status lt_open(base_alloc *alloc, const base_log *log, lt_library *lt, base_trap *err) {
-    static const char *const names[] = {"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so", NULL};
+sn_status lt_open(base_alloc *alloc, const base_log *log, int driver, lt_library *lt, base_trap *err) {
+    gpu_names names;
     const gpu_symbol symbols[] = {
 #define ROW(name, result, arguments, optional) {#name, (void **)&lt->name, optional},
         LT_FUNCTIONS(ROW)
@@ -29,7 +29,8 @@ sn_status lt_open(base_alloc *alloc, const base_log *log, lt_library *lt, base_t
     };
     base_strbuf path;
     base_strbuf_init(&path, alloc);
-    void *library = gpu_dynlib_open(alloc, "cuBLASLt", names, NULL, &path, err);
+    gpu_toolkit_names("libcublasLt.so", driver, &names);
+    void *library = gpu_dynlib_open(alloc, "cuBLASLt", names.name, NULL, 0, &path, err);
     sn_status status =
         library ? gpu_dynlib_symbols(library, "cuBLASLt", symbols, sizeof symbols / sizeof *symbols, err) : err->status;
     if (!status) base_logf(log, SN_LOG_INFO, "matrix products: %s", path.at);

@@ -10,7 +10,9 @@
 #include "backend/backend.h"
 
 typedef int lt_status; /* 0: success */
-typedef void *lt_handle, *lt_desc, *lt_layout, *lt_preference;
+typedef void *lt_handle, *lt_desc, *lt_layout, *lt_preference, *lt_stream;
+/* enums of theirs, which are ints to the ABI */
+typedef int lt_compute, lt_type, lt_desc_attribute, lt_layout_attribute, lt_preference_attribute;
 typedef struct {
     uint64_t data[8];
 } lt_algo;
@@ -29,18 +31,19 @@ enum { LT_INVALID_VALUE = 7, LT_ARCH_MISMATCH = 8, LT_NOT_SUPPORTED = 15, LT_ALL
     X(cublasLtCreate, lt_status, (lt_handle * handle), 0)                                                              \
     X(cublasLtDestroy, lt_status, (lt_handle handle), 0)                                                               \
     X(cublasLtGetStatusName, const char *, (lt_status status), 1)                                                      \
-    X(cublasLtMatmulDescCreate, lt_status, (lt_desc * desc, int compute, int scale), 0)                                \
+    X(cublasLtMatmulDescCreate, lt_status, (lt_desc * desc, lt_compute compute, lt_type scale), 0)                     \
     X(cublasLtMatmulDescDestroy, lt_status, (lt_desc desc), 0)                                                         \
-    X(cublasLtMatmulDescSetAttribute, lt_status, (lt_desc desc, int attribute, const void *value, size_t bytes), 0)    \
+    X(cublasLtMatmulDescSetAttribute, lt_status,                                                                       \
+      (lt_desc desc, lt_desc_attribute attribute, const void *value, size_t bytes), 0)                                 \
     X(cublasLtMatrixLayoutCreate, lt_status,                                                                           \
-      (lt_layout * layout, int type, uint64_t rows, uint64_t columns, int64_t leading), 0)                             \
+      (lt_layout * layout, lt_type type, uint64_t rows, uint64_t columns, int64_t leading), 0)                         \
     X(cublasLtMatrixLayoutDestroy, lt_status, (lt_layout layout), 0)                                                   \
-    X(cublasLtMatrixLayoutSetAttribute, lt_status, (lt_layout layout, int attribute, const void *value, size_t bytes), \
-      0)                                                                                                               \
+    X(cublasLtMatrixLayoutSetAttribute, lt_status,                                                                     \
+      (lt_layout layout, lt_layout_attribute attribute, const void *value, size_t bytes), 0)                           \
     X(cublasLtMatmulPreferenceCreate, lt_status, (lt_preference * preference), 0)                                      \
     X(cublasLtMatmulPreferenceDestroy, lt_status, (lt_preference preference), 0)                                       \
     X(cublasLtMatmulPreferenceSetAttribute, lt_status,                                                                 \
-      (lt_preference preference, int attribute, const void *value, size_t bytes), 0)                                   \
+      (lt_preference preference, lt_preference_attribute attribute, const void *value, size_t bytes), 0)               \
     X(cublasLtMatmulAlgoGetHeuristic, lt_status,                                                                       \
       (lt_handle handle, lt_desc desc, lt_layout a, lt_layout b, lt_layout c, lt_layout d, lt_preference preference,   \
        int wanted, lt_heuristic *results, int *found),                                                                 \
@@ -48,7 +51,7 @@ enum { LT_INVALID_VALUE = 7, LT_ARCH_MISMATCH = 8, LT_NOT_SUPPORTED = 15, LT_ALL
     X(cublasLtMatmul, lt_status,                                                                                       \
       (lt_handle handle, lt_desc desc, const void *alpha, const void *a, lt_layout la, const void *b, lt_layout lb,    \
        const void *beta, const void *c, lt_layout lc, void *d, lt_layout ld, const lt_algo *algo, void *workspace,     \
-       size_t workspace_bytes, void *stream),                                                                          \
+       size_t workspace_bytes, lt_stream stream),                                                                      \
       0)
 
 typedef struct {
@@ -57,8 +60,8 @@ typedef struct {
 #undef LT_MEMBER
 } lt_library;
 
-/* Finds and opens the library. */
-sn_status lt_open(base_alloc *alloc, const base_log *log, lt_library *out, base_trap *err);
+/* Finds and opens the library, the one that fits a driver of this CUDA version (0: not known). */
+sn_status lt_open(base_alloc *alloc, const base_log *log, int driver, lt_library *out, base_trap *err);
 /* The library's name of a status, with its number. */
 const char *lt_text(const lt_library *lt, lt_status status, char text[64]);
 

@@ -31,7 +31,7 @@ struct gpu_nvrtc {
     const base_log *log;
     pthread_mutex_t opening;
     _Atomic int is_open;
-    int major, minor, n_archs, archs[NVRTC_MAX_ARCHS];
+    int driver, major, minor, n_archs, archs[NVRTC_MAX_ARCHS];
     const char *(*error_string)(nvrtc_result);
 #define MEMBER(name, arguments) nvrtc_result(*name) arguments;
     NVRTC_FUNCTIONS(MEMBER)
@@ -53,12 +53,14 @@ void gpu_nvrtc_free(gpu_nvrtc *n) {
     base_free(n->alloc, n, sizeof *n);
 }
 
+void gpu_nvrtc_for(gpu_nvrtc *n, int driver) { n->driver = driver; }
+
 static sn_status fail(const gpu_nvrtc *n, base_trap *err, nvrtc_result result, const char *what) {
     return base_set_error(err, SN_ERR_COMPILE, "NVRTC: %s: %s (%d)", what, n->error_string(result), result);
 }
 
 static sn_status open_library(gpu_nvrtc *n, base_trap *err) {
-    static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so", NULL};
+    gpu_names names;
     const gpu_symbol symbols[] = {
 #define ROW(name, arguments) {#name, (void **)&n->name, 0},
         NVRTC_FUNCTIONS(ROW)
@@ -66,7 +68,8 @@ static sn_status open_library(gpu_nvrtc *n, base_trap *err) {
             {"nvrtcGetErrorString", (void **)&n->error_string, 0}};
     base_strbuf path;
     base_strbuf_init(&path, n->alloc);
-    void *library = gpu_dynlib_open(n->alloc, "CUDA compiler", names, "libnvrtc-builtins.so.*", &path, err);
+    gpu_toolkit_names("libnvrtc.so", n->driver, &names);
+    void *library = gpu_dynlib_open(n->alloc, "CUDA compiler", names.name, "libnvrtc-builtins.so.*", 0, &path, err);
     sn_status status =
         library ? gpu_dynlib_symbols(library, "NVRTC", symbols, sizeof symbols / sizeof *symbols, err) : err->status;
     nvrtc_result result = 0;
@@ -77,6 +80,12 @@ static sn_status open_library(gpu_nvrtc *n, base_trap *err) {
         status = base_set_error(err, SN_ERR_UNAVAILABLE, "NVRTC knows %d architectures", n->n_archs);
     if (!status && (result = n->nvrtcGetSupportedArchs(n->archs))) status = fail(n, err, result, "its architectures");
     if (!status) base_logf(n->log, SN_LOG_INFO, "CUDA compiler: %s, NVRTC %d.%d", path.at, n->major, n->minor);
+    if (!status && n->driver && n->major > n->driver / 1000)
+        base_logf(
+            n->log, SN_LOG_WARN,
+            "CUDA compiler: NVRTC %d.%d makes code that the driver, which is for CUDA %d.%d, may not take: update "
+            "the driver, or install NVRTC %d",
+            n->major, n->minor, n->driver / 1000, n->driver % 1000 / 10, n->driver / 1000);
     base_strbuf_free(&path);
     return status;
 }

@@ -16,6 +16,8 @@ typedef struct gpu_nvrtc gpu_nvrtc; /* opened once, when a kernel is not in the 
 
 void gpu_nvrtc_init(gpu_nvrtc **out, base_alloc *alloc, const base_log *log);
 void gpu_nvrtc_free(gpu_nvrtc *nvrtc);
+/* Before it is opened: what it makes is for a driver of this CUDA version (13000: 13.0). */
+void gpu_nvrtc_for(gpu_nvrtc *nvrtc, int driver);
 /* "NVRTC 13.0", opening it if need be. */
 sn_status gpu_nvrtc_version(gpu_nvrtc *nvrtc, char *text, size_t size, base_trap *err);
 /* Compiles for a device of compute capability cc (90: 9.0): for the greatest architecture up to it that this NVRTC

@@ -28,9 +28,16 @@ static int usable(const a_context *c) {
     return yes;
 }
 
+/* STANDIN_MODE: 2: nobody may use the device; 3: another process has it. */
+int standin_compute_mode(void) {
+    const char *compute = getenv("STANDIN_MODE");
+    return compute ? atoi(compute) : 0;
+}
+
 result cuDevicePrimaryCtxRetain(void **out, int device) {
     ENTER(cuDevicePrimaryCtxRetain);
     if (device < 0 || device >= DEVICES) return INVALID_DEVICE;
+    if (standin_compute_mode()) return standin_compute_mode() == 2 ? UNKNOWN : DEVICE_UNAVAILABLE;
     pthread_mutex_lock(&lock);
     primary[device].retained++;
     pthread_mutex_unlock(&lock);

@@ -96,6 +96,8 @@ stream *standin_stream(void *at) {
 int standin_enqueue(void *at, int (*run)(void *), const void *arg, size_t bytes) {
     stream *s = standin_stream(at);
     if (!s) return INVALID_VALUE;
+    if (standin_implicit(s, 1)) return CAPTURE_IMPLICIT;
+    if (s->capturing == 2) return CAPTURE_INVALID;
     if (s->capturing) return standin_append(&s->captured, run, arg, bytes);
     int code = standin_append(&s->waiting, run, arg, bytes);
     if (code) return code;
@@ -107,8 +109,9 @@ int standin_enqueue(void *at, int (*run)(void *), const void *arg, size_t bytes)
  */
 
 result cuInit(unsigned flags) {
-    (void)flags;
+    if (flags) return INVALID_VALUE;
     ENTER(cuInit);
+    standin_started();
     return 0;
 }
 result cuDriverGetVersion(int *version) {
@@ -151,14 +154,19 @@ result cuDeviceGetName(char *name, int size, int device) {
     return 0;
 }
 /* Less, for tests of what does not fit there. */
-static int shared_most(void) {
+int standin_shared_most(void) {
     const char *less = getenv("STANDIN_SHARED");
     return less ? atoi(less) : SHARED_MOST;
 }
 result cuDeviceGetAttribute(int *value, int attribute, int device) {
     (void)device;
     ENTER(cuDeviceGetAttribute);
-    *value = attribute == 75 ? 8 : attribute == 76 ? 0 : attribute == 16 ? 2 : attribute == 97 ? shared_most() : 0;
+    *value = attribute == 75   ? 8
+             : attribute == 76 ? 0
+             : attribute == 16 ? 2
+             : attribute == 97 ? standin_shared_most()
+             : attribute == 20 ? standin_compute_mode()
+                               : 0;
     return 0;
 }
 result cuDeviceTotalMem_v2(size_t *bytes, int device) {
@@ -187,6 +195,7 @@ result cuMemGetInfo_v2(size_t *left, size_t *total) {
 result cuMemAlloc_v2(device_ptr *at, size_t bytes) {
     ENTER(cuMemAlloc_v2);
     IN_CONTEXT();
+    UNSAFE();
     if (!bytes) return INVALID_VALUE;
     if (allocated > most || bytes > most - allocated) return OUT_OF_MEMORY;
     allocation *a = malloc(sizeof *a);
@@ -208,6 +217,7 @@ result cuMemAlloc_v2(device_ptr *at, size_t bytes) {
 result cuMemFree_v2(device_ptr at) {
     ENTER(cuMemFree_v2);
     IN_CONTEXT();
+    UNSAFE();
     pthread_mutex_lock(&lock);
     allocation **link = &allocations;
     while (*link && (device_ptr)(uintptr_t)(*link)->at != at) link = &(*link)->next;
@@ -243,6 +253,7 @@ result cuMemHostAlloc(void **at, size_t bytes, unsigned flags) {
     (void)flags;
     ENTER(cuMemHostAlloc);
     IN_CONTEXT();
+    UNSAFE();
     allocation *a = malloc(sizeof *a);
     *at = malloc(bytes ? bytes : 1);
     if (!a || !*at) {
@@ -258,6 +269,7 @@ result cuMemHostAlloc(void **at, size_t bytes, unsigned flags) {
     return 0;
 }
 result cuMemFreeHost(void *at) {
+    UNSAFE();
     pthread_mutex_lock(&lock);
     allocation **link = &pinned;
     while (*link && (*link)->at != at) link = &(*link)->next;
@@ -331,12 +343,13 @@ result cuMemsetD8Async(device_ptr to, unsigned char value, size_t bytes, void *a
  */
 
 result cuStreamCreate(void **at, unsigned flags) {
-    (void)flags;
     ENTER(cuStreamCreate);
     IN_CONTEXT();
+    if (flags > 1) return INVALID_VALUE;
     stream *s = calloc(1, sizeof *s);
     if (!s) return OUT_OF_MEMORY;
     s->context = standin_context();
+    s->blocking = !flags;
     *at = s;
     return 0;
 }
@@ -352,7 +365,12 @@ result cuStreamSynchronize(void *at) {
     result code = standin_enter("cuStreamSynchronize");
     stream *s = standin_stream(at);
     if (!s) return INVALID_VALUE;
-    if (s->capturing) return CAPTURE_UNSUPPORTED;
+    if (s->capturing) {
+        s->capturing = 2;
+        return CAPTURE_UNSUPPORTED;
+    }
+    if (standin_implicit(s, 1)) return CAPTURE_IMPLICIT;
+    UNSAFE();
     result drained = drain(s);
     return code ? code : drained;
 }
@@ -361,27 +379,25 @@ result cuStreamGetCtx(void *at, void **context) {
     *context = at == (void *)1 ? standin_context() : ((stream *)at)->context;
     return 0;
 }
-result cuStreamIsCapturing(void *at, int *status) {
-    ENTER(cuStreamIsCapturing);
-    stream *s = standin_stream(at);
-    if (!s) return INVALID_VALUE;
-    *status = s->capturing;
-    return 0;
-}
-
 /* When it was, and what has to be run for it. */
 typedef struct {
+    void *context;
     struct timespec time;
-    stream *on;
+    stream *on; /* NULL: not recorded yet */
     uint64_t after;
+    int untimed, captured;
 } event;
 
 result cuEventCreate(void **at, unsigned flags) {
-    (void)flags;
     ENTER(cuEventCreate);
     IN_CONTEXT();
-    *at = calloc(1, sizeof(event));
-    return *at ? 0 : OUT_OF_MEMORY;
+    if (flags & ~3u) return INVALID_VALUE;
+    event *e = calloc(1, sizeof *e);
+    if (!e) return OUT_OF_MEMORY;
+    e->context = standin_context();
+    e->untimed = (flags & 2) != 0;
+    *at = e;
+    return 0;
 }
 result cuEventDestroy_v2(void *at) {
     free(at);
@@ -397,21 +413,29 @@ static int run_event(void *arg) {
 result cuEventRecord(void *at, void *on) {
     ENTER(cuEventRecord);
     event *e = at;
+    stream *s = standin_stream(on);
+    if (!s || s->context != e->context) return INVALID_HANDLE;
     result code = standin_enqueue(on, run_event, &e, sizeof e);
-    e->on = standin_stream(on);
-    e->after = e->on ? e->on->put : 0;
+    e->on = s;
+    e->captured = s->capturing;
+    e->after = s->put;
     clock_gettime(CLOCK_MONOTONIC, &e->time);
     return code;
 }
 result cuEventSynchronize(void *at) {
     result code = standin_enter("cuEventSynchronize");
     const event *e = at;
+    if (e->captured) return CAPTURED_EVENT;
+    UNSAFE();
     result drained = e->on ? drain_to(e->on, e->after) : 0;
     return code ? code : drained;
 }
 result cuEventElapsedTime(float *ms, void *start, void *end) {
     ENTER(cuEventElapsedTime);
-    const struct timespec *a = &((const event *)start)->time, *b = &((const event *)end)->time;
+    const event *from = start, *to = end;
+    if (from->untimed || to->untimed || !from->on || !to->on || from->captured || to->captured) return INVALID_HANDLE;
+    if (from->on->done < from->after || to->on->done < to->after) return NOT_READY;
+    const struct timespec *a = &from->time, *b = &to->time;
     *ms = (float)((double)(b->tv_sec - a->tv_sec) * 1e3 + (double)(b->tv_nsec - a->tv_nsec) * 1e-6);
     return 0;
 }

@@ -1,7 +1,8 @@
-/* Counts calls by name and makes chosen ones fail. */
+/* Counts calls by name and makes chosen ones fail; and all of them in a forked process and when the process ends. */
 #include "standin.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_NAMES = 128 };
@@ -15,6 +16,22 @@ static unsigned long total, fail_in;
 static const char *fail_name, *failed = "";
 static int fail_code, sticky;
 
+/* As the driver's own: what is registered after it at exit runs before it. */
+enum { UP = 1, FORKED = 3, ENDED = 4 };
+static int state;
+static void forked(void) { state = FORKED; }
+static void ended(void) { state = ENDED; }
+void standin_started(void) {
+    pthread_mutex_lock(&lock);
+    if (!state) {
+        pthread_atfork(NULL, NULL, forked);
+        atexit(ended);
+        state = UP;
+    }
+    pthread_mutex_unlock(&lock);
+}
+int standin_gone(void) { return state == FORKED || state == ENDED ? state : 0; }
+
 static unsigned long *counter(const char *name) {
     for (unsigned i = 0; i < n_names; i++)
         if (!strcmp(counters[i].name, name)) return &counters[i].n;
@@ -25,6 +42,7 @@ static unsigned long *counter(const char *name) {
 }
 
 int standin_enter(const char *name) {
+    if (standin_gone()) return standin_gone();
     pthread_mutex_lock(&lock);
     unsigned long *n = counter(name);
     if (n) ++*n;

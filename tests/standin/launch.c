@@ -17,6 +17,7 @@ typedef struct {
 } graph;
 
 typedef struct module {
+    void *context;
     struct module *next; /* of those that are loaded: on a lost device nobody unloads them, which is no leak */
     void *library;
     int fd;
@@ -32,6 +33,7 @@ typedef struct {
     module *module;
     void (*run)(void **);
     int n_parameters, size[MAX_PARAMETERS], bounds, dynamic_most;
+    int loaded; /* cuFuncLoad, or a launch outside of a capture: else lazily, which a capture does not stand */
     char name[80];
 } function;
 
@@ -43,6 +45,7 @@ typedef struct {
 result cuModuleLoadData(void **out, const void *image) {
     ENTER(cuModuleLoadData);
     IN_CONTEXT();
+    UNSAFE();
     Elf64_Ehdr head;
     memcpy(&head, image, sizeof head);
     if (memcmp(head.e_ident, ELFMAG, SELFMAG)) return INVALID_IMAGE;
@@ -50,6 +53,7 @@ result cuModuleLoadData(void **out, const void *image) {
     size_t bytes = head.e_shoff + (size_t)head.e_shnum * head.e_shentsize;
     module *m = calloc(1, sizeof *m);
     if (!m) return OUT_OF_MEMORY;
+    m->context = standin_context();
     char path[64];
     m->fd = memfd_create("standin", MFD_CLOEXEC);
     snprintf(path, sizeof path, "/proc/self/fd/%d", m->fd);
@@ -83,8 +87,20 @@ result cuModuleLoadData(void **out, const void *image) {
     return 0;
 }
 
+/* There is no compiler of PTX here. */
+result cuModuleLoadDataEx(void **out, const void *image, unsigned n, const int *options, void **values) {
+    (void)out, (void)image;
+    ENTER(cuModuleLoadDataEx);
+    IN_CONTEXT();
+    UNSAFE();
+    if (n == 2 && options[0] == 5 && options[1] == 6)
+        snprintf(values[0], (size_t)(uintptr_t)values[1], "ptxas fatal: the stand-in compiles no PTX");
+    return INVALID_PTX;
+}
+
 /* What is the host's is freed whatever is told. */
 result cuModuleUnload(void *at) {
+    UNSAFE();
     module *m = at, **link = &loaded;
     pthread_mutex_lock(&loading);
     while (*link != m) link = &(*link)->next;
@@ -128,16 +144,39 @@ result cuModuleGetFunction(void **out, void *at, const char *name) {
     f->n_parameters = sizes.sizes(f->size);
     f->bounds = *bounds;
     f->dynamic_most = SHARED_DEFAULT - static_shared(m);
+    size_t bytes = 0;
+    for (int i = 0; i < f->n_parameters; i++) {
+        size_t align = f->size[i] < 8 ? (size_t)f->size[i] : 8;
+        bytes = (bytes + align - 1) / align * align + (size_t)f->size[i];
+    }
+    if (bytes > MOST_PARAMETER_BYTES) {
+        snprintf(standin_complained, sizeof standin_complained, "kernel %s: %zu bytes of parameters", name, bytes);
+        return INVALID_IMAGE;
+    }
     snprintf(f->name, sizeof f->name, "%s", name);
     *out = f;
     return 0;
 }
 
+result cuFuncGetAttribute(int *value, int attribute, void *at) {
+    ENTER(cuFuncGetAttribute);
+    const function *f = at;
+    if (attribute != 1) return INVALID_VALUE;
+    *value = static_shared(f->module);
+    return 0;
+}
 result cuFuncSetAttribute(void *at, int attribute, int value) {
     ENTER(cuFuncSetAttribute);
     function *f = at;
-    if (attribute != 8 || value < 0 || value > SHARED_MOST - static_shared(f->module)) return INVALID_VALUE;
+    if (attribute != 8 || value < 0 || value > standin_shared_most() - static_shared(f->module)) return INVALID_VALUE;
     f->dynamic_most = value;
+    return 0;
+}
+result cuFuncLoad(void *at) {
+    ENTER(cuFuncLoad);
+    UNSAFE();
+    function *f = at;
+    f->loaded = 1;
     return 0;
 }
 
@@ -174,6 +213,13 @@ result cuLaunchKernel(void *at, unsigned gx, unsigned gy, unsigned gz, unsigned 
     if (!gx || gy != 1 || gz != 1 || !bx || by != 1 || bz != 1 || bx > 1024 || gx > 0x7fffffffu || extra)
         return INVALID_VALUE;
     if (shared > (unsigned)f->dynamic_most) return INVALID_VALUE;
+    stream *s = standin_stream(on);
+    if (!s || s->context != f->module->context) return INVALID_HANDLE;
+    if (!f->loaded && s->capturing) {
+        s->capturing = 2;
+        return CAPTURE_UNSUPPORTED;
+    }
+    f->loaded = 1;
     if (f->bounds && bx > (unsigned)f->bounds) return OUT_OF_RESOURCES;
     size_t bytes = 16;
     for (int i = 0; i < f->n_parameters; i++) bytes += ((size_t)f->size[i] + 15) & ~(size_t)15;
@@ -192,22 +238,8 @@ result cuLaunchKernel(void *at, unsigned gx, unsigned gy, unsigned gz, unsigned 
     return code;
 }
 
-/* ---- capture and graphs --------------------------------------------------------------------------------------------
+/* ---- graphs --------------------------------------------------------------------------------------------------------
  */
-
-static _Atomic int n_capturing;
-int standin_capturing(void) { return n_capturing != 0; }
-
-result cuStreamBeginCapture_v2(void *at, int mode) {
-    (void)mode;
-    ENTER(cuStreamBeginCapture_v2);
-    stream *s = standin_stream(at);
-    if (!s) return INVALID_VALUE;
-    if (s->capturing || s == &standin_legacy) return CAPTURE_UNSUPPORTED;
-    s->capturing = 1;
-    n_capturing++;
-    return 0;
-}
 
 static size_t length(const work_list *list) {
     size_t n = 0;
@@ -215,23 +247,13 @@ static size_t length(const work_list *list) {
     return n;
 }
 
-result cuStreamEndCapture(void *at, void **out) {
-    stream *s = standin_stream(at);
-    if (!s) return INVALID_VALUE;
+/* What was captured becomes a graph. */
+result standin_graph(work_list *captured, void **out) {
     graph *g = calloc(1, sizeof *g);
-    int was = s->capturing;
-    s->capturing = 0;
-    n_capturing -= was;
-    int code = standin_enter("cuStreamEndCapture");
-    if (!g || !was || code) {
-        standin_clear(&s->captured);
-        free(g);
-        *out = NULL;
-        return code ? code : was ? OUT_OF_MEMORY : CAPTURE_INVALID;
-    }
-    g->work = s->captured;
+    if (!g) return OUT_OF_MEMORY;
+    g->work = *captured;
     g->n = length(&g->work);
-    s->captured = (work_list){NULL, NULL};
+    *captured = (work_list){NULL, NULL};
     *out = g;
     return 0;
 }

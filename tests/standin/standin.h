@@ -1,13 +1,15 @@
 /* standin.h: a GPU for tests on machines without one: three libraries with the names of NVIDIA's, found by the loader
  * before them, that compile the generated CUDA C++ for the host and run its blocks and threads one after the other.
  *
- *   libcuda.so.1        the driver (driver.c, context.c, launch.c, threads.c, inject.c): contexts, memory, streams,
- *                       events, modules, launches, graphs
+ *   libcuda.so.1        the driver (driver.c, context.c, capture.c, launch.c, threads.c, inject.c): contexts, memory,
+ *                       streams, events, modules, launches, graphs
  *   libnvrtc.so.13      the compiler (nvrtc.c): the host's C++ compiler over device.h
  *   libcublasLt.so.13   matrix products (cublaslt.c)
  *
  * What it is strict about: a barrier that not all threads reach, threads at different barriers, a shuffle that reads a
- * lane outside its mask, copies outside of allocations, launches beyond the limits. Shared and device memory start as
+ * lane outside its mask, copies outside of allocations, launches beyond the limits, handles of another context, what
+ * may not be done while a stream is captured (and code or products that are used there for the first time), parameters
+ * beyond the 4096 bytes of CUDA 12.0, calls after fork or at the end of the process. Shared and device memory start as
  * NaN. Threads of a block run in the order that standin_order says, from barrier to barrier. It does not model timing,
  * memory-model races between barriers, or registers. */
 #ifndef STANDIN_H
@@ -35,6 +37,8 @@ void standin_defer(int defer);
 void standin_memory(uint64_t bytes);
 /* The calling thread's contexts that are pushed; references to the primary contexts. */
 int standin_context_depth(void);
+/* .. and its mode for captures: 0 as long as nobody changed it. */
+int standin_capture_mode(void);
 int standin_retained(void);
 /* Bytes copied each way, and bytes allocated now. */
 uint64_t standin_bytes_in(void);
@@ -58,6 +62,8 @@ int standin_sticky(int code); /* makes an error stay, and returns it */
 /* Puts run(arg copied) on a stream: now, later, or into the graph that is being captured. */
 int standin_enqueue(void *stream, int (*run)(void *arg), const void *arg, size_t bytes);
 
+/* 3 in a process that was forked from one that used the driver, 4 at the end of a process; else 0. */
+int standin_gone(void);
 /* Is a stream being captured? */
 int standin_capturing(void);
 /* Do these bytes lie in one allocation? */

@@ -40,7 +40,7 @@ int support_nvrtc_open(void) {
     unsetenv("SINTER_CUDA_PATH");
     base_alloc_init(&alloc, NULL);
     base_strbuf_init(&path, &alloc);
-    void *library = gpu_dynlib_open(&alloc, "CUDA compiler", names, "libnvrtc-builtins.so.*", &path, &err);
+    void *library = gpu_dynlib_open(&alloc, "CUDA compiler", names, "libnvrtc-builtins.so.*", 0, &path, &err);
     base_strbuf_free(&path);
     if (!library) {
         printf("skipped: %s\n", err.text);

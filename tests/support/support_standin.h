@@ -15,6 +15,7 @@ typedef struct {
     void (*memory)(uint64_t bytes);
     int (*context_depth)(void);
     int (*retained)(void);
+    int (*capture_mode)(void);
     uint64_t (*bytes_in)(void);
     uint64_t (*bytes_out)(void);
     uint64_t (*allocated)(void);
