@@ -115,6 +115,39 @@ START_TEST(environment) {
 }
 END_TEST
 
+/* Memory that is never given back: what is left behind is no leak. */
+static void *from_a_heap(void *user, void *p, size_t old_size, size_t new_size) {
+    static _Alignas(64) char heap[1 << 22];
+    size_t *used = user;
+    if (!new_size) return NULL;
+    void *q = heap + *used;
+    *used += (new_size + 63) / 64 * 64;
+    ck_assert_uint_le(*used, sizeof heap);
+    return p ? memcpy(q, p, old_size < new_size ? old_size : new_size) : q;
+}
+
+START_TEST(a_context_freed_too_early_says_so) {
+    size_t used = 0;
+    sn_allocator allocator = {from_a_heap, &used};
+    sn_context_options options = {.allocator = &allocator, .log = keep_log, .threads = 1, .backend = "interp"};
+    for (int made = 0; made < 3; made++) {
+        sn_context *ctx;
+        ck_assert_int_eq(sn_context_new(&options, &ctx), SN_OK);
+        sn_var *w = made > 0 ? variable(ctx, "w", 2, NULL) : NULL;
+        if (made > 1) {
+            sn_graph *g = sn_graph_new(ctx, "twice");
+            sn_expr twice = sn_mul(sn_use(g, w), sn_const(g, 2));
+            function(g, &(sn_function_desc){.outputs = &twice, .n_outputs = 1});
+            sn_graph_free(g);
+        }
+        last_log[0] = 0;
+        sn_context_free(ctx);
+        ck_assert_int_eq(strstr(last_log, "the context is freed before ") == last_log, made > 0);
+        ck_assert_int_eq(strstr(last_log, "function \"twice\" among them") != NULL, made > 1);
+    }
+}
+END_TEST
+
 START_TEST(variables) {
     sn_context *ctx = context();
     sn_var *var;
@@ -530,6 +563,7 @@ int main(void) {
     tcase_add_test(tests, names_and_sizes);
     tcase_add_test(tests, context_options);
     tcase_add_test(tests, environment);
+    tcase_add_test(tests, a_context_freed_too_early_says_so);
     tcase_add_test(tests, variables);
     tcase_add_test(tests, function_outlives_graph_and_variable);
     tcase_add_test(tests, graph_keeps_its_variables);

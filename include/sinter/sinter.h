@@ -240,6 +240,7 @@ typedef struct sn_context_options {
 
 /* Makes a context; *out is NULL on failure. options may be NULL. */
 SN_API sn_status sn_context_new(const sn_context_options *options, sn_context **out);
+/* The last to be freed: what was made from it is of no use any more. The log is warned where there is something. */
 SN_API void sn_context_free(sn_context *ctx);
 /* The sentence of the last failed function that took this context or a variable of it, on whatever thread; "" where
  * none failed. Valid until the next failure on the context. */

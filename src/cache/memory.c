@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/futex.h"
 #include "base/hash.h"
 
@@ -112,12 +112,6 @@ static entry *entry_new(cache_memory *c, base_hash hash, const void *key, size_t
     return e;
 }
 
-static double now_ms(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
-
 typedef struct {
     entry *e;
     const void *kernel;
@@ -135,7 +129,7 @@ static int from_disk(cache_memory *c, entry *e, const cache_key *key, const char
     char why[CACHE_WHY_MAX], version[BE_COMPILER_MAX], hash[33];
     const char *compiler = NULL;
     cache_found found;
-    double start = now_ms();
+    double start = base_now_ms();
     int strict = cache_disk_mode(c->disk) == SN_CACHE_STRICT, only = cache_disk_mode(c->disk) == SN_CACHE_ONLY;
     base_hash_text(e->hash, hash);
     if (strict) {
@@ -148,7 +142,7 @@ static int from_disk(cache_memory *c, entry *e, const cache_key *key, const char
                                    &e->loaded.exec, err);
         if (!*status)
             base_logf(c->log, SN_LOG_INFO, "kernel %s: hit, from %s in %.0f us, %zu bytes, %s", name, found.place,
-                      (now_ms() - start) * 1e3, kept->payload_bytes, hash);
+                      (base_now_ms() - start) * 1e3, kept->payload_bytes, hash);
         int refused = *status == SN_ERR_PARSE || *status == SN_ERR_COMPILE; /* damaged, or not for this machine */
         if (refused) cache_disk_refuse(c->disk, key, &found, err->text);
         snprintf(why, sizeof why, "%.390s", err->text);
@@ -182,15 +176,15 @@ static sn_status build(cache_memory *c, entry *e, const void *kernel, size_t n, 
     cache_key key = {e->key, e->key_bytes, n, e->hash, c->disk ? cache_family(e->loaded.kernel) : 0};
     if (c->disk && from_disk(c, e, &key, name, &status, err)) return status;
     if (about->missing) about->missing(about->arg);
-    double start = now_ms();
+    double start = base_now_ms();
     status = c->backend->compile(c->device, kernel, n, &blob, err);
     if (status) return status;
     *compiled = 1;
-    double done = now_ms();
+    double done = base_now_ms();
     status = c->backend->load(c->device, e->loaded.kernel, blob.at, blob.n, name, &e->loaded.exec, err);
     if (!status)
         base_logf(c->log, SN_LOG_INFO, "kernel %s: compiled in %.2f ms, loaded in %.0f us, %zu bytes, %s", name,
-                  done - start, (now_ms() - done) * 1e3, blob.n, hash);
+                  done - start, (base_now_ms() - done) * 1e3, blob.n, hash);
     if (!status && c->disk && !c->backend->compiler(c->device, compiler, err))
         cache_disk_put(c->disk, &key, blob.at, blob.n, compiler, done - start, about);
     base_free(c->alloc, blob.at, blob.n);

@@ -191,7 +191,7 @@ typedef struct {
     const ir_fixed *fixed; /* put in by the first sweep */
 } driver;
 
-static int wants_verify(void) {
+int ir_wants_verify(void) {
 #ifndef NDEBUG
     return 1;
 #else
@@ -255,7 +255,8 @@ static sn_status run_rounds(driver *d, const ir_graph *from, const ir_graph **la
 
 static void optimise(ir_graph *to, const ir_graph *from, const ir_roots *roots, const ir_pass *last_pass,
                      const ir_fixed *fixed, ir_roots *out) {
-    driver d = {.to = to, .fixed = fixed, .dump = base_env_has(BASE_ENV_SINTER_DUMP, "opt"), .verify = wants_verify()};
+    driver d = {
+        .to = to, .fixed = fixed, .dump = base_env_has(BASE_ENV_SINTER_DUMP, "opt"), .verify = ir_wants_verify()};
     ir_roots current = *roots;
     const ir_graph *last;
     /* Folding must not depend on the rounding mode or on flushing of subnormals that the host has set. */

@@ -40,6 +40,9 @@ const ir_pass *ir_pass_last(kn_machine machine);
  * copies. Returns how many nodes were rewritten. Under to's trap. */
 uint32_t ir_run_pass(ir_graph *to, const ir_graph *from, const ir_roots *roots, const ir_pass *pass, ir_roots *out);
 
+/* Is everything to be held to its rules after each stage? By SINTER_VERIFY; in debug builds always. */
+int ir_wants_verify(void);
+
 /* ---- pass_util.c: looking and building --------------------------------------------------------------------------- */
 
 static inline const ir_node *ir_in(const ir_rewrite *rw, const ir_node *n, uint32_t i) {

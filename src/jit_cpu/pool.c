@@ -23,9 +23,9 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdalign.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/futex.h"
 
 enum { SPIN_ALONE_NS = 3000, SPIN_NS = 20000, CLAIMS_PER_THREAD = 8 };
@@ -84,22 +84,16 @@ static void pause_cpu(void) {
 #endif
 }
 
-static int64_t now_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* Watches a word for up to SPIN_NS while it is `seen`, and returns what it is then. */
 static uint32_t spin(_Atomic uint32_t *word, uint32_t seen) {
-    int64_t start = now_ns();
+    int64_t start = base_now_ns();
     for (;;) {
         for (int i = 0; i < 16; i++) {
             uint32_t is = atomic_load_explicit(word, memory_order_acquire);
             if (is != seen) return is;
             pause_cpu();
         }
-        int64_t spent = now_ns() - start;
+        int64_t spent = base_now_ns() - start;
         if (spent >= SPIN_NS) return seen;
         if (spent >= SPIN_ALONE_NS) sched_yield();
     }
@@ -192,10 +186,10 @@ static int64_t finish_job(cpu_pool *pool) {
     int64_t asleep = 0;
     while (gate & GATE_COUNT) {
         if (gate & GATE_WAITED) {
-            int64_t start = now_ns();
+            int64_t start = base_now_ns();
             base_futex_wait(&pool->gate, gate);
             gate = atomic_load_explicit(&pool->gate, memory_order_acquire);
-            asleep += now_ns() - start;
+            asleep += base_now_ns() - start;
         } else {
             uint32_t is = spin(&pool->gate, gate);
             if (is == gate) is = atomic_fetch_or_explicit(&pool->gate, GATE_WAITED, memory_order_acq_rel) | GATE_WAITED;

@@ -8,8 +8,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "ir/infer.h"
 
 /* Every run is timed at first, then one in SAMPLE, since reading the clock costs as much as a small kernel. */
@@ -281,19 +281,13 @@ static inline void run_step(const sn_context *ctx, const rt_step *s) {
     }
 }
 
-static uint64_t clock_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void run_timed(sn_call *call) {
     const sn_function *f = call->function;
-    uint64_t before = clock_ns();
+    int64_t before = base_now_ns();
     for (uint32_t i = 0; i < call->program->n_step; i++) {
         run_step(f->ctx, &call->step[i]);
-        uint64_t after = clock_ns();
-        rt_count_time(&call->count[i], after - before);
+        int64_t after = base_now_ns();
+        rt_count_time(&call->count[i], (uint64_t)(after - before));
         before = after;
     }
 }

@@ -1,34 +1,20 @@
 /* The pipeline, nearly line for line: a description over a graph in, a function out.
  *
- *     what the description needs, givens substituted -> passes -> fusion, lowering, order -> per kernel: bytes -> cache
- * or backend -> loaded code
+ *     what the description needs, givens substituted -> passes -> plans: fusion, lowering, order
+ *         -> per kernel: bytes -> cache or backend -> loaded code
  *
  * The function owns its graphs, so the user's may be freed afterwards. */
 #define _POSIX_C_SOURCE 200809L
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/env.h"
 #include "ir/infer.h"
 #include "ir/pass.h"
 #include "runtime/function.h"
 #include "runtime/remote.h"
-
-static double now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
-}
-
-static int verifying(void) {
-#ifndef NDEBUG
-    return 1;
-#else
-    return base_env_int(BASE_ENV_SINTER_VERIFY, 0) != 0;
-#endif
-}
 
 /* ---- graph -> program (under the trap of the function's graph) --------------------------------------------------- */
 
@@ -84,7 +70,7 @@ static void check_program(sn_function *f, rt_plan *plan) {
             plan->n_dim += step->kernel->n_dim;
             plan->n_part += step->kernel->n_part;
             char text[256];
-            if (verifying() && kn_verify(step->kernel, text))
+            if (ir_wants_verify() && kn_verify(step->kernel, text))
                 base_fail(&f->graph.trap, SN_ERR_INTERNAL, "kernel %s: %s", step->name, text);
         } else {
             check_dim(f, p, &step->m, i);
@@ -184,24 +170,28 @@ static const pg_step *step_at(sn_function *f, uint32_t i, pg_program **program, 
     return NULL;
 }
 
-static sn_status load_one(load_job *job, uint32_t i, int *compiled, base_trap *err) {
-    sn_function *f = job->f;
-    pg_program *program = NULL;
-    const cache_kernel **kernel = NULL;
-    const pg_step *step = step_at(f, i, &program, &kernel);
-    pg_namer namer = {program->graph, step->kernel};
-    const cache_about about = {step->name, f->name, step->kernel,        put_graph,
-                               get_help,   job,     pg_name_instruction, &namer};
+static sn_status get_kernel(const sn_function *f, const kn_kernel *k, const cache_about *about,
+                            const cache_kernel **out, int *compiled, base_trap *err) {
     base_strbuf bytes;
     base_strbuf_init(&bytes, &f->ctx->alloc);
-    kn_encode(step->kernel, &bytes);
-    sn_status status = bytes.failed ? base_set_error(err, SN_ERR_NOMEM, "kernel %s: out of memory", step->name)
-                                    : cache_memory_get(f->ctx->cache, bytes.at, bytes.n, &about, kernel, compiled, err);
+    kn_encode(k, &bytes);
+    sn_status status = bytes.failed ? base_set_error(err, SN_ERR_NOMEM, "kernel %s: out of memory", about->name)
+                                    : cache_memory_get(f->ctx->cache, bytes.at, bytes.n, about, out, compiled, err);
     /* Code lies in the device's memory, too. */
     if (status == SN_ERR_NOMEM && !bytes.failed && rt_make_room(f->ctx))
-        status = cache_memory_get(f->ctx->cache, bytes.at, bytes.n, &about, kernel, compiled, err);
+        status = cache_memory_get(f->ctx->cache, bytes.at, bytes.n, about, out, compiled, err);
     base_strbuf_free(&bytes);
     return status;
+}
+
+static sn_status load_one(load_job *job, uint32_t i, int *compiled, base_trap *err) {
+    pg_program *program = NULL;
+    const cache_kernel **kernel = NULL;
+    const pg_step *step = step_at(job->f, i, &program, &kernel);
+    pg_namer namer = {program->graph, step->kernel};
+    const cache_about about = {step->name, job->f->name, step->kernel,        put_graph,
+                               get_help,   job,          pg_name_instruction, &namer};
+    return get_kernel(job->f, step->kernel, &about, kernel, compiled, err);
 }
 
 /* Under the lock: does job->next have to be loaded? */
@@ -253,15 +243,8 @@ static void make_count_kernel(void *arg) {
     sn_function *f = job->f;
     const kn_kernel *k = rt_count_kernel(&f->graph.arena);
     const cache_about about = {.name = "count", .function = f->name, .kernel = k, .graph = put_graph, .arg = job};
-    base_strbuf bytes;
-    base_strbuf_init(&bytes, &f->ctx->alloc);
-    kn_encode(k, &bytes);
     int compiled = 0;
-    sn_status status = bytes.failed ? base_set_error(job->err, SN_ERR_NOMEM, "out of memory: a kernel's bytes")
-                                    : cache_memory_get(f->ctx->cache, bytes.at, bytes.n, &about, &f->count_kernel,
-                                                       &compiled, job->err);
-    base_strbuf_free(&bytes);
-    if (status) job->failed_step = 0;
+    if (get_kernel(f, k, &about, &f->count_kernel, &compiled, job->err)) job->failed_step = 0;
     f->n_compiled += (uint32_t)compiled;
 }
 
@@ -330,7 +313,7 @@ static sn_status pipeline(sn_function *f, sn_graph *graph, const sn_function_des
     if (status) return base_set_error(err, status, "%s", f->given.trap.text);
     f->name = f->given.name;
     char text[256];
-    const char *broken = verifying() ? ir_verify(&f->given, &f->given_roots, text) : NULL;
+    const char *broken = ir_wants_verify() ? ir_verify(&f->given, &f->given_roots, text) : NULL;
     if (broken)
         return base_set_error(err, broken == ir_no_memory ? SN_ERR_NOMEM : SN_ERR_INTERNAL, "function \"%s\": %s",
                               f->name, broken);
@@ -340,12 +323,12 @@ static sn_status pipeline(sn_function *f, sn_graph *graph, const sn_function_des
     if (!status) status = base_protect(&f->graph.trap, to_program, f);
     if (status) return base_set_error(err, status, "%s", f->graph.trap.text);
 
-    f->plan_ms = now_ms() - start;
+    f->plan_ms = base_now_ms() - start;
     return load_kernels(f, err);
 }
 
 sn_status rt_compile(sn_graph *graph, const sn_function_desc *desc, base_trap *err, sn_function **out) {
-    double start = now_ms();
+    double start = base_now_ms();
     sn_context *ctx = graph->context;
     sn_function *f = base_calloc(&ctx->alloc, sizeof *f);
     if (!f) return base_set_error(err, SN_ERR_NOMEM, "out of memory for a function");
@@ -360,7 +343,7 @@ sn_status rt_compile(sn_graph *graph, const sn_function_desc *desc, base_trap *e
         rt_function_release(f);
         return status;
     }
-    f->compile_ms = now_ms() - start;
+    f->compile_ms = base_now_ms() - start;
     pthread_mutex_lock(&ctx->functions_lock);
     f->next = ctx->functions;
     if (f->next) f->next->link = &f->next;

@@ -159,11 +159,24 @@ sn_status sn_context_new(const sn_context_options *options, sn_context **out) {
     return rt_context_open(options, NULL, out);
 }
 
+/* What was made from a context has to be freed before it: what the allocator misses is somebody's mistake. */
+static void tell_what_is_left(sn_context *ctx) {
+    size_t left = atomic_load(&ctx->alloc.live_bytes);
+    if (!left) return;
+    const sn_function *f = ctx->functions;
+    base_logf(
+        &ctx->log, SN_LOG_WARN,
+        "the context is freed before %zu bytes that were made from it%s%s%s: whatever they are must not be used or "
+        "freed any more",
+        left, f ? ", function \"" : "", f ? f->name : "", f ? "\" among them" : "");
+}
+
 void sn_context_free(sn_context *ctx) {
     if (!ctx) return;
     cache_memory_free(ctx->cache);
     cache_disk_free(ctx->disk);
     if (ctx->device) ctx->backend->close(ctx->device);
+    tell_what_is_left(ctx);
     pthread_mutex_destroy(&ctx->functions_lock);
     pthread_mutex_destroy(&ctx->error_lock);
     base_alloc direct;
