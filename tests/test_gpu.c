@@ -83,12 +83,16 @@ static sn_status net_open(net *n, const char *backend) {
     return status;
 }
 
-static void net_close(net *n) {
+static void net_free(net *n) {
     sn_call_free(n->call);
     sn_function_free(n->f);
     sn_graph_free(n->g);
     for (int i = 0; i < 4; i++) sn_var_free(n->var[i]);
     sn_context_free(n->ctx);
+}
+
+static void net_close(net *n) {
+    net_free(n);
     ck_assert_int_eq(atomic_load(&memory.live), 0);
 }
 
@@ -119,9 +123,7 @@ START_TEST(trains_as_the_interpreter_does) {
     gpu.order((unsigned)_i % 3 ? (unsigned)_i : 0);
     gpu.defer(_i >= 3);
     ck_assert_msg(!net_open(&a, "gpu"), "%s", last_log);
-    support_alloc of_a = memory;
     ck_assert_int_eq(net_open(&b, "interp"), SN_OK);
-    support_alloc of_b = memory;
     for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
         ck_assert_int_eq(net_bind(&a, points[i]), SN_OK);
         ck_assert_int_eq(net_bind(&b, points[i]), SN_OK);
@@ -129,13 +131,8 @@ START_TEST(trains_as_the_interpreter_does) {
         ck_assert_int_eq(sn_call_run(b.call), SN_OK);
         net_same(&a, &b);
     }
-    (void)of_a, (void)of_b;
-    memory = of_b;
-    sn_call_free(b.call), sn_function_free(b.f), sn_graph_free(b.g);
-    sn_call_free(a.call), sn_function_free(a.f), sn_graph_free(a.g);
-    for (int i = 0; i < 4; i++) sn_var_free(a.var[i]), sn_var_free(b.var[i]);
-    sn_context_free(a.ctx);
-    sn_context_free(b.ctx);
+    net_free(&b);
+    net_free(&a);
     ck_assert_uint_eq(gpu.allocated(), 0);
 }
 END_TEST
@@ -159,6 +156,60 @@ START_TEST(a_warm_step_is_one_start) {
     ck_assert_uint_eq(gpu.count("cuMemcpyDtoHAsync_v2"), RUNS);
     ck_assert_uint_le(gpu.bytes_in() - in, (uint64_t)RUNS * (sizeof n.X + sizeof n.y + 512));
     ck_assert_uint_le(gpu.bytes_out() - out, (uint64_t)RUNS * 256);
+    net_close(&n);
+}
+END_TEST
+
+/* Epochs whose last batch is smaller, and one of a single point, which has a plan of its own: after two of them every
+ * step is one start. */
+START_TEST(epochs_are_one_start_a_step) {
+    static const int64_t points[] = {POINTS, POINTS, POINTS, 33, 1};
+    enum { STEPS = sizeof points / sizeof *points, EPOCHS = 3 };
+    net n, same;
+    if (!support_standin_needed(&gpu, "epochs_are_one_start_a_step")) return;
+    ck_assert_msg(!net_open(&n, "gpu"), "%s", last_log);
+    ck_assert_int_eq(net_open(&same, "interp"), SN_OK);
+    for (int epoch = 0; epoch < EPOCHS; epoch++) {
+        if (epoch == 2) gpu.reset();
+        for (int i = 0; i < STEPS; i++) {
+            ck_assert_int_eq(net_bind(&n, points[i]), SN_OK);
+            ck_assert_int_eq(net_bind(&same, points[i]), SN_OK);
+            ck_assert_msg(!sn_call_run(n.call), "%s", sn_call_error(n.call));
+            ck_assert_int_eq(sn_call_run(same.call), SN_OK);
+            net_same(&n, &same);
+        }
+    }
+    ck_assert_uint_eq(gpu.count("cuGraphLaunch"), STEPS);
+    ck_assert_uint_eq(gpu.count("cuLaunchKernel"), 0);
+    ck_assert_uint_eq(gpu.count("cuStreamBeginCapture_v2"), 0);
+    ck_assert_uint_eq(gpu.count("cuMemAlloc_v2"), 0);
+    net_free(&same);
+    net_free(&n);
+}
+END_TEST
+
+/* On a lost device the first step that fails is the last that is begun, of however many. */
+START_TEST(many_steps_end_early) {
+    net n;
+    if (!support_standin_needed(&gpu, "many_steps_end_early")) return;
+    ck_assert_msg(!net_open(&n, "gpu"), "%s", last_log);
+    sn_graph *g = sn_graph_new(n.ctx, "count");
+    sn_expr i = sn_input(g, "i", SN_I64, SN_SCALAR);
+    sn_update update = {n.var[3], sn_add(sn_use(g, n.var[3]), sn_cast(i, SN_F32))};
+    sn_function_desc desc = {.inputs = &i, .n_inputs = 1, .updates = &update, .n_updates = 1};
+    sn_function *f = function(g, &desc);
+    sn_call *call;
+    ck_assert_int_eq(sn_call_new(f, &call), SN_OK);
+    ck_assert_msg(!sn_call_run_steps(call, 0, 0, 100), "%s", sn_call_error(call));
+    gpu.fail_at("cuGraphLaunch", 3, 700);
+    ck_assert_int_eq(sn_call_run_steps(call, 0, 0, (int64_t)1 << 50), SN_ERR_INTERNAL); /* which would take years */
+    ck_assert_ptr_nonnull(strstr(sn_call_error(call), "the CUDA context is lost"));
+    gpu.reset();
+    ck_assert_int_eq(sn_call_run_steps(call, 0, 0, (int64_t)1 << 50), SN_ERR_INTERNAL);
+    ck_assert_uint_eq(gpu.count("cuLaunchKernel"), 0);
+    sn_call_free(call);
+    sn_function_free(f);
+    sn_graph_free(g);
     net_close(&n);
 }
 END_TEST
@@ -337,6 +388,8 @@ int main(void) {
     TCase *t = tcase_create("calls");
     tcase_add_loop_test(t, trains_as_the_interpreter_does, 0, 5);
     tcase_add_test(t, a_warm_step_is_one_start);
+    tcase_add_test(t, epochs_are_one_start_a_step);
+    tcase_add_test(t, many_steps_end_early);
     tcase_add_loop_test(t, every_failure_has_a_sentence, 2, 3);
     tcase_add_loop_test(t, every_failure_has_a_sentence, 719, 720);
     tcase_add_test(t, runs_after_a_failure_are_whole);

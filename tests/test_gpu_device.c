@@ -170,23 +170,64 @@ START_TEST(bound_anew) {
         y_is(to, ramp(7), LARGE);
         y_is(a.y, ramp(1), LARGE);
     }
-    /* Once as it is, then recorded: an update of what there was. */
+    /* Once as it is, then recorded, beside what was recorded with the others. */
     ck_assert_uint_eq(gpu.count("cuGraphLaunch"), 2);
-    ck_assert_uint_eq(gpu.count("cuGraphExecUpdate_v2"), 1);
-    ck_assert_uint_eq(gpu.count("cuGraphInstantiateWithFlags"), 0);
-    /* To and fro in every run. */
-    gpu.reset();
-    for (int i = 0; i < 6; i++) {
-        ck_assert_int_eq(sn_call_bind_input_array(a.call, 0, i % 2 ? other : a.x), SN_OK);
-        run_ok(&a);
-        y_is(to, ramp(i % 2 ? 7 : 1), LARGE);
+    ck_assert_uint_eq(gpu.count("cuGraphInstantiateWithFlags"), 1);
+    /* To and fro in every run: each way is recorded once. */
+    for (int again = 0; again < 2; again++) {
+        gpu.reset();
+        for (int i = 0; i < 6; i++) {
+            ck_assert_int_eq(sn_call_bind_input_array(a.call, 0, i % 2 ? other : a.x), SN_OK);
+            run_ok(&a);
+            y_is(to, ramp(i % 2 ? 7 : 1), LARGE);
+        }
+        ck_assert_uint_eq(gpu.count("cuStreamBeginCapture_v2"), again ? 0 : 1);
+        ck_assert_uint_eq(gpu.count("cuGraphLaunch"), again ? 6 : 5);
     }
-    ck_assert_uint_eq(gpu.count("cuStreamBeginCapture_v2"), 0);
     int64_t runs;
     ck_assert_int_eq(sn_var_get(a.var, &runs, sizeof runs), SN_OK);
-    ck_assert_int_eq(runs, 13);
+    ck_assert_int_eq(runs, 19);
     sn_array_free(other), sn_array_free(to);
     app_close(&a);
+}
+END_TEST
+
+/* Bound to more arrays than recordings are kept of, in turn, and to one much more often than to the others: that one
+ * stays. What is no longer recorded is made into what comes. */
+START_TEST(recordings_are_bounded) {
+    enum { ARRAYS = 12, KEPT = 8 };
+    app a;
+    sn_array *x[ARRAYS];
+    if (!find("recordings_are_bounded")) return;
+    length = N;
+    app_ok(&a, NULL, NULL);
+    for (int i = 0; i < ARRAYS; i++) {
+        ck_assert_int_eq(sn_array_new(a.ctx, SN_F32, 1, (int64_t[]){N}, &x[i]), SN_OK);
+        ck_assert_int_eq(sn_array_set(x[i], ramp((float)i), N * sizeof(float)), SN_OK);
+    }
+    for (int i = 0; i < 4; i++) run_ok(&a);
+    gpu.reset();
+    for (int round = 0; round < 4; round++)
+        for (int i = 0; i < ARRAYS; i++)
+            for (int run = 0; run < 2; run++) {
+                ck_assert_int_eq(sn_call_bind_input_array(a.call, 0, run ? x[0] : x[i]), SN_OK);
+                run_ok(&a);
+                y_is(a.y, ramp(run ? 0 : (float)i), N);
+            }
+    ck_assert_uint_le(gpu.count("cuGraphInstantiateWithFlags"), KEPT);
+    ck_assert_uint_ge(gpu.count("cuGraphLaunch"), 4 * ARRAYS);
+    /* Each twice in a row: recorded the second time, by an update of what was used for longest. */
+    gpu.reset();
+    for (int i = 0; i < 2 * ARRAYS; i++) {
+        ck_assert_int_eq(sn_call_bind_input_array(a.call, 0, x[i / 2]), SN_OK);
+        run_ok(&a);
+        y_is(a.y, ramp((float)(i / 2)), N);
+    }
+    ck_assert_uint_le(gpu.count("cuGraphInstantiateWithFlags"), KEPT);
+    ck_assert_uint_ge(gpu.count("cuGraphExecUpdate_v2"), ARRAYS - KEPT);
+    for (int i = 0; i < ARRAYS; i++) sn_array_free(x[i]);
+    app_close(&a);
+    ck_assert_uint_eq(gpu.allocated(), 0);
 }
 END_TEST
 
@@ -269,6 +310,7 @@ int main(void) {
     tcase_add_test(t, mistakes_about_contexts);
     tcase_add_test(t, nothing_crosses);
     tcase_add_test(t, bound_anew);
+    tcase_add_test(t, recordings_are_bounded);
     tcase_add_loop_test(t, returns_early, 0, 2);
     tcase_add_test(t, freed_while_at_work);
     suite_add_tcase(s, t);

@@ -59,6 +59,8 @@ typedef struct {
     sn_status (*begin)(be_device *dev, base_trap *err);
     sn_status (*finish)(be_device *dev, int wait, base_trap *err); /* wait: for all work to be done */
 
+    /* In a turn: has something of it failed, so that all that follows is left out? */
+    int (*failing)(const be_device *dev);
     /* Waits, outside of a turn, for all work, whether or not there is a failure to be told, which is kept. */
     void (*settle)(be_device *dev);
 
@@ -95,8 +97,8 @@ typedef struct {
      * the turn.
      *
      * In a turn: what is launched, multiplied and copied between record and recorded is kept and not run. *at: NULL, or
-     * a recording to be replaced; NULL afterwards, and no failure,
-     * where there is no memory for it. */
+     * a recording to be replaced; NULL afterwards, and no failure unless the device is lost, where it cannot be
+     * recorded: nothing of it has run, and it can be started as it is. */
     void (*record)(be_device *dev);
     void (*recorded)(be_device *dev, be_recording **at);
     void (*replay)(be_device *dev, be_recording *recording);

@@ -179,6 +179,8 @@ static sn_status gpu_finish(be_device *dev, int wait, base_trap *err) {
     return status;
 }
 
+static int gpu_failing(const be_device *dev) { return dev->failed.status != SN_OK; }
+
 /* ---- points: events without a time ---------------------------------------------------------------------------------
  */
 
@@ -337,6 +339,7 @@ static uint64_t gpu_elapsed(be_device *dev, uint32_t i) {
 const be_remote gpu_remote = {
     .begin = gpu_begin,
     .finish = gpu_finish,
+    .failing = gpu_failing,
     .settle = settle,
     .point = gpu_point,
     .await = gpu_await,

@@ -79,6 +79,14 @@ static void carve_all(sn_call *call, carver *c) {
     call->from = carve(c, f->graph.dim_name.n, sizeof *call->from);
     call->remote.offset = carve(c, n_slot, sizeof *call->remote.offset);
     call->remote.at = carve(c, n_slot, sizeof *call->remote.at);
+    call->remote.recorded = carve(c, f->ctx->backend->remote ? RT_RECORDINGS : 0, sizeof *call->remote.recorded);
+    for (uint32_t i = 0; f->ctx->backend->remote && i < RT_RECORDINGS; i++) {
+        int64_t *names = carve(c, f->graph.dim_name.n, sizeof *names);
+        void **at = carve(c, n_slot, sizeof *at);
+        if (!c->base) continue;
+        call->remote.recorded[i].names = names;
+        call->remote.recorded[i].at = at;
+    }
     for (uint32_t i = 0; i < f->plans.n; i++) {
         carve_plan(call, i, c);
         if (f->plans.at[i]->n_temp > n_temp) n_temp = f->plans.at[i]->n_temp;
@@ -257,7 +265,7 @@ static sn_status prepare(sn_call *call) {
     if (status) return status;
     rt_point(call);
     /* Other arrays may be aligned otherwise. */
-    if (f->ctx->backend->remote && !call->remote.here && (status = rt_remote_products(call))) return status;
+    if (f->ctx->backend->remote && (status = rt_remote_products(call))) return status;
     call->state = RT_READY;
     return SN_OK;
 }

@@ -2,8 +2,8 @@
  * cross the bus together, through staging memory. Arrays are where they are. Addresses on the device stay the same from
  * run to run, so that a run can be recorded: the first two run as they are and are timed, the third is recorded, and
  * from then on one start does it all. Runs that count an input have many in one recording, with a kernel between them
- * that counts. A call that is bound to other arrays runs once as it is before it is recorded anew, so that one that
- * goes to and fro between two is never recorded at all. */
+ * that counts. Each combination of plan, dims and addresses has recordings of its own, the last few of them: it runs
+ * once as it is before it is recorded, so that combinations that come but once are not. */
 #include "runtime/remote.h"
 
 #include <string.h>
@@ -15,6 +15,7 @@ enum {
     STAGED = 64 * 1024, /* bytes of one input or output up to which it is staged */
     ALIGN = 256,        /* of each in its block */
     MANY = 16,          /* runs in one recording */
+    TRIES = 3,          /* to record what cannot be recorded */
     TIMED = 1024        /* one in so many runs is timed step by step */
 };
 
@@ -101,33 +102,59 @@ sn_status rt_remote_layout(sn_call *call) {
     r->inputs = at;
     r->staged_out = place(call, f->n_input, f->n_input + f->roots.n_out, &at);
     sn_status status = make_room(call, at ? at : ALIGN, r->staged_in + r->staged_out);
-    r->once_age = r->many_age = 0;
-    r->here = 0;
     return status ? status : prepare(call);
+}
+
+static uint32_t plan_of(const sn_call *call) { return (uint32_t)(call->now - call->plan); }
+
+static int is_for(const sn_call *call, const rt_recorded *x) {
+    const sn_function *f = call->function;
+    size_t n_slot = (size_t)f->n_input + f->roots.n_out;
+    return x->used && x->plan == plan_of(call) && x->arena == call->arena &&
+           !memcmp(x->at, call->remote.at, n_slot * sizeof *x->at) &&
+           !memcmp(x->names, call->names, f->graph.dim_name.n * sizeof *x->names);
+}
+
+/* What was recorded with what the steps have now, or the place of what was not used for longest, for something new. */
+static rt_recorded *find(sn_call *call) {
+    const sn_function *f = call->function;
+    rt_remote *r = &call->remote;
+    rt_recorded *oldest = r->recorded;
+    for (rt_recorded *x = r->recorded; x < r->recorded + RT_RECORDINGS; x++) {
+        if (is_for(call, x)) return x;
+        if (x->used < oldest->used) oldest = x;
+    }
+    oldest->plan = plan_of(call);
+    oldest->arena = call->arena;
+    memcpy(oldest->at, r->at, ((size_t)f->n_input + f->roots.n_out) * sizeof *r->at);
+    memcpy(oldest->names, call->names, f->graph.dim_name.n * sizeof *call->names);
+    oldest->runs = oldest->once_age = oldest->many_age = 0;
+    oldest->once_bad = oldest->many_bad = 0;
+    return oldest;
 }
 
 void rt_remote_point(sn_call *call) {
     const sn_function *f = call->function;
     rt_remote *r = &call->remote;
-    int moved = 0;
-    for (uint32_t slot = 0; slot < f->n_input + f->roots.n_out; slot++) {
-        void *at = of_host(call, slot) ? r->io + r->offset[slot] : call->tensor[slot].data;
-        moved |= r->at[slot] != at;
-        r->at[slot] = at;
-    }
-    if (!moved) return;
-    r->once_age = r->many_age = 0;
-    r->here = 0;
+    for (uint32_t slot = 0; slot < f->n_input + f->roots.n_out; slot++)
+        r->at[slot] = of_host(call, slot) ? r->io + r->offset[slot] : call->tensor[slot].data;
+    rt_recorded *was = r->now;
+    int same = was && is_for(call, was);
+    if (!same) r->now = find(call);
+    r->moved |= !same;
+    r->now->used = ++r->clock;
 }
 
 sn_status rt_remote_products(sn_call *call) {
     const sn_context *ctx = call->function->ctx;
     sn_status status = SN_OK;
+    if (!call->remote.moved) return status;
     for (uint32_t i = 0; i < call->program->n_step && !status; i++) {
         be_gemm *g = &call->step[i].gemm;
         if (call->step[i].kind == PG_GEMM && g->m && g->n && g->batch)
             status = ctx->backend->remote->prepare_gemm(ctx->device, g, &call->error);
     }
+    call->remote.moved = status != SN_OK;
     return status;
 }
 
@@ -138,8 +165,10 @@ void rt_remote_free(sn_call *call) {
     for (uint32_t k = 0; k < call->function->plans.n; k++)
         for (uint32_t i = 0; i < call->function->plans.at[k]->n_step; i++)
             ctx->backend->remote->forget_gemm(ctx->device, &call->plan[k].step[i].gemm);
-    ctx->backend->remote->forget(ctx->device, r->once);
-    ctx->backend->remote->forget(ctx->device, r->many);
+    for (uint32_t i = 0; i < RT_RECORDINGS; i++) {
+        ctx->backend->remote->forget(ctx->device, r->recorded[i].once);
+        ctx->backend->remote->forget(ctx->device, r->recorded[i].many);
+    }
     ctx->backend->remote->forget_point(ctx->device, r->sent);
     if (r->io) ctx->backend->free(ctx->device, r->io, r->io_bytes);
     if (r->staging) ctx->backend->remote->staging_free(ctx->device, r->staging);
@@ -257,35 +286,38 @@ static void count(const sn_call *call, size_t input) {
 
 static uint64_t runs_of(const sn_call *call) { return atomic_load_explicit(&call->runs, memory_order_relaxed); }
 
-/* One run: as it is at first, where it is timed, and once after sizes or arrays changed (what is used for the first
- * time may have to be loaded, and sizes that change each time are not worth recording); else by its recording. */
+/* A recording that is of no age has to be made. What cannot be recorded is not tried for ever. */
+static int is_made(uint64_t *made, uint64_t age, uint32_t *bad, const be_recording *recording) {
+    *made = recording ? age : 0;
+    *bad = recording ? 0 : *bad + 1;
+    return recording != NULL;
+}
+
+/* One run: as it is at first, where it is timed, and once after sizes or addresses changed (what is used for the first
+ * time may have to be loaded, and what changes each time is not worth recording); else by its recording. */
 static void run_once(sn_call *call) {
     const sn_context *ctx = call->function->ctx;
     const be_remote *remote = ctx->backend->remote;
-    rt_remote *r = &call->remote;
+    rt_recorded *x = call->remote.now;
     uint64_t run = runs_of(call), age = remote->age(ctx->device) + 1;
-    if (run % TIMED < 2 || !r->here) {
-        if (run % TIMED < 2)
+    int timed = run % TIMED < 2, recorded = !timed && x->runs && x->once_age == age;
+    if (!timed && x->runs && !recorded && x->once_bad < TRIES) {
+        remote->record(ctx->device);
+        start_steps(call);
+        remote->recorded(ctx->device, &x->once);
+        recorded = is_made(&x->once_age, age, &x->once_bad, x->once);
+    }
+    if (recorded) {
+        remote->replay(ctx->device, x->once);
+        add_to(&call->bus.replays, 1);
+    } else {
+        if (timed)
             start_timed(call);
         else
             start_steps(call);
         add_to(&call->bus.launches, call->program->n_step);
-    } else {
-        if (r->once_age != age) {
-            remote->record(ctx->device);
-            start_steps(call);
-            remote->recorded(ctx->device, &r->once);
-            r->once_age = r->once ? age : 0;
-        }
-        if (r->once) {
-            remote->replay(ctx->device, r->once);
-            add_to(&call->bus.replays, 1);
-        } else {
-            start_steps(call);
-            add_to(&call->bus.launches, call->function->program->n_step);
-        }
     }
-    r->here++;
+    x->runs++;
     atomic_store_explicit(&call->runs, run + 1, memory_order_relaxed);
 }
 
@@ -293,22 +325,22 @@ static void run_once(sn_call *call) {
 static int run_many(sn_call *call, size_t input) {
     const sn_context *ctx = call->function->ctx;
     const be_remote *remote = ctx->backend->remote;
-    rt_remote *r = &call->remote;
+    rt_recorded *x = call->remote.now;
     uint64_t age = remote->age(ctx->device) + 1;
-    if (r->many_age != age || r->many_input != input) {
+    if (x->many_age != age || x->many_input != input) {
+        if (x->many_bad >= TRIES) return 0;
         remote->record(ctx->device);
         for (int i = 0; i < MANY; i++) {
             start_steps(call);
             count(call, input);
         }
-        remote->recorded(ctx->device, &r->many);
-        r->many_age = r->many ? age : 0;
-        r->many_input = input;
+        remote->recorded(ctx->device, &x->many);
+        x->many_input = input;
+        if (!is_made(&x->many_age, age, &x->many_bad, x->many)) return 0;
     }
-    if (!r->many) return 0;
-    remote->replay(ctx->device, r->many);
+    remote->replay(ctx->device, x->many);
     add_to(&call->bus.replays, 1);
-    r->here += MANY;
+    x->runs += MANY;
     atomic_store_explicit(&call->runs, runs_of(call) + MANY, memory_order_relaxed);
     return 1;
 }
@@ -341,8 +373,8 @@ sn_status rt_remote_run(sn_call *call, int counting, size_t input, int64_t n) {
         remote->point(ctx->device, &r->sent);
         r->sending = r->sent != NULL;
     }
-    while (n > 0) {
-        if (counting && n >= MANY && runs_of(call) >= 2 && r->here && run_many(call, input)) {
+    while (n > 0 && !remote->failing(ctx->device)) {
+        if (counting && n >= MANY && runs_of(call) >= 2 && r->now->runs && run_many(call, input)) {
             n -= MANY;
             continue;
         }

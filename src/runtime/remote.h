@@ -6,6 +6,20 @@
 #include "backend/backend.h"
 #include "cache/memory.h"
 
+/* Runs that were recorded: of one plan with these dims at these addresses. */
+enum { RT_RECORDINGS = 8 };
+typedef struct {
+    uint32_t plan;
+    int64_t *names;
+    void *arena, **at;           /* temporaries; each input and output */
+    uint64_t used;               /* when last, counted by the call; 0: nothing is here */
+    uint64_t runs;               /* so far */
+    be_recording *once, *many;   /* a run; several runs that count. May be those of what was here before: */
+    uint64_t once_age, many_age; /* of the device when they were made; 0: not made */
+    size_t many_input;           /* what is counted in many */
+    uint32_t once_bad, many_bad; /* tries that failed */
+} rt_recorded;
+
 /* What a call has on such a device, besides its arena: its inputs and outputs. */
 typedef struct {
     unsigned char *io; /* device: inputs, then outputs */
@@ -15,11 +29,11 @@ typedef struct {
     size_t staged_in, staged_out; /* bytes at the start of the inputs, and of the outputs, that are staged */
     size_t inputs;                /* bytes of all inputs: where the outputs begin */
     size_t *offset;               /* of each input and output in io; those that are arrays are not in it */
-    void **at;                    /* where each input and output was when the steps got their addresses */
-    uint64_t here;                /* runs with these sizes and addresses */
-    be_recording *once, *many;    /* a run; MANY runs that count */
-    uint64_t once_age, many_age;  /* of the device when they were made; 0: not there, or of other dims or addresses */
-    size_t many_input;            /* what is counted in many */
+    void **at;                    /* where each input and output is */
+    rt_recorded *recorded;        /* RT_RECORDINGS of them .. */
+    rt_recorded *now;             /* .. and the one for the dims and addresses that the steps have */
+    int moved;                    /* the steps have got others since their products were prepared */
+    uint64_t clock;               /* counts changes of now */
     uint64_t prepared;            /* age of the device for which launches are prepared, and 1 */
     be_point *sent;               /* after the inputs of the last run */
     int sending;                  /* nobody has waited for it */
@@ -27,9 +41,9 @@ typedef struct {
 
 /* With the dims of a call: room for inputs and outputs, and what its launches need. */
 sn_status rt_remote_layout(sn_call *call);
-/* Then, once the steps have their addresses: how its matrix products are done. */
+/* Then, once the steps have their addresses: how its matrix products are done. Nothing where they are as before. */
 sn_status rt_remote_products(sn_call *call);
-/* The steps are about to get the addresses of arrays: recordings with others are of no use. */
+/* The steps are about to get the addresses of inputs and outputs: finds what was recorded with these. */
 void rt_remote_point(sn_call *call);
 void rt_remote_free(sn_call *call);
 /* Runs n times; counting: input number `input`, an i64 scalar, is one more each time. The call is ready. Returns before
