@@ -252,7 +252,7 @@ void fu_new_points(fu_state *s, ir_id v, fu_join *join);
 const char *fu_reason_text(fu_reason reason);
 
 /* ---- fuse_gemm.c ------------------------------------------------------------------------------------------------- */
-/* Fills after, row and epilogue_ends, and in_memory of the rows. */
+/* Fills after, row and epilogue_ends. */
 void fu_find_epilogues(fu_state *s);
 /* The product's group that v joins as the next of its epilogue, or -1. */
 int32_t fu_product_of(fu_state *s, ir_id v);

@@ -18,7 +18,8 @@ static int is_row(const fu_state *s, ir_id v, uint32_t axis) {
     return s->node[v].kind != FU_INLINE;
 }
 
-/* The value in memory that v repeats for all but the last of its axes; 0: it is none. */
+/* The value in memory that v repeats for all but the last of its axes; 0: it is none. Being longer than what registers
+ * hold at entry (a product's extents are, too), it is stored because a group other than its own reads it. */
 static ir_id row_of(const fu_state *s, ir_id v) {
     uint32_t axis = at(s, v)->rank - 1u;
     while (s->node[v].kind == FU_INLINE) {
@@ -68,7 +69,6 @@ static const char *extend(fu_state *s, const ir_id *reader, ir_id *v, int may_ad
     if (at(s, r)->op == IR_ADD && may_add) {
         row = row_of(s, at(s, r)->in[at(s, r)->in[0] == seen]);
         if (!row) return "what is added to it is no row in memory";
-        s->node[row].in_memory = 1;
     } else if (at(s, r)->op != IR_RELU) {
         return may_add ? "its reader neither adds a row nor is relu" : "its reader is not relu";
     } else if (s->keep_nan) {
