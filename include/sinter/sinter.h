@@ -167,6 +167,8 @@ typedef struct sn_tensor {
     int64_t size[SN_MAX_RANK];
 } sn_tensor;
 
+/* Such a tensor; sizes may be NULL for a scalar. Rank -1 where rank is none of 0 .. SN_MAX_RANK, which every user of it
+ * reports. */
 SN_API sn_tensor sn_tensor_of(sn_dtype dtype, void *data, int32_t rank, const int64_t *sizes);
 SN_API size_t sn_tensor_bytes(const sn_tensor *tensor); /* SIZE_MAX where the product overflows */
 
@@ -265,6 +267,7 @@ SN_API sn_status sn_context_fail(sn_context *ctx, sn_status status, const char *
 /* A variable of constant shape, filled with zeros. name is copied and must be unique only inside one function. */
 SN_API sn_status sn_var_new(sn_context *ctx, const char *name, sn_dtype dtype, int32_t rank, const int64_t *sizes,
                             sn_var **out);
+/* Gives it up: graphs and functions that use it keep it alive. */
 SN_API void sn_var_free(sn_var *var);
 SN_API const char *sn_var_name(const sn_var *var);
 /* dtype, rank and sizes of the variable; data is NULL. */
@@ -321,6 +324,7 @@ SN_API sn_context *sn_graph_context(const sn_graph *graph);
 /* A named dim, decided at each call by the inputs. A named dim never broadcasts and is never silently 1. The same name
  * gives the same dim. */
 SN_API sn_dim sn_dim_new(sn_graph *graph, const char *name);
+/* Arithmetic of dims and constants, decided at each call too: 2 * N + 1 is a size like any other. */
 SN_API sn_dim sn_dim_add(sn_graph *graph, sn_dim a, sn_dim b);
 SN_API sn_dim sn_dim_sub(sn_graph *graph, sn_dim a, sn_dim b);
 SN_API sn_dim sn_dim_mul(sn_graph *graph, sn_dim a, sn_dim b);
@@ -347,6 +351,7 @@ typedef struct sn_update {
     sn_expr value; /* same dtype and shape as the variable; reads old values only */
 } sn_update;
 
+/* The function is one of the graph in which this is replaced by that, all givens at once; the graph stays as it is. */
 typedef struct sn_given {
     sn_expr replace; /* an expression of the graph (often an input) .. */
     sn_expr with;    /* .. that this one of the same type stands in for */
