@@ -70,5 +70,3 @@ int base_env_wrong(base_env_var var, char *text, size_t size) {
     }
     return 0;
 }
-
-const char *base_env_name(base_env_var var) { return vars[var].name; }

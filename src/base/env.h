@@ -42,6 +42,5 @@ int64_t base_env_int(base_env_var var, int64_t fallback);
 int base_env_has(base_env_var var, const char *word);
 /* Is the value none that the variable may have? Then text (of size bytes) gets the sentence; the value is ignored. */
 int base_env_wrong(base_env_var var, char *text, size_t size);
-const char *base_env_name(base_env_var var);
 
 #endif

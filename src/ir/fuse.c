@@ -8,7 +8,8 @@
 
 /* ---- what a value needs ------------------------------------------------------------------------------------------ */
 
-int fu_is_small_exit(const fu_state *s, ir_id v) {
+/* An exit whose partials readers combine themselves. */
+static int is_small_exit(const fu_state *s, ir_id v) {
     return s->node[v].kind == FU_HOME && s->node[v].is_exit && s->node[v].combine < 0;
 }
 
@@ -52,7 +53,7 @@ typedef struct {
 
 static void force_axes(forced_search *f, ir_id u) {
     for (uint32_t i = 0; i < f->s->node[u].n_slot; i++) {
-        if (i >= f->s->node[u].n_axis && fu_is_small_exit(f->s, u)) break; /* its fold is the partials' business */
+        if (i >= f->s->node[u].n_axis && is_small_exit(f->s, u)) break; /* its fold is the partials' business */
         fu_class c = fu_class_of(f->s, u, i);
         int known = !c || f->n == KN_MAX_AXES;
         for (uint32_t k = 0; k < f->n; k++) known |= f->out[k] == c;
@@ -65,7 +66,7 @@ static void walk_forced(forced_search *f, ir_id u) {
     if (s->stamp[u] == 2 * s->now) return;
     s->stamp[u] = 2 * s->now;
     const fu_node *x = &s->node[u];
-    if (fu_is_small_exit(s, u) || x->resident) force_axes(f, u);
+    if (is_small_exit(s, u) || x->resident) force_axes(f, u);
     if (x->kind != FU_INLINE) return;
     for (uint32_t k = 0; k < ir_at(s->g, u)->n_in; k++)
         if (x->edge[k].pointwise) walk_forced(f, ir_at(s->g, u)->in[k]);
@@ -93,7 +94,7 @@ typedef struct {
 static void note_exit_group(void *arg, ir_id u, int pointwise) {
     exit_groups *e = arg;
     (void)pointwise;
-    if (!fu_is_small_exit(e->s, u)) return;
+    if (!is_small_exit(e->s, u)) return;
     for (uint32_t i = 0; i < e->n; i++)
         if (e->group[i] == e->s->node[u].group) return;
     if (e->n <= FU_CHUNK_AXES) e->group[e->n++] = e->s->node[u].group;
@@ -114,7 +115,7 @@ static void settle_resident(fu_state *s, ir_id v) {
     }
     f->resident = f->small && f->n_slot > f->n_axis;
     for (uint32_t k = 0; k < n->n_in; k++)
-        if (s->node[n->in[k]].resident || fu_is_small_exit(s, n->in[k])) f->resident = f->small || f->resident;
+        if (s->node[n->in[k]].resident || is_small_exit(s, n->in[k])) f->resident = f->small || f->resident;
 }
 
 /* Groups whose partials a group combines. */
@@ -460,7 +461,7 @@ static void store_for(void *arg, ir_id u, int pointwise) {
     order_arg *o = arg;
     fu_state *s = o->s;
     (void)pointwise;
-    if (s->node[u].kind != FU_HOME || fu_is_small_exit(s, u)) return;
+    if (s->node[u].kind != FU_HOME || is_small_exit(s, u)) return;
     if (fu_provider(s, u) != o->gi) s->node[u].stored = 1;
 }
 
@@ -511,10 +512,10 @@ void fu_fuse(fu_state *s) {
     find_var_readers(s);
     for (uint32_t i = 0; i < s->roots->n_out; i++) {
         ir_id v = s->roots->out[i];
-        int done = s->node[v].kind == FU_HOME && !fu_is_small_exit(s, v);
+        int done = s->node[v].kind == FU_HOME && !is_small_exit(s, v);
         done |= s->output[v] != (int32_t)i; /* a copy of the first */
         if (done)
-            s->node[v].stored = s->node[v].kind == FU_HOME && !fu_is_small_exit(s, v);
+            s->node[v].stored = s->node[v].kind == FU_HOME && !is_small_exit(s, v);
         else
             add_assign(s, v, 0, 0);
     }

@@ -183,7 +183,6 @@ typedef struct {
 /* ---- fuse_axes.c ------------------------------------------------------------------------------------------------- */
 /* Fills node, slots and classes for what roots need. */
 void fu_axes(fu_state *s);
-fu_class fu_find(const fu_state *s, uint32_t slot);
 /* Why a MATMUL is done in loops and not by BLAS. */
 void fu_why_loops(const fu_state *s, ir_id v, base_strbuf *out);
 /* Is the node a MATMUL large enough for BLAS on the CPU? why: appends the reason if it is not; may be NULL. */
@@ -212,8 +211,6 @@ void fu_value_sources(fu_state *s, ir_id v, fu_visit visit, void *arg);
 uint32_t fu_forced(fu_state *s, ir_id v, int value, fu_class *out);
 /* The group after which v's value can be read from memory, or its partials combined; -1 for LEAF values. */
 int32_t fu_provider(const fu_state *s, ir_id v);
-/* An exit whose partials readers combine themselves. */
-int fu_is_small_exit(const fu_state *s, ir_id v);
 
 /* ---- fuse_order.c ------------------------------------------------------------------------------------------------ */
 int fu_before(const fu_state *s, int32_t earlier, int32_t later);
@@ -245,8 +242,6 @@ fu_reason fu_try_assign(fu_state *s, const fu_assign *a, int32_t gi);
 /* Kernel axes of the group with these points and roles, and with extra as a member (or 0): points, loops, unrolled
  * axes, and the chunks of every earlier group whose partials it combines. At most KN_MAX_AXES can be lowered. */
 uint32_t fu_count_axes(fu_state *s, int32_t gi, uint32_t n_point, const fu_roles *roles, ir_id extra);
-/* Marks in s->read the values that the group's members read. */
-void fu_mark_reads(fu_state *s, const fu_group *group);
 /* Points of a new group for v. */
 void fu_new_points(fu_state *s, ir_id v, fu_join *join);
 const char *fu_reason_text(fu_reason reason);
@@ -272,6 +267,5 @@ void fu_find_blocks(fu_state *s);
 /* FU_OK, FU_NEST or FU_BUDGET. point: the points to assume; extra: one more member, or 0. */
 fu_reason fu_find_roles(fu_state *s, const fu_group *group, uint32_t n_point, const fu_class *point, ir_id extra,
                         fu_roles *roles);
-kn_role fu_role(const fu_roles *roles, fu_class c); /* of a class that is no point */
 
 #endif

@@ -13,7 +13,7 @@ static int is_one(const fu_state *s, ir_dim d) {
     return ir_dim_is_const(s->g, d, &n) && n == 1;
 }
 
-fu_class fu_find(const fu_state *s, uint32_t slot) {
+static fu_class find(const fu_state *s, uint32_t slot) {
     while (s->parent[slot] != slot) slot = s->parent[slot] = s->parent[s->parent[slot]];
     return slot;
 }
@@ -21,7 +21,7 @@ fu_class fu_find(const fu_state *s, uint32_t slot) {
 fu_class fu_class_of(const fu_state *s, ir_id v, uint32_t i) {
     uint32_t slot = s->node[v].slot + i;
     if (s->cls) return s->cls[slot];
-    return is_one(s, s->extent[slot]) ? 0 : fu_find(s, slot);
+    return is_one(s, s->extent[slot]) ? 0 : find(s, slot);
 }
 
 /* The dim's value if it is made of the assumed name alone, which has this value. */
@@ -66,13 +66,13 @@ int64_t fu_extent(const fu_state *s, fu_class c, int *symbolic) {
 /* Puts two slots into one class unless a node has axes in both. */
 static void unite(fu_state *s, uint32_t x, uint32_t y) {
     if (is_one(s, s->extent[x]) || is_one(s, s->extent[y])) return;
-    uint32_t a = fu_find(s, x), b = fu_find(s, y);
+    uint32_t a = find(s, x), b = find(s, y);
     if (a == b) return;
     uint32_t few = s->class_size[a] < s->class_size[b] ? a : b, many = few == a ? b : a;
     for (uint32_t m = few, first = 1; m != few || first; m = s->next_in_class[m], first = 0) {
         const fu_node *o = &s->node[s->owner[m]];
         for (uint32_t i = 0; i < o->n_slot; i++)
-            if (fu_find(s, o->slot + i) == many) return;
+            if (find(s, o->slot + i) == many) return;
     }
     uint32_t root = a < b ? a : b, child = a < b ? b : a; /* the lowest slot represents: deterministic */
     int64_t n;

@@ -43,12 +43,6 @@ static int folds(const classes *c, fu_class x) { return has(c->at + c->n_axis, c
 
 /* ---- roles ------------------------------------------------------------------------------------------------------- */
 
-kn_role fu_role(const fu_roles *roles, fu_class c) {
-    for (uint32_t i = 0; i < roles->n; i++)
-        if (roles->cls[i] == c) return (kn_role)roles->role[i];
-    return KN_LOOP;
-}
-
 typedef struct {
     fu_state *s;
     uint32_t n_point;
@@ -489,14 +483,15 @@ static void mark_read(void *arg, ir_id u, int pointwise) {
     s->read[u] = s->read_now;
 }
 
-void fu_mark_reads(fu_state *s, const fu_group *g) {
+/* Marks in s->read the values that the group's members read. */
+static void mark_reads(fu_state *s, const fu_group *g) {
     s->read_now++;
     for (uint32_t i = 0; i < g->member.n; i++) fu_sources(s, g->member.at[i], mark_read, s);
 }
 
 fu_reason fu_try_join(fu_state *s, ir_id v, int32_t gi, int sibling, fu_join *join) {
     source_test t = {.s = s, .gi = gi, .sibling = sibling};
-    if (sibling && !s->group.at[gi].full) fu_mark_reads(s, &s->group.at[gi]);
+    if (sibling && !s->group.at[gi].full) mark_reads(s, &s->group.at[gi]);
     fu_sources(s, v, test_source, &t);
     if (t.reason) return t.reason;
     fu_reason reason = test_points(s, v, gi, join);

@@ -101,7 +101,6 @@ lw_source lw_source_of(const lw_part *p, ir_id u);
 kn_id lw_axis_of(const lw_part *p, fu_class c, ir_id v); /* fails if the class has no axis; KN_NONE: collapsed */
 const lw_axis *lw_axis_info(const lw_part *p, fu_class c);
 kn_size lw_size(lw_part *p, ir_dim d);
-kn_size lw_chunk_size(lw_part *p, int32_t step, uint32_t part);
 kn_id lw_mem(lw_part *p, pg_ref ref, kn_space space, sn_dtype dtype, ir_dim count, int32_t chunk_step,
              uint32_t chunk_part, const char *name);
 kn_id lw_chunk_axis(lw_part *p, int32_t step, uint32_t part);

@@ -46,15 +46,11 @@ kn_size lw_size(lw_part *p, ir_dim d) {
     return dim_slot(p, (pg_dim){d, -1, 0});
 }
 
-kn_size lw_chunk_size(lw_part *p, int32_t step, uint32_t part) {
-    return dim_slot(p, (pg_dim){ir_dim_const(p->s->g, 1), step, part});
-}
-
 kn_id lw_chunk_axis(lw_part *p, int32_t step, uint32_t part) {
     for (uint32_t i = 0; i < p->n_chunks; i++)
         if (p->chunks[i].step == step && p->chunks[i].part == part) return p->chunks[i].axis;
     if (p->n_chunks == KN_MAX_AXES) base_fail(&p->s->g->trap, SN_ERR_INTERNAL, "lower: too many chunk axes");
-    kn_id axis = kn_add_axis(&p->launch->b, KN_LOOP, lw_chunk_size(p, step, part));
+    kn_id axis = kn_add_axis(&p->launch->b, KN_LOOP, dim_slot(p, (pg_dim){ir_dim_const(p->s->g, 1), step, part}));
     p->chunks[p->n_chunks].step = step;
     p->chunks[p->n_chunks].part = part;
     p->chunks[p->n_chunks++].axis = axis;

@@ -23,7 +23,9 @@ static const char *own_name(const ir_graph *g, ir_id v) {
     }
 }
 
-void pg_name_node(const ir_graph *g, ir_id v, base_strbuf *out) {
+/* The user's name of a node: its label, the name of an input or variable, that of what it only moves; else, where
+ * operands have a name, the operator over them: "tanh(z1)". Nothing where there is none. */
+static void name_node(const ir_graph *g, ir_id v, base_strbuf *out) {
     if (!v || v >= g->node.n) return;
     const char *own = own_name(g, v);
     if (own) {
@@ -44,5 +46,5 @@ void pg_name_node(const ir_graph *g, ir_id v, base_strbuf *out) {
 
 void pg_name_instruction(void *arg, uint32_t inst, base_strbuf *out) {
     const pg_namer *namer = arg;
-    if (namer->kernel->made_for) pg_name_node(namer->graph, namer->kernel->made_for[inst], out);
+    if (namer->kernel->made_for) name_node(namer->graph, namer->kernel->made_for[inst], out);
 }

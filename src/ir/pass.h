@@ -32,8 +32,7 @@ typedef struct ir_pass {
 } ir_pass;
 
 extern const ir_pass ir_pass_fold, ir_pass_algebra, ir_pass_view;
-extern const ir_pass ir_pass_halves;         /* last and once, for machines whose libraries take no f16 and bf16 .. */
-extern const ir_pass ir_pass_sums_of_halves; /* .. and for those whose libraries do */
+/* pass_halves.c: the pass that is done last and once, for a machine whose libraries take f16 and bf16 or do not. */
 const ir_pass *ir_pass_last(kn_machine machine);
 
 /* Rewrites what roots need into the empty graph `to`, keeping signature, checks, names and places; pass NULL only

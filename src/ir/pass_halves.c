@@ -38,9 +38,7 @@ static const ir_rule rules[] = {
     {"product_in_f32", product_in_f32, "a large matmul of f16 or bf16 is one of f32, on the CPU"},
 };
 
-const ir_pass ir_pass_halves = {"halves", sizeof rules / sizeof *rules, rules};
-const ir_pass ir_pass_sums_of_halves = {"halves", 1, rules}; /* the first rule alone */
+static const ir_pass halves = {"halves", sizeof rules / sizeof *rules, rules};
+static const ir_pass sums_of_halves = {"halves", 1, rules}; /* the first rule alone */
 
-const ir_pass *ir_pass_last(kn_machine machine) {
-    return machine == KN_FOR_GPU ? &ir_pass_sums_of_halves : &ir_pass_halves;
-}
+const ir_pass *ir_pass_last(kn_machine machine) { return machine == KN_FOR_GPU ? &sums_of_halves : &halves; }

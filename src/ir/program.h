@@ -97,10 +97,7 @@ uint32_t pg_plan_for(const pg_plans *plans, const int64_t *names);
 /* "N = 1", "1 <= N <= 8", "all other sizes". */
 void pg_print_assumption(const pg_program *p, base_strbuf *out);
 
-/* names.c: the user's name of a node: its label, the name of an input or variable, that of what it only moves; else,
- * where operands have a name, the operator over them: "tanh(z1)". Nothing where there is none. */
-void pg_name_node(const ir_graph *g, ir_id node, base_strbuf *out);
-/* A kn_namer for a kernel that was lowered from a graph; arg is a pg_namer. */
+/* names.c: a kn_namer for a kernel that was lowered from a graph; arg is a pg_namer. */
 typedef struct {
     const ir_graph *graph;
     const kn_kernel *kernel;

@@ -301,6 +301,5 @@ LLVMValueRef em_splat(em *e, LLVMValueRef scalar, uint32_t lanes);
 /* from: type of the operands (of b in SELECT); to: of the result. plain_b: b is a constant, neither NaN nor zero. */
 LLVMValueRef em_prim(em *e, kn_prim prim, sn_dtype from, sn_dtype to, const LLVMValueRef a[3], int plain_b);
 LLVMValueRef em_prim2(em *e, kn_prim prim, sn_dtype type, LLVMValueRef a, LLVMValueRef b);
-LLVMValueRef em_cast(em *e, sn_dtype from, sn_dtype to, LLVMValueRef a);
 
 #endif

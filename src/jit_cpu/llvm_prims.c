@@ -109,7 +109,7 @@ static LLVMValueRef min_max(em *e, int is_min, sn_dtype type, LLVMValueRef a, LL
     return LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealUNO, a, a, ""), a, least, "");
 }
 
-LLVMValueRef em_cast(em *e, sn_dtype from, sn_dtype to, LLVMValueRef a) {
+static LLVMValueRef cast(em *e, sn_dtype from, sn_dtype to, LLVMValueRef a) {
     if (from == to) return a;
     LLVMTypeRef types[2] = {em_vector(em_scalar_type(e, to), lanes_of(a)), LLVMTypeOf(a)};
     if (to == SN_BOOL) {
@@ -275,7 +275,7 @@ LLVMValueRef em_prim(em *e, kn_prim prim, sn_dtype from, sn_dtype to, const LLVM
         }
         case KP_SELECT:
         case KP_RARE: return LLVMBuildSelect(b, x, y, z, "");
-        case KP_CAST: return em_cast(e, from, to, x);
+        case KP_CAST: return cast(e, from, to, x);
         case KP_BITCAST: return LLVMBuildBitCast(b, x, em_vector(em_scalar_type(e, to), lanes_of(x)), "");
         default:
             base_fail(e->arena->trap, SN_ERR_INTERNAL, "%s reached the code generator unexpanded", kn_prims[prim].name);

@@ -34,7 +34,7 @@ static void parse(void *arg) {
 static void compile(void *arg) {
     compiling *c = arg;
     ir_roots roots;
-    ir_optimise(c->to, c->from->g, &c->from->roots, &ir_pass_halves, &roots);
+    ir_optimise(c->to, c->from->g, &c->from->roots, ir_pass_last(KN_FOR_CPU), &roots);
     pg_compile(c->to, &roots, c->fuse, KN_FOR_CPU, NULL);
 }
 
