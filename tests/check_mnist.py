@@ -35,9 +35,8 @@ CASES = [
 RATE = {"sgd": 0.1, "momentum": 0.01, "adam": 0.002}
 GPU_CASES = [dict(batch=1, hidden=40, device="gpu"), dict(CASES[3], device="gpu", hidden=40)]
 EXAMPLES, TEST, LIMIT, EPOCHS = 600, 2300, 503, 2
-# With f32 a gradient that is nearly 0 may have another sign here and there, and Adam makes a whole step of it: first
-# weights are wanted where none is.
-SEED = 2
+PAIRS, MARGIN = 1, 4
+SEED = int(os.environ.get("SN_SEED", 3)) # of first weights: any
 
 
 def expect(what, good, *context):
@@ -78,8 +77,12 @@ def check_training(mnist, data, folder, case, dtype, weight_bound, loss_bound):
     run(mnist, data, *words, "--epochs", 0, "--save", first)
     out = json.loads(run(mnist, data, *words, "--epochs", EPOCHS, "--save", last, "--json"))
     kind = case.get("optimizer", "sgd")
-    network = Network(read_safetensors(first), case.get("loss", "mse"), case.get("activation", "sigmoid"), kind,
-                      case.get("lr", RATE[kind]))
+    # A gradient that is nearly 0 may have another sign, and Adam makes a whole step of it: networks that are off by some
+    # roundings tell where. Pairs of opposite errors, so that each sign is met.
+    error = 8 * np.finfo({"f32": "f4", "f64": "f8"}[dtype]).eps
+    network, *noisy = [Network(read_safetensors(first), case.get("loss", "mse"), case.get("activation", "sigmoid"), kind,
+                               case.get("lr", RATE[kind]), e, seed)
+                       for e, seed in [(0, 0)] + [(e, seed) for seed in range(PAIRS) for e in (error, -error)]]
     x, y, test_x, test_y = load(data)
     x, y = x[:LIMIT], y[:LIMIT]
     title = f"{case} {dtype}"
@@ -87,20 +90,30 @@ def check_training(mnist, data, folder, case, dtype, weight_bound, loss_bound):
         expect(name, out[name] == (case.get(name, "yes" if case["batch"] > 1 else "no") == "yes"), title)
     rate = network.lr
     for number, epoch in enumerate(out["epochs"]):
-        network.lr = rate * (EPOCHS - number) / EPOCHS if out["decay"] else rate
-        loss = network.epoch(x, y, case["batch"], shuffled(LIMIT, SEED, number) if out["shuffle"] else None)
-        right = int((network.answers(test_x) == test_y).sum())
-        expect("loss", abs(epoch["loss"] - loss) <= loss_bound * loss, title, epoch["loss"], loss)
-        # With f32 an answer may turn where two are nearly as likely.
-        near = 0 if dtype == "f64" else 3
+        order = shuffled(LIMIT, SEED, number) if out["shuffle"] else None
+        for n in network, *noisy:
+            n.lr = rate * (EPOCHS - number) / EPOCHS if out["decay"] else rate
+        loss, *others = [n.epoch(x, y, case["batch"], order) for n in (network, *noisy)]
+        answers, *turned = [n.answers(test_x) for n in (network, *noisy)]
+        right = int((answers == test_y).sum())
+        allowed = loss_bound * loss + MARGIN * max(abs(other - loss) for other in others)
+        expect("loss", abs(epoch["loss"] - loss) <= allowed, title, epoch["loss"], loss, allowed)
+        # An answer may turn where two are nearly as likely.
+        near = int(np.any([other != answers for other in turned], axis=0).sum())
         expect("accuracy", abs(epoch["accuracy"] * TEST / 100 - right) <= near + 1e-6, title, epoch, right)
     got = read_safetensors(last)
     expect("parameters", got.keys() == network.p.keys() and out["steps"] == EPOCHS * -(-LIMIT // case["batch"]), title)
-    worst = max(np.abs(got[name] - w).max() / np.abs(w).max() for name, w in network.p.items())
-    expect("weights", worst <= weight_bound, title, worst)
+    worst = most = 0
+    for name, w in network.p.items():
+        off = np.max([np.abs(n.p[name] - w) for n in noisy], axis=0)
+        bound = weight_bound * np.abs(w).max() + MARGIN * off
+        worst = max(worst, (np.abs(got[name] - w) / bound).max())
+        most = max(most, (bound > 1e-3 * np.abs(w).max()).mean())
+    expect("weights", worst <= 1, title, worst)
+    expect("weights that may be anything", most <= 0.01, title, most)
     expect("dtype", all(w.dtype == np.dtype({"f32": "f4", "f64": "f8"}[dtype])
                         for w in got.values()), title)
-    print(f"{title}: weights off by {worst:.2g}, {out['right']} of {TEST} right")
+    print(f"{title}: weights off by {worst:.2g} of what is allowed, {most:.2%} by much, {out['right']} of {TEST} right")
     return last
 
 
@@ -217,13 +230,13 @@ def main():
         if on_gpu:
             LIMIT = 75  # the stand-in for a GPU takes its time
         for case in GPU_CASES if on_gpu else []:
-            check_training(mnist, data, folder, case, "f32", 1e-4, 1e-5)
+            check_training(mnist, data, folder, case, "f32", 1e-5, 1e-6)
         if on_gpu:
             sys.exit("\n".join(faults) if faults else print("mnist on the GPU: ok"))
         check_bad_options(mnist, data)
         for case in CASES:
-            check_training(mnist, data, folder, case, "f64", 1e-10, 1e-12)
-            check_training(mnist, data, folder, case, "f32", 1e-4, 1e-5)
+            check_training(mnist, data, folder, case, "f64", 1e-11, 1e-13)
+            check_training(mnist, data, folder, case, "f32", 1e-5, 1e-6)
         check_same_bits(mnist, data, folder)
         check_no_compile(mnist, data)
         check_files(mnist, data, folder)

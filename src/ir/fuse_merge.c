@@ -230,7 +230,7 @@ static void find_candidates(links *l, int32_t b) {
         for (uint32_t k = first; k < end; k++) add_candidate(l, r->at[k]);
         l->s->work += end - first;
     }
-    qsort(l->list.at, l->list.n, sizeof *l->list.at, descending);
+    if (l->list.n) qsort(l->list.at, l->list.n, sizeof *l->list.at, descending);
 }
 
 void fu_merge(fu_state *s) {

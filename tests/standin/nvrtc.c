@@ -112,6 +112,7 @@ static int run_compiler(const char *from, const char *to, const char *log) {
                                 "c++",
                                 "-std=c++17",
                                 sanitizing() ? "-fsanitize=address,undefined" : "-O1",
+                                "-fno-sanitize-recover=undefined", /* misaligned vectors, too */
                                 "-shared",
                                 "-fPIC",
                                 "-march=x86-64-v3",
@@ -156,7 +157,7 @@ static void cache_path(char path[512], const char *source) {
              b = fnv(fnv(a ^ 0x9e3779b97f4a7c15u, source), "");
     free(device);
     snprintf(path, 512, "%s/%016llx%016llx%s.so", STANDIN_CACHE, (unsigned long long)a, (unsigned long long)b,
-             sanitizing() ? "-asan" : "");
+             sanitizing() ? "-strict" : "");
 }
 
 static int compile(program *p, const char *object) {
