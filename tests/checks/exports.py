@@ -1,5 +1,6 @@
 """libsinter exports sn_* alone, the plug-in one function; libsinter needs neither LLVM, CUDA nor BLAS. Inside of it names
 begin with those of their modules, and what one file alone uses is static."""
+import json
 import pathlib
 import re
 import subprocess
@@ -30,7 +31,9 @@ if plugin.exists() and len(exported(plugin)) != 1:
 
 def objects():
     """For each object of the build the symbols that it defines, and those that it needs from others."""
-    paths = [str(p) for p in build.rglob("*.o")]
+    entries = json.loads((build / "compile_commands.json").read_text())  # what lies about from before is not there
+    paths = [str(pathlib.Path(e["directory"]) / re.search(r" -o (\S+)", e["command"]).group(1)) for e in entries]
+    paths = [p for p in paths if pathlib.Path(p).exists()]
     out = subprocess.run(["nm", "-A", *paths], capture_output=True, text=True).stdout
     defines, needs = {p: set() for p in paths}, {p: set() for p in paths}
     for path, kind, name in re.findall(r"^(.*?):[ 0-9a-f]* (\w) (\S+)$", out, re.M):
