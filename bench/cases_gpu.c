@@ -7,8 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- bound by memory -----------------------------------------------------------------------------------------------
- */
+/* ---- bound by memory --------------------------------------------------------------------------------------------- */
 
 enum { CHAIN, SOFTMAX, SUM };
 enum { COLUMNS = 1024, MAX_INPUTS = 3 };
@@ -118,8 +117,7 @@ static const bench_case streams[] = {
 };
 const bench_list bench_memory_gpu = {streams, sizeof streams / sizeof *streams};
 
-/* ---- products ------------------------------------------------------------------------------------------------------
- */
+/* ---- products ---------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     bench_run *run;

@@ -27,8 +27,7 @@ int device_sync(device *d); /* waits for everything below */
 int device_copy(device *d, size_t bytes);
 const char *device_copy_way(const device *d); /* "cuMemcpyDtoD" or "a kernel", once decided */
 
-/* ---- device_product.c: matrix products by cuBLASLt, once Sinter has opened it
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- device_product.c: matrix products by cuBLASLt, once Sinter has opened it ------------------------------------ */
 
 typedef enum { DEVICE_F32, DEVICE_TF32, DEVICE_BF16 } device_precision;
 

@@ -39,8 +39,7 @@ static void close_device(void) {
     ck_assert_int_eq(gpu.lt_live(), 0);
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------------------------
- */
+/* ---- numbers ----------------------------------------------------------------------------------------------------- */
 
 static uint32_t noise_seed = 1;
 static double noise(void) { /* between -1 and 1 */
@@ -88,8 +87,7 @@ static double tolerance(sn_dtype t) {
     return t == SN_F64 ? 0x1p-50 : t == SN_F32 ? 0x1p-22 : t == SN_F16 ? 0x1p-10 : 0x1p-7;
 }
 
-/* ---- one product --------------------------------------------------------------------------------------------------
- */
+/* ---- one product ------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     be_gemm g; /* with addresses on the device */
@@ -174,8 +172,7 @@ static void problem_do(const be_gemm *g, size_t shift, const char *what) {
     problem_close(&p);
 }
 
-/* ---- tests --------------------------------------------------------------------------------------------------------
- */
+/* ---- tests ------------------------------------------------------------------------------------------------------- */
 
 static const struct {
     sn_dtype dtype, to;
@@ -450,8 +447,7 @@ START_TEST(every_failure_has_a_sentence) {
 }
 END_TEST
 
-/* ---- the real library ---------------------------------------------------------------------------------------------
- */
+/* ---- the real library -------------------------------------------------------------------------------------------- */
 
 /* It takes every description (it needs no device for that), and refuses to start without one. */
 START_TEST(real_library) {

@@ -3,8 +3,7 @@
 #define _GNU_SOURCE
 #include "support/support_app.h"
 
-/* ---- context and stream --------------------------------------------------------------------------------------------
- */
+/* ---- context and stream ------------------------------------------------------------------------------------------ */
 
 /* 0: a context alone; 1: and a stream; 2: and the legacy default stream; 3: of the second device. */
 START_TEST(own_context) {
@@ -98,8 +97,7 @@ START_TEST(mistakes_about_contexts) {
 }
 END_TEST
 
-/* ---- what stays on the device --------------------------------------------------------------------------------------
- */
+/* ---- what stays on the device ------------------------------------------------------------------------------------ */
 
 static void profile_has(const app *a, const char *wanted) {
     char *text;
@@ -231,8 +229,7 @@ START_TEST(recordings_are_bounded) {
 }
 END_TEST
 
-/* ---- time ----------------------------------------------------------------------------------------------------------
- */
+/* ---- time -------------------------------------------------------------------------------------------------------- */
 
 /* The call returns before anything ran; what the host gave may be changed at once, whether it was staged or read where
  * it is. */

@@ -24,8 +24,7 @@ static uint32_t bits_of(float x) {
     return bits;
 }
 
-/* ---- functions ----------------------------------------------------------------------------------------------------
- */
+/* ---- functions --------------------------------------------------------------------------------------------------- */
 
 static void run(sn_context *ctx, const float *x, float *y[FUNCTIONS]) {
     sn_graph *g = sn_graph_new(ctx, "functions");
@@ -66,8 +65,7 @@ START_TEST(functions_have_the_interpreters_bits) {
 }
 END_TEST
 
-/* ---- the quotient -------------------------------------------------------------------------------------------------
- */
+/* ---- the quotient ------------------------------------------------------------------------------------------------ */
 
 /* sn_ratio of the generated source, with the reciprocal that it begins with. */
 static float ratio(float a, float b, float r) {

@@ -11,8 +11,7 @@
 #include "jit_gpu/dynlib.h"
 #include "support/support_app.h"
 
-/* ---- recordings of the application's -------------------------------------------------------------------------------
- */
+/* ---- recordings of the application's ----------------------------------------------------------------------------- */
 
 /* All that a program does with us, from the first to the last: allocations, loading, waits. */
 static void *live(void *unused) {
@@ -99,8 +98,7 @@ START_TEST(default_stream) {
 }
 END_TEST
 
-/* ---- recordings of ours --------------------------------------------------------------------------------------------
- */
+/* ---- recordings of ours ------------------------------------------------------------------------------------------ */
 
 /* Whatever refuses to be recorded is run all the same, whole, and the log says why. */
 START_TEST(what_cannot_be_recorded_runs) {
@@ -148,8 +146,7 @@ START_TEST(code_is_loaded_early) {
 }
 END_TEST
 
-/* ---- code ----------------------------------------------------------------------------------------------------------
- */
+/* ---- code -------------------------------------------------------------------------------------------------------- */
 
 /* Code that the driver does not take: a sentence; where it was kept from before, it is compiled anew. */
 START_TEST(code_of_a_newer_cuda) {
@@ -253,8 +250,7 @@ START_TEST(names_of_libraries) {
 }
 END_TEST
 
-/* ---- processes ------------------------------------------------------------------------------------------------------
- */
+/* ---- processes --------------------------------------------------------------------------------------------------- */
 
 /* A forked process has nothing of the device: a sentence, and all can be freed. */
 START_TEST(forked) {

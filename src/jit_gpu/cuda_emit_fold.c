@@ -75,8 +75,7 @@ static void fold_threads(ce *e, const kn_inst *in, const char *x, uint32_t n, ui
     ce_line(e, "sn_fold<%s, %u, %u, %u, %u>(%s, t, meet, turn);", op(in), lanes / own, e->team, n, batch(e, in, n), x);
 }
 
-/* ---- over UNROLL axes ----------------------------------------------------------------------------------------------
- */
+/* ---- over UNROLL axes -------------------------------------------------------------------------------------------- */
 
 static const char *fold_loops(ce *e, const kn_inst *in) {
     const char *text = "";
@@ -107,8 +106,7 @@ void ce_unroll_fold(ce *e, kn_id id) {
     ce_close(e);
 }
 
-/* ---- over LOOP axes ------------------------------------------------------------------------------------------------
- */
+/* ---- over LOOP axes ---------------------------------------------------------------------------------------------- */
 
 /* Copies and unroll indices of an accumulator, counted in one. */
 static uint32_t instances(const ce *e, const kn_inst *in) {
@@ -197,8 +195,7 @@ void ce_loop_fold_end(ce *e, kn_id id) {
             value_of(e, in, own > 1 ? ce_text(e, "sn_fold_own<%s, %u>(%s)", op(in), own, x) : x));
 }
 
-/* ---- over POINT axes -----------------------------------------------------------------------------------------------
- */
+/* ---- over POINT axes --------------------------------------------------------------------------------------------- */
 
 int ce_in_registers(const ce *e, const kn_inst *in) { return !(in->over & kn_axes_with(e->k, KN_LOOP)); }
 
@@ -375,8 +372,7 @@ void ce_point_fold_end(ce *e, kn_id id) {
     ce_close(e);
 }
 
-/* ---- between forms -------------------------------------------------------------------------------------------------
- */
+/* ---- between forms ----------------------------------------------------------------------------------------------- */
 
 void ce_convert(ce *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];

@@ -104,8 +104,7 @@ const char *ce_prim(ce *e, kn_prim prim, sn_dtype from, sn_dtype to, const char 
     return ce_text(e, "sn_%s_%s(%s%s%s)", kn_prims[prim].name, sn_dtype_name(to), a, b ? ", " : "", b ? b : "");
 }
 
-/* ---- mathematical functions ----------------------------------------------------------------------------------------
- */
+/* ---- mathematical functions -------------------------------------------------------------------------------------- */
 
 static const kn_kernel *expansion(ce *e, kn_prim prim, sn_dtype type) {
     kn_build b;

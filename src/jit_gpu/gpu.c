@@ -376,8 +376,7 @@ static sn_status gpu_reserve(be_device *dev, size_t scratch_bytes, base_trap *er
     return SN_OK;
 }
 
-/* ---- the table ----------------------------------------------------------------------------------------------------
- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 static const char *const texts[] = {"cuda", "ptx", NULL};
 

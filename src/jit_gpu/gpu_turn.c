@@ -181,8 +181,7 @@ static sn_status gpu_finish(be_device *dev, int wait, base_trap *err) {
 
 static int gpu_failing(const be_device *dev) { return dev->failed.status != SN_OK; }
 
-/* ---- points: events without a time ---------------------------------------------------------------------------------
- */
+/* ---- points: events without a time ------------------------------------------------------------------------------- */
 
 static void gpu_point(be_device *dev, be_point **at) {
     cu_event event = *at;
@@ -209,8 +208,7 @@ static void gpu_forget_point(be_device *dev, be_point *at) {
     gpu_leave(dev, &visit);
 }
 
-/* ---- copies --------------------------------------------------------------------------------------------------------
- */
+/* ---- copies ------------------------------------------------------------------------------------------------------ */
 
 static void gpu_write(be_device *dev, void *to, const void *from, size_t n) {
     if (!n || dev->failed.status) return;

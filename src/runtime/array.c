@@ -92,8 +92,7 @@ sn_tensor sn_array_type(const sn_array *array) {
     return type;
 }
 
-/* ---- copies --------------------------------------------------------------------------------------------------------
- */
+/* ---- copies ------------------------------------------------------------------------------------------------------ */
 
 /* Under the lock. */
 static sn_status copy(sn_array *array, const void *from, void *to, size_t bytes, const char *what) {
@@ -130,8 +129,7 @@ sn_status sn_array_get(sn_array *array, void *data, size_t bytes) {
     return status;
 }
 
-/* ---- calls ---------------------------------------------------------------------------------------------------------
- */
+/* ---- calls ------------------------------------------------------------------------------------------------------- */
 
 static sn_status bind(sn_call *call, uint32_t slot, sn_array *array, const char *what, size_t index) {
     if (!array)

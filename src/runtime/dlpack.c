@@ -20,8 +20,7 @@ static void place_of(const sn_context *ctx, int32_t *type, int32_t *number) {
     if (ctx->backend->remote) ctx->backend->remote->place(ctx->device, type, number);
 }
 
-/* ---- from ----------------------------------------------------------------------------------------------------------
- */
+/* ---- from -------------------------------------------------------------------------------------------------------- */
 
 static sn_status check_place(sn_context *ctx, const dl_tensor *t) {
     int32_t type, number;
@@ -118,8 +117,7 @@ sn_status sn_array_from_dlpack_versioned(sn_context *ctx, struct DLManagedTensor
     return status ? status : rt_array_wrap(ctx, &type, read_only, tensor, give_back_versioned, out);
 }
 
-/* ---- to ------------------------------------------------------------------------------------------------------------
- */
+/* ---- to ---------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     union {

@@ -21,8 +21,7 @@ enum {
 
 static size_t round_up(size_t n) { return (n + ALIGN - 1) / ALIGN * ALIGN; }
 
-/* ---- layout --------------------------------------------------------------------------------------------------------
- */
+/* ---- layout ------------------------------------------------------------------------------------------------------ */
 
 /* Is it copied to or from the host? */
 static int of_host(const sn_call *call, uint32_t slot) { return !call->array[slot]; }
@@ -174,8 +173,7 @@ void rt_remote_free(sn_call *call) {
     if (r->staging) ctx->backend->remote->staging_free(ctx->device, r->staging);
 }
 
-/* ---- copies between host and device --------------------------------------------------------------------------------
- */
+/* ---- copies between host and device ------------------------------------------------------------------------------ */
 
 static void add_to(_Atomic uint64_t *count, uint64_t n) {
     atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + n, memory_order_relaxed);
@@ -243,8 +241,7 @@ static void unpack_outputs(sn_call *call) {
     }
 }
 
-/* ---- runs ----------------------------------------------------------------------------------------------------------
- */
+/* ---- runs -------------------------------------------------------------------------------------------------------- */
 
 static void start_step(const sn_context *ctx, const rt_step *s) {
     const be_gemm *g = &s->gemm;

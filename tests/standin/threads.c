@@ -129,8 +129,7 @@ static void drop_fibers(void) {
     n_fibers = n_free = 0;
 }
 
-/* ---- what kernels call ---------------------------------------------------------------------------------------------
- */
+/* ---- what kernels call ------------------------------------------------------------------------------------------- */
 
 static void barrier(int line) {
     threads[running].state = AT_BARRIER;
@@ -179,8 +178,7 @@ static void *dynamic_shared(void) { return dynamic; }
 
 const standin_calls standin_the_calls = {barrier, warp, complain, dynamic_shared};
 
-/* ---- blocks --------------------------------------------------------------------------------------------------------
- */
+/* ---- blocks ------------------------------------------------------------------------------------------------------ */
 
 static unsigned next_random(unsigned *seed) {
     *seed = *seed * 1664525u + 1013904223u;
