@@ -86,6 +86,8 @@ def run_blocks(page, folder, environment):
     ran = 0
     for language, line, text in blocks(page):
         name = re.match(r"(?:/\*|#) ([\w-]+\.(?:c|sn))\b", text)
+        if language == "c" and not name:
+            bad.append(f"{page.name}:{line}: a program that is not run: it does not open with /* name.c")
         if name:
             (folder / name.group(1)).write_text(text)
         if language != "console":
@@ -100,6 +102,23 @@ def run_blocks(page, folder, environment):
             if not same(want, done.stdout):
                 bad.append(f"{page.name}:{line}: $ {command}\nprints\n{done.stdout}instead of\n" + "\n".join(want))
     return ran
+
+
+def check_headers(folder):
+    """The programs at the head of the public headers compile."""
+    for name, given in (("sinter.h", ""), ("nn.h", "sn_context *ctx; sn_graph *g; sn_context_new(NULL, &ctx);\n"
+                                                   "g = sn_graph_new(ctx, \"net\");\n")):
+        head = (source / "include/sinter" / name).read_text().split(" */")[0]
+        body = "\n".join(line[5:] for line in head.splitlines() if line.startswith(" *   ") and line.strip() != "*   ..")
+        body = body.split("Errors      ")[0]
+        if body.count("sn_") < 10:
+            bad.append(f"{name}: no program at its head")
+        path = folder / f"head-{name}.c"
+        path.write_text(f"#include <sinter/{name}>\n#include <stdio.h>\nint main(void) {{\n{given}{body}return 0;\n}}\n")
+        done = subprocess.run(["gcc", "-std=c17", "-Wall", "-Werror", "-Wno-unused-variable", f"-I{source}/include",
+                               "-fsyntax-only", path], capture_output=True, text=True)
+        if done.returncode:
+            bad.append(f"{name}: the program at its head does not compile:\n{done.stderr}")
 
 
 def check_tables():
@@ -163,6 +182,7 @@ def main():
                 if (source / name).read_text().count(old) != 1:
                     bad.append(f"{page.name}: a change that does not fit {name} any more:\n{old}")
             ran += run_blocks(page, folder, environment)
+        check_headers(folder)
     check_tables()
     check_labels(build)
     if ran < 8:
