@@ -13,6 +13,7 @@ typedef struct allocation {
     struct allocation *next;
     char *at;
     size_t bytes;
+    standin_shadow *shadow;
 } allocation;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -153,6 +154,12 @@ result cuDeviceGetName(char *name, int size, int device) {
     snprintf(name, (size_t)size, device ? "second stand-in" : "stand-in");
     return 0;
 }
+/* 80: compute capability 8.0. With STANDIN_PTX=90 that which follows 9.0: what NVRTC makes for 9.0 is no code for it, so
+ * that the PTX is loaded. */
+static int capability(void) {
+    const char *ptx = getenv("STANDIN_PTX");
+    return ptx ? atoi(ptx) / 10 * 10 + 10 : 80;
+}
 /* Less, for tests of what does not fit there. */
 int standin_shared_most(void) {
     const char *less = getenv("STANDIN_SHARED");
@@ -161,8 +168,8 @@ int standin_shared_most(void) {
 result cuDeviceGetAttribute(int *value, int attribute, int device) {
     (void)device;
     ENTER(cuDeviceGetAttribute);
-    *value = attribute == 75   ? 8
-             : attribute == 76 ? 0
+    *value = attribute == 75   ? capability() / 10
+             : attribute == 76 ? capability() % 10
              : attribute == 16 ? 2
              : attribute == 97 ? standin_shared_most()
              : attribute == 20 ? standin_compute_mode()
@@ -206,7 +213,7 @@ result cuMemAlloc_v2(device_ptr *at, size_t bytes) {
     }
     memset(memory, 0xff, bytes);
     pthread_mutex_lock(&lock);
-    *a = (allocation){allocations, memory, bytes};
+    *a = (allocation){allocations, memory, bytes, NULL};
     allocations = a;
     allocated += bytes;
     pthread_mutex_unlock(&lock);
@@ -228,9 +235,19 @@ result cuMemFree_v2(device_ptr at) {
     }
     pthread_mutex_unlock(&lock);
     if (!a) return INVALID_VALUE;
+    ptx_forget(&a->shadow);
     free(a->at);
     free(a);
     return 0;
+}
+
+size_t standin_areas(standin_area *to, size_t room) {
+    size_t n = 0;
+    pthread_mutex_lock(&lock);
+    for (allocation *a = allocations; a; a = a->next, n++)
+        if (n < room) to[n] = (standin_area){a->at, a->bytes, &a->shadow};
+    pthread_mutex_unlock(&lock);
+    return n;
 }
 
 static int on_device(device_ptr at, size_t bytes) {
@@ -262,7 +279,7 @@ result cuMemHostAlloc(void **at, size_t bytes, unsigned flags) {
         return OUT_OF_MEMORY;
     }
     pthread_mutex_lock(&lock);
-    *a = (allocation){pinned, *at, bytes};
+    *a = (allocation){pinned, *at, bytes, NULL};
     pinned = a;
     pinned_bytes += bytes;
     pthread_mutex_unlock(&lock);

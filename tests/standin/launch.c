@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "ptx.h"
 #include "streams.h"
 
 typedef struct {
@@ -19,6 +20,7 @@ typedef struct {
 typedef struct module {
     void *context;
     struct module *next; /* of those that are loaded: on a lost device nobody unloads them, which is no leak */
+    ptx_module *ptx; /* NULL: it is a library */
     void *library;
     int fd;
     standin_thread **current;
@@ -31,6 +33,7 @@ static module *loaded;
 
 typedef struct {
     module *module;
+    const ptx_kernel *ptx;
     void (*run)(void **);
     int n_parameters, size[MAX_PARAMETERS], bounds, dynamic_most;
     int loaded; /* cuFuncLoad, or a launch outside of a capture: else lazily, which a capture does not stand */
@@ -39,6 +42,16 @@ typedef struct {
 
 /* ---- modules, launches ---------------------------------------------------------------------------------------------
  */
+
+static result keep_module(module *m, void **out) {
+    m->context = standin_context();
+    pthread_mutex_lock(&loading);
+    m->next = loaded;
+    loaded = m;
+    pthread_mutex_unlock(&loading);
+    *out = m;
+    return 0;
+}
 
 /* The image is a shared object for the host: its length follows from its headers. The file stays open, or the next
  * module would get the same path and the loader would give back the old library. */
@@ -53,7 +66,6 @@ result cuModuleLoadData(void **out, const void *image) {
     size_t bytes = head.e_shoff + (size_t)head.e_shnum * head.e_shentsize;
     module *m = calloc(1, sizeof *m);
     if (!m) return OUT_OF_MEMORY;
-    m->context = standin_context();
     char path[64];
     m->fd = memfd_create("standin", MFD_CLOEXEC);
     snprintf(path, sizeof path, "/proc/self/fd/%d", m->fd);
@@ -79,22 +91,24 @@ result cuModuleLoadData(void **out, const void *image) {
         free(m);
         return INVALID_IMAGE;
     }
-    pthread_mutex_lock(&loading);
-    m->next = loaded;
-    loaded = m;
-    pthread_mutex_unlock(&loading);
-    *out = m;
-    return 0;
+    return keep_module(m, out);
 }
 
-/* There is no compiler of PTX here. */
+/* There is no assembler here: the text itself is executed. */
 result cuModuleLoadDataEx(void **out, const void *image, unsigned n, const int *options, void **values) {
-    (void)out, (void)image;
     ENTER(cuModuleLoadDataEx);
     IN_CONTEXT();
     UNSAFE();
-    if (n == 2 && options[0] == 5 && options[1] == 6)
-        snprintf(values[0], (size_t)(uintptr_t)values[1], "ptxas fatal: the stand-in compiles no PTX");
+    module *m = calloc(1, sizeof *m);
+    if (!m) return OUT_OF_MEMORY;
+    pthread_mutex_lock(&loading);
+    const char *wrong = ptx_load(image, &m->ptx);
+    if (wrong && n == 2 && options[0] == 5 && options[1] == 6)
+        snprintf(values[0], (size_t)(uintptr_t)values[1], "%s", wrong);
+    if (wrong) snprintf(standin_complained, sizeof standin_complained, "%s", wrong);
+    pthread_mutex_unlock(&loading);
+    if (!wrong) return keep_module(m, out);
+    free(m);
     return INVALID_PTX;
 }
 
@@ -106,8 +120,11 @@ result cuModuleUnload(void *at) {
     while (*link != m) link = &(*link)->next;
     *link = m->next;
     pthread_mutex_unlock(&loading);
-    dlclose(m->library);
-    close(m->fd);
+    ptx_unload(m->ptx);
+    if (m->library) {
+        dlclose(m->library);
+        close(m->fd);
+    }
     free(m);
     return standin_enter("cuModuleUnload");
 }
@@ -120,40 +137,59 @@ static void *symbol(const module *m, const char *prefix, const char *name) {
 
 /* What a block's dynamic shared memory has to leave. */
 static int static_shared(const module *m) {
+    if (m->ptx) return (int)m->ptx->shared_bytes;
     return m->shared_bytes > SHARED_OWN ? (int)(m->shared_bytes - SHARED_OWN) : 0;
+}
+
+static result ptx_function(function *f) {
+    f->ptx = ptx_find(f->module->ptx, f->name);
+    if (!f->ptx || f->ptx->param.n > MAX_PARAMETERS) return NOT_FOUND;
+    f->n_parameters = (int)f->ptx->param.n;
+    for (int i = 0; i < f->n_parameters; i++) f->size[i] = (int)f->ptx->param.of[i].bytes;
+    f->bounds = (int)f->ptx->max_threads;
+    return 0;
+}
+
+static result host_function(function *f) {
+    const module *m = f->module;
+    union {
+        void *address;
+        void (*run)(void **);
+        int (*sizes)(int *);
+    } run = {symbol(m, "standin_run_", f->name)}, sizes = {symbol(m, "standin_sizes_", f->name)};
+    const int *bounds = symbol(m, "standin_bounds_", f->name);
+    if (!run.address || !sizes.address || !bounds) return NOT_FOUND;
+    f->run = run.run;
+    f->n_parameters = sizes.sizes(f->size);
+    f->bounds = *bounds;
+    return 0;
 }
 
 /* A function lives as long as its module's process: tests are short. */
 result cuModuleGetFunction(void **out, void *at, const char *name) {
     ENTER(cuModuleGetFunction);
-    module *m = at;
-    union {
-        void *address;
-        void (*run)(void **);
-        int (*sizes)(int *);
-    } run = {symbol(m, "standin_run_", name)}, sizes = {symbol(m, "standin_sizes_", name)};
-    const int *bounds = symbol(m, "standin_bounds_", name);
-    if (!run.address || !sizes.address || !bounds) return NOT_FOUND;
     static function *kept[4096];
     static unsigned n_kept;
     function *f = calloc(1, sizeof *f);
     if (!f) return OUT_OF_MEMORY;
-    if (n_kept < sizeof kept / sizeof *kept) kept[n_kept++] = f; /* reachable, so that nobody calls it leaked */
-    f->module = m;
-    f->run = run.run;
-    f->n_parameters = sizes.sizes(f->size);
-    f->bounds = *bounds;
-    f->dynamic_most = SHARED_DEFAULT - static_shared(m);
+    f->module = at;
+    snprintf(f->name, sizeof f->name, "%s", name);
+    result code = f->module->ptx ? ptx_function(f) : host_function(f);
+    f->dynamic_most = SHARED_DEFAULT - static_shared(f->module);
     size_t bytes = 0;
     for (int i = 0; i < f->n_parameters; i++) {
         size_t align = f->size[i] < 8 ? (size_t)f->size[i] : 8;
         bytes = (bytes + align - 1) / align * align + (size_t)f->size[i];
     }
-    if (bytes > MOST_PARAMETER_BYTES) {
+    if (!code && bytes > MOST_PARAMETER_BYTES) {
         snprintf(standin_complained, sizeof standin_complained, "kernel %s: %zu bytes of parameters", name, bytes);
-        return INVALID_IMAGE;
+        code = INVALID_IMAGE;
     }
-    snprintf(f->name, sizeof f->name, "%s", name);
+    if (code) {
+        free(f);
+        return code;
+    }
+    if (n_kept < sizeof kept / sizeof *kept) kept[n_kept++] = f; /* reachable, so that nobody calls it leaked */
     *out = f;
     return 0;
 }
@@ -199,11 +235,19 @@ static int run_launch(void *arg) {
     pthread_mutex_lock(&one);
     const module *m = l->f->module;
     const char *wrong =
-        standin_run(l->f->run, parameters, m->current, (standin_dim){l->blocks, 1, 1}, (standin_dim){l->threads, 1, 1},
-                    m->shared, m->shared_bytes, l->dynamic, standin_order_now());
+        m->ptx ? ptx_run(m->ptx, l->f->ptx, parameters, l->blocks, l->threads, l->dynamic, standin_order_now())
+               : standin_run(l->f->run, parameters, m->current, (standin_dim){l->blocks, 1, 1},
+                             (standin_dim){l->threads, 1, 1}, m->shared, m->shared_bytes, l->dynamic,
+                             standin_order_now());
     if (wrong) snprintf(standin_complained, sizeof standin_complained, "kernel %s: %s", l->f->name, wrong);
     pthread_mutex_unlock(&one);
     return wrong ? standin_sticky(LAUNCH_FAILED) : 0;
+}
+
+static result beyond(const function *f, const char *what, unsigned n, int most, result code) {
+    snprintf(standin_complained, sizeof standin_complained, "kernel %s: %u %s, and %d is the most", f->name, n, what,
+             most);
+    return code;
 }
 
 result cuLaunchKernel(void *at, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
@@ -212,7 +256,8 @@ result cuLaunchKernel(void *at, unsigned gx, unsigned gy, unsigned gz, unsigned 
     function *f = at;
     if (!gx || gy != 1 || gz != 1 || !bx || by != 1 || bz != 1 || bx > 1024 || gx > 0x7fffffffu || extra)
         return INVALID_VALUE;
-    if (shared > (unsigned)f->dynamic_most) return INVALID_VALUE;
+    if ((int)shared > f->dynamic_most)
+        return beyond(f, "bytes of dynamic shared memory", shared, f->dynamic_most, INVALID_VALUE);
     stream *s = standin_stream(on);
     if (!s || s->context != f->module->context) return INVALID_HANDLE;
     if (!f->loaded && s->capturing) {
@@ -220,7 +265,7 @@ result cuLaunchKernel(void *at, unsigned gx, unsigned gy, unsigned gz, unsigned 
         return CAPTURE_UNSUPPORTED;
     }
     f->loaded = 1;
-    if (f->bounds && bx > (unsigned)f->bounds) return OUT_OF_RESOURCES;
+    if (f->bounds && bx > (unsigned)f->bounds) return beyond(f, "threads", bx, f->bounds, OUT_OF_RESOURCES);
     size_t bytes = 16;
     for (int i = 0; i < f->n_parameters; i++) bytes += ((size_t)f->size[i] + 15) & ~(size_t)15;
     launching *l = calloc(1, sizeof *l + bytes);

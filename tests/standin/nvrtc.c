@@ -12,8 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "nvrtc.h"
+
 extern char **environ;
-enum { INVALID_OPTION = 5, COMPILATION = 6, OUT_OF_MEMORY = 1, BUILTIN_FAILURE = 7 };
 
 typedef struct {
     char *source, *log, *object;
@@ -23,25 +24,27 @@ typedef struct {
 int nvrtcVersion(int *major, int *minor) {
     *major = 13;
     *minor = 0;
-    return 0;
+    return standin_real_wanted() ? standin_real_version(major, minor) : 0;
 }
 int nvrtcGetNumSupportedArchs(int *n) {
+    if (standin_real_wanted()) return standin_real_archs(n, NULL);
     *n = 3;
     return 0;
 }
 int nvrtcGetSupportedArchs(int *archs) {
+    if (standin_real_wanted()) return standin_real_archs(NULL, archs);
     archs[0] = 75, archs[1] = 80, archs[2] = 90;
     return 0;
 }
 const char *nvrtcGetErrorString(int code) {
-    return code == COMPILATION ? "NVRTC_ERROR_COMPILATION" : code ? "NVRTC_ERROR" : "NVRTC_SUCCESS";
+    return code == NVRTC_COMPILATION ? "NVRTC_ERROR_COMPILATION" : code ? "NVRTC_ERROR" : "NVRTC_SUCCESS";
 }
 
 int nvrtcCreateProgram(program **out, const char *source, const char *name, int n, const char *const *headers,
                        const char *const *names) {
     (void)name, (void)n, (void)headers, (void)names;
     *out = calloc(1, sizeof **out);
-    if (!*out || !((*out)->source = strdup(source))) return OUT_OF_MEMORY;
+    if (!*out || !((*out)->source = strdup(source))) return NVRTC_OUT_OF_MEMORY;
     return 0;
 }
 int nvrtcDestroyProgram(program **at) {
@@ -149,20 +152,32 @@ static uint64_t fnv(uint64_t hash, const char *text) {
     return hash;
 }
 
-/* Two hashes of the source and of device.h: enough for a test's cache. */
-static void cache_path(char path[512], const char *source) {
-    size_t n = 0;
-    char *device = read_file(STANDIN_DEVICE_H, &n);
-    uint64_t a = fnv(fnv(0xcbf29ce484222325u, source), device ? device : ""),
-             b = fnv(fnv(a ^ 0x9e3779b97f4a7c15u, source), "");
+/* Two hashes of the source and of what else makes the code: enough for a test's cache. */
+static void cache_path(char path[512], const char *source, int real, int n, const char *const *options) {
+    size_t bytes = 0;
+    char *device = real ? NULL : read_file(STANDIN_DEVICE_H, &bytes);
+    uint64_t a = fnv(fnv(0xcbf29ce484222325u, source), device ? device : "");
+    for (int i = 0; real && i < n; i++) a = fnv(a, options[i]);
+    uint64_t b = fnv(a ^ 0x9e3779b97f4a7c15u, source);
     free(device);
-    snprintf(path, 512, "%s/%016llx%016llx%s.so", STANDIN_CACHE, (unsigned long long)a, (unsigned long long)b,
-             sanitizing() ? "-strict" : "");
+    snprintf(path, 512, "%s/%016llx%016llx%s", STANDIN_CACHE, (unsigned long long)a, (unsigned long long)b,
+             real ? ".ptx" : sanitizing() ? "-strict.so" : ".so");
+}
+
+/* Published whole or not at all. */
+static void keep(const char *path, const char *bytes, size_t n) {
+    char temporary[600];
+    snprintf(temporary, sizeof temporary, "%s.%d", path, (int)getpid());
+    mkdir(STANDIN_CACHE, 0700);
+    FILE *out = fopen(temporary, "wb");
+    if (!out) return;
+    int whole = fwrite(bytes, 1, n, out) == n;
+    if (fclose(out) || !whole || rename(temporary, path)) unlink(temporary);
 }
 
 static int compile(program *p, const char *object) {
     char folder[] = "/tmp/standinXXXXXX", from[64], to[64], log[64];
-    if (!mkdtemp(folder)) return BUILTIN_FAILURE;
+    if (!mkdtemp(folder)) return NVRTC_BUILTIN_FAILURE;
     snprintf(from, sizeof from, "%s/k.cu", folder);
     snprintf(to, sizeof to, "%s/k.so", folder);
     snprintf(log, sizeof log, "%s/log", folder);
@@ -176,21 +191,12 @@ static int compile(program *p, const char *object) {
     size_t n;
     p->log = read_file(log, &n);
     if (!state) p->object = read_file(to, &p->object_bytes);
-    if (!state && p->object) { /* published whole or not at all */
-        char temporary[600];
-        snprintf(temporary, sizeof temporary, "%s.%d", object, (int)getpid());
-        mkdir(STANDIN_CACHE, 0700);
-        FILE *out = fopen(temporary, "wb");
-        if (out) {
-            int whole = fwrite(p->object, 1, p->object_bytes, out) == p->object_bytes;
-            if (fclose(out) || !whole || rename(temporary, object)) unlink(temporary);
-        }
-    }
+    if (!state && p->object) keep(object, p->object, p->object_bytes);
     unlink(from);
     unlink(to);
     unlink(log);
     rmdir(folder);
-    return state ? COMPILATION : 0;
+    return state ? NVRTC_COMPILATION : 0;
 }
 
 int nvrtcCompileProgram(program *p, int n, const char *const *options) {
@@ -199,23 +205,33 @@ int nvrtcCompileProgram(program *p, int n, const char *const *options) {
         const char *number = strstr(options[i], "gpu-architecture=") ? strrchr(options[i], '_') : NULL;
         if (number && atoi(number + 1) < 75) {
             p->log = strdup("nvrtc: error: invalid value for --gpu-architecture (-arch)\n");
-            return INVALID_OPTION;
+            return NVRTC_INVALID_OPTION;
         }
     }
-    cache_path(object, p->source);
+    int real = standin_real_wanted();
+    cache_path(object, p->source, real, n, options);
     p->object = read_file(object, &p->object_bytes);
-    return p->object ? 0 : compile(p, object);
+    if (p->object) return 0;
+    if (!real) return compile(p, object);
+    int code = standin_real_compile(p->source, n, options, &p->object, &p->log);
+    if (code) return code;
+    p->object_bytes = strlen(p->object) + 1;
+    keep(object, p->object, p->object_bytes);
+    memcpy(strrchr(object, '.'), ".cu", 4); /* for who reads a complaint about it */
+    keep(object, p->source, strlen(p->source));
+    return 0;
 }
 
-static const char ptx[] = ".version 0.0 // of the stand-in: there is no PTX\n";
+static const char no_ptx[] = ".version 0.0 // of the stand-in: there is no PTX\n";
 int nvrtcGetPTXSize(program *p, size_t *bytes) {
-    (void)p;
-    *bytes = sizeof ptx;
+    *bytes = standin_real_wanted() ? p->object_bytes : sizeof no_ptx;
     return 0;
 }
 int nvrtcGetPTX(program *p, char *to) {
-    (void)p;
-    memcpy(to, ptx, sizeof ptx);
+    if (standin_real_wanted())
+        memcpy(to, p->object, p->object_bytes);
+    else
+        memcpy(to, no_ptx, sizeof no_ptx);
     return 0;
 }
 int nvrtcGetCUBINSize(program *p, size_t *bytes) {

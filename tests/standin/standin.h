@@ -64,6 +64,17 @@ int standin_enqueue(void *stream, int (*run)(void *arg), const void *arg, size_t
 
 /* 3 in a process that was forked from one that used the driver, 4 at the end of a process; else 0. */
 int standin_gone(void);
+/* Live allocations: how many; as many as there is room for are told. Each has a place for ptx_shadow.c to keep what
+ * happened to it, which is forgotten when it is freed. */
+typedef struct standin_shadow standin_shadow;
+typedef struct {
+    char *at;
+    size_t bytes;
+    standin_shadow **shadow;
+} standin_area;
+size_t standin_areas(standin_area *to, size_t room);
+void ptx_forget(standin_shadow **shadow);
+
 /* Is a stream being captured? */
 int standin_capturing(void);
 /* Do these bytes lie in one allocation? */
