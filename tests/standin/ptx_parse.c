@@ -282,11 +282,14 @@ static void operand(parser *p, ptx_operand *x) {
     if (accept(p, '{')) {
         x->n = 0;
         do {
-            uint8_t width = x->width, written = x->is_register;
+            ptx_operand one = {.n = 1};
             if (x->n == 4) bad(p, "a vector of more than four");
             if (p->failed) return;
-            x->slot[x->n] = term(p, x);
-            if (x->n && (width != x->width || written != x->is_register)) bad(p, "a vector of different types");
+            x->slot[x->n] = term(p, &one);
+            if (!x->n || x->width == PTX_CONSTANT) x->width = one.width;
+            if (one.label || (one.width != PTX_CONSTANT && one.width != x->width))
+                bad(p, "a vector of different types");
+            x->is_register = one.is_register && (!x->n || x->is_register);
             x->n++;
         } while (accept(p, ','));
         expect(p, '}');
