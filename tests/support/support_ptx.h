@@ -18,7 +18,7 @@ static struct {
     int (*init)(unsigned);
     int (*context_create)(void **, unsigned, int);
     int (*context_destroy)(void *);
-    int (*load)(void **, const void *);
+    int (*load)(void **, const void *, unsigned, const int *, void **);
     int (*unload)(void *);
     int (*function)(void **, void *, const char *);
     int (*attribute)(void *, int, int);
@@ -39,7 +39,7 @@ static int ptx_open(const char *test) {
     } wanted[] = {{"cuInit", &driver.init},
                   {"cuCtxCreate_v2", &driver.context_create},
                   {"cuCtxDestroy_v2", &driver.context_destroy},
-                  {"cuModuleLoadData", &driver.load},
+                  {"cuModuleLoadDataEx", &driver.load},
                   {"cuModuleUnload", &driver.unload},
                   {"cuModuleGetFunction", &driver.function},
                   {"cuFuncSetAttribute", &driver.attribute},
@@ -94,7 +94,7 @@ __attribute__((unused)) static const char *ptx_try(const char *body, unsigned bl
         memcpy(there, data, bytes);
     else
         memset(there, 0, bytes);
-    int code = driver.load(&module, text);
+    int code = driver.load(&module, text, 0, NULL, NULL);
     complaint = driver.complaint();
     if (!code) {
         ck_assert_int_eq(driver.function(&function, module, "k"), 0);
