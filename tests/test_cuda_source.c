@@ -12,7 +12,7 @@
 #include "jit_gpu/nvrtc.h"
 #include "runtime/function.h"
 #include "support/golden.h"
-#include "support/nets.h"
+#include "support/gpu_graphs.h"
 #include "support/random_kernel.h"
 #include "support/support_nvrtc.h"
 #include "support/support_run.h"
@@ -44,60 +44,6 @@ static base_strbuf source_of(kernels_room *room, const kn_kernel *k, const ce_pe
 /* ---- what the schedule for GPUs makes of graphs -------------------------------------------------------------------
  */
 
-static void softmax(net *n, sn_context *ctx) {
-    net_begin(n, ctx, "softmax");
-    net_output(n, sn_softmax(net_input(n, "x", SN_SHAPE(net_dim(n, "N"), net_dim(n, "C"))), 1));
-}
-
-static void moons(net *n, sn_context *ctx) {
-    net_moons(n, ctx, 1000, 0);
-    net_sgd(n, 0.01);
-}
-
-static void digit(net *n, sn_context *ctx) {
-    net_digit(n, ctx, 1);
-    net_sgd(n, 0.1);
-}
-
-static void chain(net *n, sn_context *ctx) {
-    net_begin(n, ctx, "chain");
-    sn_dim N = net_dim(n, "N");
-    sn_expr x = net_input(n, "x", SN_SHAPE(N)), y = net_input(n, "y", SN_SHAPE(N));
-    net_output(n, sn_mul(sn_relu(sn_add(sn_neg(x), y)), y));
-}
-
-static void column_sums(net *n, sn_context *ctx) {
-    net_begin(n, ctx, "columns");
-    net_output(n, sn_sum(net_input(n, "x", SN_SHAPE(net_dim(n, "N"), net_dim(n, "C"))), SN_AXES(0), 0));
-}
-
-static void gather(net *n, sn_context *ctx) {
-    net_begin(n, ctx, "gather");
-    sn_expr table = net_var(n, "table", 1, NET_SIZES(5000, 64));
-    net_output(n, sn_mul(sn_gather(table, net_ids(n, "ids", net_dim(n, "N"), 5000)), net_const(n, 2)));
-}
-
-static void total(net *n, sn_context *ctx) {
-    net_begin(n, ctx, "total");
-    net_output(n, sn_sum_all(net_input(n, "x", SN_SHAPE(net_dim(n, "N")))));
-}
-
-static void halves(net *n, sn_context *ctx) {
-    net_begin(n, ctx, "halves");
-    sn_dim N = net_dim(n, "N"), C = net_dim(n, "C");
-    sn_expr x = net_input(n, "x", SN_SHAPE(N, C)), y = sn_cast(x, SN_BF16);
-    net_output(n, sn_cast(sn_mul(sn_cast(x, SN_F16), sn_const_of(n->g, SN_F16, 3)), SN_F32));
-    net_output(n, sn_softmax(y, 1));
-    net_output(n, sn_sum(sn_cast(sn_exp(y), SN_F16), SN_AXES(0), 0));
-}
-
-static const struct {
-    const char *name;
-    void (*build)(net *n, sn_context *ctx);
-} graphs[] = {{"softmax", softmax},         {"moons", moons},   {"digit", digit}, {"chain", chain},
-              {"column_sums", column_sums}, {"gather", gather}, {"total", total}, {"halves", halves}};
-enum { N_GRAPHS = sizeof graphs / sizeof *graphs };
-
 static const ir_graph *graph_of_step; /* while for_kernels calls */
 
 /* Calls f for each kernel of a graph that is scheduled for a GPU; nothing is compiled or run. */
@@ -109,7 +55,7 @@ static void for_kernels(int graph, void (*f)(kernels_room *room, const pg_step *
     net n;
     kernels_room room;
     ck_assert(!rt_context_open(&(sn_context_options){.struct_size = sizeof(sn_context_options)}, &backend, &ctx));
-    graphs[graph].build(&n, ctx);
+    gpu_graphs[graph].build(&n, ctx);
     sn_function *function = net_function(&n);
     kernels_room_init(&room);
     graph_of_step = &function->graph;
@@ -141,7 +87,7 @@ START_TEST(text_is_golden) {
     base_alloc_init(&alloc, NULL);
     base_strbuf_init(&all, &alloc);
     for_kernels(_i, add_body, &all);
-    snprintf(file, sizeof file, "cuda/%s.cu", graphs[_i].name);
+    snprintf(file, sizeof file, "cuda/%s.cu", gpu_graphs[_i].name);
     golden_check(file, all.at);
     base_strbuf_free(&all);
 }
@@ -319,10 +265,10 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("cuda source");
     TCase *text = tcase_create("text"), *compiler = tcase_create("compiler");
-    tcase_add_loop_test(text, text_is_golden, 0, N_GRAPHS);
-    tcase_add_loop_test(text, names_are_no_part_of_the_source, 0, N_GRAPHS);
-    tcase_add_loop_test(text, names_stay_inside_comments, 0, N_GRAPHS);
-    tcase_add_loop_test(compiler, graphs_compile_without_spilling, 0, N_GRAPHS);
+    tcase_add_loop_test(text, text_is_golden, 0, GPU_GRAPHS);
+    tcase_add_loop_test(text, names_are_no_part_of_the_source, 0, GPU_GRAPHS);
+    tcase_add_loop_test(text, names_stay_inside_comments, 0, GPU_GRAPHS);
+    tcase_add_loop_test(compiler, graphs_compile_without_spilling, 0, GPU_GRAPHS);
     tcase_add_test(compiler, the_same_source_gives_the_same_code);
     tcase_add_test(compiler, spilling_shows);
     tcase_add_test(compiler, kernels_of_every_kind_compile);

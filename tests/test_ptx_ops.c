@@ -4,6 +4,7 @@
 
 #include "base/floats.h"
 #include "support/support_ptx.h"
+#include "support/support_run.h"
 
 /* Operands a, b and c as %r4.., %rd6.., %rs4.., %f4.., %fd4..; the result is in %r7, %rd9, %rs7, %f7, %fd7 or %p2. */
 static const char load[] = "ld.global.u64 %rd6, [%rd1]; ld.global.u64 %rd7, [%rd1+8]; ld.global.u64 %rd8, [%rd1+16];\n"
@@ -17,9 +18,12 @@ static uint64_t compute(const char *insn, char to, uint64_t a, uint64_t b, uint6
     static const struct {
         char kind;
         const char *store;
-    } stores[] = {{'h', "st.global.u16 [%rd1+24], %rs7;"},  {'w', "st.global.u32 [%rd1+24], %r7;"},
-                  {'l', "st.global.u64 [%rd1+24], %rd9;"},  {'f', "st.global.f32 [%rd1+24], %f7;"},
-                  {'d', "st.global.f64 [%rd1+24], %fd7;"},  {'p', "selp.u32 %r7, 1, 0, %p2; st.global.u32 [%rd1+24], %r7;"},
+    } stores[] = {{'h', "st.global.u16 [%rd1+24], %rs7;"},
+                  {'w', "st.global.u32 [%rd1+24], %r7;"},
+                  {'l', "st.global.u64 [%rd1+24], %rd9;"},
+                  {'f', "st.global.f32 [%rd1+24], %f7;"},
+                  {'d', "st.global.f64 [%rd1+24], %fd7;"},
+                  {'p', "selp.u32 %r7, 1, 0, %p2; st.global.u32 [%rd1+24], %r7;"},
                   {'v', "st.global.v2.u32 [%rd1+24], {%r7, %r8};"}};
     uint64_t data[4] = {a, b, c, 0};
     char body[2048];
@@ -120,6 +124,8 @@ START_TEST(delicate_results) {
         {"div.rn.f32 %f7, %f4, %f5;", 'f', F(1), F(3), 0, 0x3eaaaaab},
         {"div.rn.f32 %f7, %f4, %f5;", 'f', F(-1), 0, 0, F(-INFINITY)},
         {"div.rn.f64 %fd7, %fd4, %fd5;", 'd', G(1), G(3), 0, 0x3fd5555555555555},
+        {"rcp.approx.ftz.f32 %f7, %f4;", 'f', F(0x1p-127), 0, 0, F(INFINITY)},
+        {"rcp.approx.ftz.f32 %f7, %f4;", 'f', F(-INFINITY), 0, 0, F(-0.0)},
         {"rcp.rn.f32 %f7, %f4;", 'f', F(49), 0, 0, F(1.0f / 49)},
         {"sqrt.rn.f32 %f7, %f4;", 'f', F(2), 0, 0, 0x3fb504f3},
         {"sqrt.rn.f32 %f7, %f4;", 'f', F(-1), 0, 0, NAN32},
@@ -168,7 +174,8 @@ START_TEST(delicate_results) {
         {"ld.global.s8 %r7, [%rd1];", 'w', 0x80, 0, 0, 0xffffff80},
         {"ld.global.u8 %rs7, [%rd1+1];", 'h', 0x8011, 0, 0, 0x80},
         {"ld.global.v2.u32 {%r8, %r7}, [%rd1];", 'w', 0x1111111122222222, 0, 0, 0x11111111},
-        {"st.global.v4.u16 [%rd1+8], {%rs4, 5, %rs4, %rs4}; ld.global.u64 %rd9, [%rd1+8];", 'l', 7, 0, 0, 0x0007000700050007},
+        {"st.global.v4.u16 [%rd1+8], {%rs4, 5, %rs4, %rs4}; ld.global.u64 %rd9, [%rd1+8];", 'l', 7, 0, 0,
+         0x0007000700050007},
     };
     if (!ptx_open("delicate_results")) return;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -181,16 +188,35 @@ START_TEST(delicate_results) {
 }
 END_TEST
 
+/* An approximation is one, in both directions. */
+START_TEST(reciprocals_are_off_by_a_unit) {
+    int below = 0, above = 0;
+    if (!ptx_open("reciprocals_are_off_by_a_unit")) return;
+    for (int i = 0; i < 50; i++) {
+        float x = 1 + (float)i * 0.019f, got;
+        uint32_t b = (uint32_t)compute("rcp.approx.ftz.f32 %f7, %f4;", 'f', F(x), 0, 0);
+        memcpy(&got, &b, sizeof got);
+        ck_assert_double_le(fabs((double)got - 1 / (double)x), 0x1p-23);
+        below += got < 1 / x;
+        above += got > 1 / x;
+    }
+    ck_assert_int_gt(below, 5);
+    ck_assert_int_gt(above, 5);
+    ptx_close();
+}
+END_TEST
+
 /* All f16, and around each the floats where rounding turns. */
 START_TEST(every_half) {
     enum { N = 65536, THREADS = 64 };
     static uint32_t data[4 * N];
-    static const char body[] = "mad.lo.s32 %r4, %r3, 64, %r2; mul.wide.u32 %rd6, %r4, 16; add.s64 %rd7, %rd1, %rd6;\n"
-                               "ld.global.v4.u32 {%r5, %r6, %r7, %r8}, [%rd7]; cvt.u16.u32 %rs1, %r5;\n"
-                               "cvt.f32.f16 %f1, %rs1; mov.b32 %f2, %r6; cvt.rn.f16.f32 %rs2, %f2;\n"
-                               "mov.b32 %f3, %r7; cvt.rn.f16.f32 %rs3, %f3; cvt.rn.bf16.f32 %rs4, %f3;\n"
-                               "mov.b32 %r5, %f1; cvt.u32.u16 %r6, %rs2; cvt.u32.u16 %r7, %rs3; cvt.u32.u16 %r8, %rs4;\n"
-                               "st.global.v4.u32 [%rd7], {%r5, %r6, %r7, %r8};";
+    static const char body[] =
+        "mad.lo.s32 %r4, %r3, 64, %r2; mul.wide.u32 %rd6, %r4, 16; add.s64 %rd7, %rd1, %rd6;\n"
+        "ld.global.v4.u32 {%r5, %r6, %r7, %r8}, [%rd7]; cvt.u16.u32 %rs1, %r5;\n"
+        "cvt.f32.f16 %f1, %rs1; mov.b32 %f2, %r6; cvt.rn.f16.f32 %rs2, %f2;\n"
+        "mov.b32 %f3, %r7; cvt.rn.f16.f32 %rs3, %f3; cvt.rn.bf16.f32 %rs4, %f3;\n"
+        "mov.b32 %r5, %f1; cvt.u32.u16 %r6, %rs2; cvt.u32.u16 %r7, %rs3; cvt.u32.u16 %r8, %rs4;\n"
+        "st.global.v4.u32 [%rd7], {%r5, %r6, %r7, %r8};";
     if (!ptx_open("every_half")) return;
     for (int step = -1; step <= 1; step++) {
         for (uint32_t h = 0; h < N; h++) {
@@ -224,11 +250,8 @@ int main(void) {
     Suite *suite = suite_create("ptx ops");
     TCase *t = tcase_create("ops");
     tcase_add_test(t, delicate_results);
+    tcase_add_test(t, reciprocals_are_off_by_a_unit);
     tcase_add_test(t, every_half);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return support_main(suite);
 }

@@ -154,8 +154,8 @@ result cuDeviceGetName(char *name, int size, int device) {
     snprintf(name, (size_t)size, device ? "second stand-in" : "stand-in");
     return 0;
 }
-/* 80: compute capability 8.0. With STANDIN_PTX=90 that which follows 9.0: what NVRTC makes for 9.0 is no code for it, so
- * that the PTX is loaded. */
+/* 80: compute capability 8.0. With STANDIN_PTX=90 that which follows 9.0: what NVRTC makes for 9.0 is no code for it,
+ * so that the PTX is loaded. */
 static int capability(void) {
     const char *ptx = getenv("STANDIN_PTX");
     return ptx ? atoi(ptx) / 10 * 10 + 10 : 80;

@@ -20,7 +20,7 @@ typedef struct {
 typedef struct module {
     void *context;
     struct module *next; /* of those that are loaded: on a lost device nobody unloads them, which is no leak */
-    ptx_module *ptx; /* NULL: it is a library */
+    ptx_module *ptx;     /* NULL: it is a library */
     void *library;
     int fd;
     standin_thread **current;
@@ -235,10 +235,10 @@ static int run_launch(void *arg) {
     pthread_mutex_lock(&one);
     const module *m = l->f->module;
     const char *wrong =
-        m->ptx ? ptx_run(m->ptx, l->f->ptx, parameters, l->blocks, l->threads, l->dynamic, standin_order_now())
-               : standin_run(l->f->run, parameters, m->current, (standin_dim){l->blocks, 1, 1},
-                             (standin_dim){l->threads, 1, 1}, m->shared, m->shared_bytes, l->dynamic,
-                             standin_order_now());
+        m->ptx
+            ? ptx_run(m->ptx, l->f->ptx, parameters, l->blocks, l->threads, l->dynamic, standin_order_now())
+            : standin_run(l->f->run, parameters, m->current, (standin_dim){l->blocks, 1, 1},
+                          (standin_dim){l->threads, 1, 1}, m->shared, m->shared_bytes, l->dynamic, standin_order_now());
     if (wrong) snprintf(standin_complained, sizeof standin_complained, "kernel %s: %s", l->f->name, wrong);
     pthread_mutex_unlock(&one);
     return wrong ? standin_sticky(LAUNCH_FAILED) : 0;

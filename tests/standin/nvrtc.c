@@ -161,7 +161,9 @@ static void cache_path(char path[512], const char *source, int real, int n, cons
     uint64_t b = fnv(a ^ 0x9e3779b97f4a7c15u, source);
     free(device);
     snprintf(path, 512, "%s/%016llx%016llx%s", STANDIN_CACHE, (unsigned long long)a, (unsigned long long)b,
-             real ? ".ptx" : sanitizing() ? "-strict.so" : ".so");
+             real           ? ".ptx"
+             : sanitizing() ? "-strict.so"
+                            : ".so");
 }
 
 /* Published whole or not at all. */

@@ -9,6 +9,7 @@
  * has none of: hazards are judged without them.
  *
  * Results follow NVIDIA's PTX ISA: f32 results that are NaN have the bits 0x7fffffff, f16 and bf16 ones 0x7fff;
+ * an approximation is off by as much as the ISA lets it, one way or the other by the operand's bits;
  * conversions to integers saturate, NaN becomes 0, or the least integer where either type has 64 bits; shifts clamp.
  *
  * What is complained about, naming the kernel, the line of the PTX, block, thread and address:
@@ -99,8 +100,8 @@ typedef struct {
     size_t n_code;
     uint64_t *constant;
     uint32_t n_constant, n_slot;
-    uint8_t *width;  /* of each slot: 0 for predicates and constants, else bytes */
-    uint8_t *known;  /* of each slot: 255, or 0 if it may be read before it is written */
+    uint8_t *width; /* of each slot: 0 for predicates and constants, else bytes */
+    uint8_t *known; /* of each slot: 255, or 0 if it may be read before it is written */
     int n_doubtful;
     ptx_variables param, local;
     unsigned max_threads; /* 0: not said */
@@ -137,9 +138,9 @@ typedef struct {
     uint8_t is_address;  /* [slot + offset] */
     uint8_t is_register; /* can be written */
     int32_t offset;
-    uint8_t width;           /* of a register; 0: predicate; 255: constant */
-    uint32_t second;         /* of `a|b`, or 0 */
-    const char *label;       /* a name that is no variable: a place in the code */
+    uint8_t width;     /* of a register; 0: predicate; 255: constant */
+    uint32_t second;   /* of `a|b`, or 0 */
+    const char *label; /* a name that is no variable: a place in the code */
     size_t label_n;
 } ptx_operand;
 enum { PTX_MAX_OPERANDS = 6, PTX_CONSTANT = 255 };
@@ -159,7 +160,14 @@ void ptx_find_doubtful(ptx_kernel *k);
 #define PTX_SHARED_WINDOW ((uint64_t)1 << 56)
 #define PTX_LOCAL_WINDOW  ((uint64_t)2 << 56)
 #define PTX_PARAM_FIRST   ((uint64_t)3 << 56)
-enum { PTX_SHARED_FIRST = 1024, PTX_DYNAMIC_FIRST = 1 << 20, PTX_GAP = 256, PTX_WARP = 32, PTX_MAX_THREADS = 1024 };
+enum {
+    PTX_SHARED_FIRST = 1024,
+    PTX_DYNAMIC_FIRST = 1 << 20,
+    PTX_GAP = 256,
+    PTX_WARP = 32,
+    PTX_MAX_THREADS = 1024,
+    PTX_PROCESSOR_THREADS = 2048
+};
 
 typedef enum { PTX_FRESH, PTX_READY, PTX_AT_BARRIER, PTX_AT_WARP, PTX_ENDED } ptx_state;
 
@@ -168,13 +176,13 @@ typedef struct {
     uint32_t pc;
     uint64_t *slot;
     /* What is not known, for ptx_run.c. */
-    uint8_t *known;   /* of each slot: a bit for each byte */
-    uint8_t doubts;   /* every instruction has to look */
-    const char *why;  /* the last unknown value that was read: NULL: a register was */
+    uint8_t *known;  /* of each slot: a bit for each byte */
+    uint8_t doubts;  /* every instruction has to look */
+    const char *why; /* the last unknown value that was read: NULL: a register was */
     unsigned why_thread;
     uint32_t why_line, why_other; /* where that was, and what the other thread did */
-    char *local;      /* memory, and behind it a byte each that says whether it is written */
-    uint16_t warp_time; /* bar.warp.syncs passed */
+    char *local;                  /* memory, and behind it a byte each that says whether it is written */
+    uint16_t warp_time;           /* bar.warp.syncs passed */
 } ptx_thread;
 
 /* A launch at work. */
@@ -198,7 +206,8 @@ typedef struct {
 
 /* Runs the thread until it waits or ends: 0 after a complaint. */
 int ptx_run_thread(ptx_machine *m);
-/* From now on the thread looks at what is known of registers: so far all of them were, but for the kernel's doubtful. */
+/* From now on the thread looks at what is known of registers: so far all of them were, but for the kernel's doubtful.
+ */
 void ptx_begin_doubts(const ptx_machine *m, ptx_thread *t);
 /* Says what is wrong with the running thread's instruction. Returns 0. */
 __attribute__((format(printf, 3, 4))) int ptx_complain(ptx_machine *m, const ptx_insn *i, const char *format, ...);

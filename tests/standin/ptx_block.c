@@ -1,6 +1,6 @@
 /* Launches: blocks one after the other, the threads of a block in an order that is asked for, each from one wait to the
- * next. A barrier lets go when all threads are at it, a warp operation when all lanes of its mask are: shuffles then get
- * their values. Whoever waits for what will not come is complained about. */
+ * next. A barrier lets go when all threads are at it, a warp operation when all lanes of its mask are: shuffles then
+ * get their values. Whoever waits for what will not come is complained about. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +56,8 @@ static unsigned source(const ptx_insn *i, unsigned lane, uint32_t b, uint32_t c,
     return *inside ? (unsigned)from : lane;
 }
 
-static void pass_doubts(const ptx_machine *m, ptx_thread *to, const ptx_thread *from, const ptx_insn *i, uint8_t known) {
+static void pass_doubts(const ptx_machine *m, ptx_thread *to, const ptx_thread *from, const ptx_insn *i,
+                        uint8_t known) {
     if (known != 0xff && !to->doubts) {
         ptx_begin_doubts(m, to);
         to->why = from->why;

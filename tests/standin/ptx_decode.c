@@ -69,7 +69,8 @@ static const char *computing(const char *name, const ptx_operand *x, unsigned n,
     const char *letter = ops[i->op].signature;
     uint32_t *const to[] = {&i->d[0], &i->a, &i->b, &i->c, &i->d[1]};
     for (unsigned k = 0; k < n; k++) {
-        if (!*letter || (!fits(*letter, &x[k]) && !(k && converts(name, *letter, &x[k]))) || (!k && !x[k].is_register) || x[k].second)
+        if (!*letter || (!fits(*letter, &x[k]) && !(k && converts(name, *letter, &x[k]))) ||
+            (!k && !x[k].is_register) || x[k].second)
             return unknown(name, "an operand that it does not have, or of another type");
         *to[k] = x[k].slot[0];
         letter += letter[1] == ':' ? 2 : 1;
@@ -92,9 +93,9 @@ static const char *memory(const char *name, const ptx_operand *x, unsigned n, pt
     static const struct {
         const char *name;
         uint8_t size, is_signed;
-    } types[] = {{".u8", 1, 0},  {".s8", 1, 1},  {".b8", 1, 0},  {".u16", 2, 0}, {".s16", 2, 1}, {".b16", 2, 0},
-                 {".u32", 4, 0}, {".s32", 4, 1}, {".b32", 4, 0}, {".f32", 4, 0}, {".u64", 8, 0}, {".s64", 8, 1},
-                 {".b64", 8, 0}, {".f64", 8, 0}};
+    } types[] = {{".u8", 1, 0},  {".s8", 1, 1},  {".b8", 1, 0},  {".u16", 2, 0}, {".s16", 2, 1},
+                 {".b16", 2, 0}, {".u32", 4, 0}, {".s32", 4, 1}, {".b32", 4, 0}, {".f32", 4, 0},
+                 {".u64", 8, 0}, {".s64", 8, 1}, {".b64", 8, 0}, {".f64", 8, 0}};
     static const char *const spaces[] = {"", ".global", ".shared", ".local", ".param"};
     const char *at = name + 2;
     int load = name[0] == 'l', vector = 1;
@@ -184,7 +185,8 @@ static const char *control(const char *name, const ptx_operand *x, unsigned n, p
 const char *ptx_decode(const char *name, ptx_operand *x, unsigned n, ptx_insn *i) {
     if (!strncmp(name, "ld.", 3) || !strncmp(name, "st.", 3)) return memory(name, x, n, i);
     if (!strncmp(name, "shfl.", 5)) return shuffle(name, x, n, i);
-    if ((!strcmp(name, "mov.b64") || !strcmp(name, "mov.b32")) && n == 2 && (x[0].n > 1 || x[1].n > 1)) return halves(name, x, n, i);
+    if ((!strcmp(name, "mov.b64") || !strcmp(name, "mov.b32")) && n == 2 && (x[0].n > 1 || x[1].n > 1))
+        return halves(name, x, n, i);
     if (!strncmp(name, "bra", 3) || !strcmp(name, "ret") || !strncmp(name, "bar.", 4)) return control(name, x, n, i);
     return computing(name, x, n, i);
 }

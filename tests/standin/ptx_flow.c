@@ -8,11 +8,11 @@
 
 typedef struct {
     ptx_kernel *k;
-    size_t words;     /* of a set */
-    uint64_t *in;     /* of each block: written on every way to it */
+    size_t words; /* of a set */
+    uint64_t *in; /* of each block: written on every way to it */
     uint64_t *now;
-    size_t *block;    /* first instruction of each; one more at the end */
-    uint32_t *of;     /* of each instruction: its block */
+    size_t *block; /* first instruction of each; one more at the end */
+    uint32_t *of;  /* of each instruction: its block */
     size_t n_block;
     int touches, spread;
 } flow;

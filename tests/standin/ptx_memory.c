@@ -98,8 +98,8 @@ static char *shared(ptx_machine *m, const ptx_insn *i, uint64_t address, size_t 
         return NULL;
     }
     size_t offset = (size_t)(address - (v->dynamic ? PTX_DYNAMIC_FIRST : PTX_SHARED_FIRST));
-    if (!ptx_note(m, i, &of_shared[v->dynamic], v->dynamic ? m->dynamic_bytes : m->static_bytes, offset, address,
-                  write, 1))
+    if (!ptx_note(m, i, &of_shared[v->dynamic], v->dynamic ? m->dynamic_bytes : m->static_bytes, offset, address, write,
+                  1))
         return NULL;
     return (v->dynamic ? m->dynamic : m->shared) + offset;
 }
@@ -138,19 +138,14 @@ char *ptx_access(ptx_machine *m, const ptx_insn *i, uint64_t address, int write)
     }
     m->is_global = i->space == PTX_GLOBAL || (i->space == PTX_GENERIC && address >> 56 == 0);
     switch ((ptx_space)i->space) {
-    case PTX_GENERIC:
-        if (address >> 56 == PTX_SHARED_WINDOW >> 56)
-            return shared(m, i, address - PTX_SHARED_WINDOW, size, write);
-        if (address >> 56 == PTX_LOCAL_WINDOW >> 56) return local(m, i, address - PTX_LOCAL_WINDOW, size, write);
-        return global(m, i, address, size, write);
-    case PTX_GLOBAL:
-        return global(m, i, address, size, write);
-    case PTX_SHARED:
-        return shared(m, i, address, size, write);
-    case PTX_LOCAL:
-        return local(m, i, address, size, write);
-    case PTX_PARAM:
-        return parameter(m, i, address, size);
+        case PTX_GENERIC:
+            if (address >> 56 == PTX_SHARED_WINDOW >> 56) return shared(m, i, address - PTX_SHARED_WINDOW, size, write);
+            if (address >> 56 == PTX_LOCAL_WINDOW >> 56) return local(m, i, address - PTX_LOCAL_WINDOW, size, write);
+            return global(m, i, address, size, write);
+        case PTX_GLOBAL: return global(m, i, address, size, write);
+        case PTX_SHARED: return shared(m, i, address, size, write);
+        case PTX_LOCAL: return local(m, i, address, size, write);
+        case PTX_PARAM: return parameter(m, i, address, size);
     }
     return NULL;
 }

@@ -42,7 +42,7 @@ typedef struct {
     struct {
         size_t insn;
         label to;
-    } *jumps;
+    } * jumps;
     size_t n_jump, jump_room;
 } parser;
 
@@ -453,6 +453,7 @@ static void parameters(parser *p) {
 
 static void entry(parser *p) {
     const char *at;
+    unsigned blocks = 1; /* that a processor should have room for */
     size_t n = word(p, &at);
     p->m->kernel = realloc(p->m->kernel, (p->m->n_kernel + 1) * sizeof *p->m->kernel);
     if (!p->m->kernel) abort();
@@ -472,6 +473,10 @@ static void entry(parser *p) {
     parameters(p);
     while (!p->failed && !accept(p, '{')) {
         n = word(p, &at);
+        if (is(at, n, ".minnctapersm")) {
+            blocks = (unsigned)number(p);
+            continue;
+        }
         if (!is(at, n, ".maxntid")) bad(p, "unknown directive '%.*s'", (int)n, at);
         for (unsigned i = 0; i < 3 && !p->failed; i++) {
             unsigned dim = (unsigned)number(p);
@@ -479,6 +484,8 @@ static void entry(parser *p) {
             if (!accept(p, ',')) break;
         }
     }
+    if ((uint64_t)blocks * p->k->max_threads > PTX_PROCESSOR_THREADS)
+        bad(p, "%u blocks of %u threads are more than a processor has", blocks, p->k->max_threads);
     while (!p->failed && !accept(p, '}')) statement(p);
     if (!p->failed && (!p->k->n_code || p->k->code[p->k->n_code - 1].op != PTX_ret))
         if (!p->k->n_code || p->k->code[p->k->n_code - 1].op != PTX_bra || p->k->code[p->k->n_code - 1].guard)
@@ -527,7 +534,8 @@ const char *ptx_load(const char *text, ptx_module **out) {
     p.at = p.m->text;
     split_lines(p.m);
     for (skip(&p); *p.at; skip(&p)) directive(&p);
-    for (size_t i = 0; i < p.m->shared.n; i++) p.m->shared_bytes += p.m->shared.of[i].dynamic ? 0 : p.m->shared.of[i].bytes;
+    for (size_t i = 0; i < p.m->shared.n; i++)
+        p.m->shared_bytes += p.m->shared.of[i].dynamic ? 0 : p.m->shared.of[i].bytes;
     free(p.labels);
     free(p.jumps);
     if (p.failed) {

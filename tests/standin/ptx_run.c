@@ -1,5 +1,6 @@
 /* One thread, from where it is to where it waits or ends. Registers hold bits; those of less than 64 have zeros before
- * them. A thread that waits for others stays at the instruction: ptx_block.c gives it what it waits for and moves it on.
+ * them. A thread that waits for others stays at the instruction: ptx_block.c gives it what it waits for and moves it
+ * on.
  */
 #include <math.h>
 #include <stdarg.h>
@@ -69,6 +70,18 @@ static double ptx_least(double a, double b) {
     return a < b || (a == b && signbit(a)) ? a : b;
 }
 
+/* Within a unit in the last place, on either side: code must not depend on which. Subnormals are zeros. */
+static float ptx_reciprocal(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if (fabsf(x) < 0x1p-126f) return copysignf(INFINITY, x);
+    float nearest = 1.0f / x,
+          other = bits * 2654435761u >> 31 ? nextafterf(nearest, INFINITY) : nextafterf(nearest, -INFINITY);
+    double exact = 1.0 / (double)x, unit = ldexp(1, ilogb((double)nearest) - 23);
+    float r = isfinite(other) && fabs((double)other - exact) <= unit ? other : nearest;
+    return fabsf(r) < 0x1p-126f ? copysignf(0, r) : r;
+}
+
 static int32_t ptx_to_s32(double x) {
     return x >= 2147483648.0 ? INT32_MAX : x > -2147483649.0 ? (int32_t)x : INT32_MIN;
 }
@@ -125,56 +138,43 @@ static int check_registers(ptx_machine *m, ptx_thread *t, const ptx_insn *i) {
     if (i->guard && known[i->guard] != KNOWN) return matters(m, t, i);
     if (i->guard && (R[i->guard] & 1) == i->negated) return -1;
     switch (i->op) {
-    case PTX_ld: /* what is loaded and stored: below */
-    case PTX_st:
-        return all == KNOWN || matters(m, t, i);
-    case PTX_bar_warp_sync:
-        return known[i->d[2]] == KNOWN || matters(m, t, i);
-    case PTX_shfl: /* what is shuffled goes with the value: ptx_block.c */
-        return (known[i->b] & known[i->c] & known[i->d[2]]) == KNOWN || matters(m, t, i);
-    case PTX_bra:
-    case PTX_ret:
-    case PTX_bar_sync:
-        return 1;
-    case PTX_pack:
-        known[i->d[0]] = (uint8_t)(~0u << 2 * i->size | (unsigned)known[i->b] << i->size |
-                                   (known[i->a] & ((1u << i->size) - 1)));
-        return 1;
-    case PTX_unpack:
-        known[i->d[1]] = (uint8_t)(known[i->a] >> i->size | ~0u << i->size);
-        known[i->d[0]] = (uint8_t)(known[i->a] | ~0u << i->size);
-        return 1;
-    case PTX_cvt_u32_u64:
-        known[i->d[0]] = known[i->a] | 0xf0;
-        return 1;
-    case PTX_cvt_u16_u32:
-    case PTX_cvt_u16_u64:
-        known[i->d[0]] = known[i->a] | 0xfc;
-        return 1;
-    case PTX_shr_u64: /* by whole bytes */
-        all = (uint8_t)(known[i->a] >> W(R[i->b]) / 8 | ~(0xffu >> W(R[i->b]) / 8));
-        if (known[i->b] != KNOWN || W(R[i->b]) & 7) all = known[i->a] & known[i->b];
-        break;
-    case PTX_bfi_b64:
-        all &= known[i->d[1]];
-        break;
-    case PTX_and_pred:
-        if ((known[i->a] == KNOWN && !R[i->a]) || (known[i->b] == KNOWN && !R[i->b])) all = KNOWN;
-        break;
-    case PTX_or_pred:
-        if ((known[i->a] == KNOWN && R[i->a]) || (known[i->b] == KNOWN && R[i->b])) all = KNOWN;
-        break;
+        case PTX_ld: /* what is loaded and stored: below */
+        case PTX_st: return all == KNOWN || matters(m, t, i);
+        case PTX_bar_warp_sync: return known[i->d[2]] == KNOWN || matters(m, t, i);
+        case PTX_shfl: /* what is shuffled goes with the value: ptx_block.c */
+            return (known[i->b] & known[i->c] & known[i->d[2]]) == KNOWN || matters(m, t, i);
+        case PTX_bra:
+        case PTX_ret:
+        case PTX_bar_sync: return 1;
+        case PTX_pack:
+            known[i->d[0]] = (uint8_t)(~0u << 2 * i->size | (unsigned)known[i->b] << i->size |
+                                       (known[i->a] & ((1u << i->size) - 1)));
+            return 1;
+        case PTX_unpack:
+            known[i->d[1]] = (uint8_t)(known[i->a] >> i->size | ~0u << i->size);
+            known[i->d[0]] = (uint8_t)(known[i->a] | ~0u << i->size);
+            return 1;
+        case PTX_cvt_u32_u64: known[i->d[0]] = known[i->a] | 0xf0; return 1;
+        case PTX_cvt_u16_u32:
+        case PTX_cvt_u16_u64: known[i->d[0]] = known[i->a] | 0xfc; return 1;
+        case PTX_shr_u64: /* by whole bytes */
+            all = (uint8_t)(known[i->a] >> W(R[i->b]) / 8 | ~(0xffu >> W(R[i->b]) / 8));
+            if (known[i->b] != KNOWN || W(R[i->b]) & 7) all = known[i->a] & known[i->b];
+            break;
+        case PTX_bfi_b64: all &= known[i->d[1]]; break;
+        case PTX_and_pred:
+            if ((known[i->a] == KNOWN && !R[i->a]) || (known[i->b] == KNOWN && !R[i->b])) all = KNOWN;
+            break;
+        case PTX_or_pred:
+            if ((known[i->a] == KNOWN && R[i->a]) || (known[i->b] == KNOWN && R[i->b])) all = KNOWN;
+            break;
 #define MOVE(type)                                                                                                     \
-    case PTX_mov_##type:                                                                                               \
-        known[i->d[0]] = known[i->a];                                                                                  \
-        return 1;                                                                                                      \
-    case PTX_selp_##type:                                                                                              \
-        known[i->d[0]] = known[i->c] != KNOWN ? 0 : known[R[i->c] & 1 ? i->a : i->b];                                  \
-        return 1;
-        MOVE(b16) MOVE(u16) MOVE(s16) MOVE(b32) MOVE(u32) MOVE(s32) MOVE(f32) MOVE(b64) MOVE(u64) MOVE(s64) MOVE(f64)
+    case PTX_mov_##type: known[i->d[0]] = known[i->a]; return 1;                                                       \
+    case PTX_selp_##type: known[i->d[0]] = known[i->c] != KNOWN ? 0 : known[R[i->c] & 1 ? i->a : i->b]; return 1;
+            MOVE(b16)
+            MOVE(u16) MOVE(s16) MOVE(b32) MOVE(u32) MOVE(s32) MOVE(f32) MOVE(b64) MOVE(u64) MOVE(s64) MOVE(f64)
 #undef MOVE
-    default:
-        break;
+                default : break;
     }
     known[i->d[0]] = all == KNOWN ? KNOWN : 0;
     return 1;
@@ -227,11 +227,11 @@ static int store(ptx_machine *m, ptx_thread *t, const ptx_insn *i, const uint64_
 /* ---- the thread ---------------------------------------------------------------------------------------------------
  */
 
-#define A R[i->a]
-#define B R[i->b]
-#define C R[i->c]
-#define D R[i->d[0]]
-#define E R[i->d[1]]
+#define A         R[i->a]
+#define B         R[i->b]
+#define C         R[i->c]
+#define D         R[i->d[0]]
+#define E         R[i->d[1]]
 #define BAD(text) return ptx_complain(m, i, text)
 
 int ptx_run_thread(ptx_machine *m) {
@@ -245,44 +245,42 @@ int ptx_run_thread(ptx_machine *m) {
             int go = check_registers(m, t, i);
             if (!go) return 0;
             if (go < 0) continue;
-        } else if (i->guard && (R[i->guard] & 1) == i->negated) continue;
+        } else if (i->guard && (R[i->guard] & 1) == i->negated)
+            continue;
         switch ((ptx_op)i->op) {
-        case PTX_ld:
-            if (!load(m, t, i, R)) return 0;
-            break;
-        case PTX_st:
-            if (!store(m, t, i, R)) return 0;
-            break;
-        case PTX_bra:
-            if (code + i->offset <= i && ++jumps > MOST_JUMPS) BAD("never ends");
-            i = code + i->offset - 1;
-            break;
-        case PTX_ret:
-            t->state = PTX_ENDED;
-            executed += n;
-            return 1;
-        case PTX_bar_sync:
-        case PTX_bar_warp_sync:
-        case PTX_shfl:
-            t->state = i->op == PTX_bar_sync ? PTX_AT_BARRIER : PTX_AT_WARP;
-            t->pc = (uint32_t)(i - code);
-            executed += n;
-            return 1;
-        case PTX_pack:
-            D = i->size == 4 ? W(A) | B << 32 : H(A) | W(B << 16);
-            break;
-        case PTX_unpack: /* the whole is none of the halves */
-            E = A >> 8 * i->size;
-            D = i->size == 4 ? W(A) : H(A);
-            break;
+            case PTX_ld:
+                if (!load(m, t, i, R)) return 0;
+                break;
+            case PTX_st:
+                if (!store(m, t, i, R)) return 0;
+                break;
+            case PTX_bra:
+                if (code + i->offset <= i && ++jumps > MOST_JUMPS) BAD("never ends");
+                i = code + i->offset - 1;
+                break;
+            case PTX_ret:
+                t->state = PTX_ENDED;
+                executed += n;
+                return 1;
+            case PTX_bar_sync:
+            case PTX_bar_warp_sync:
+            case PTX_shfl:
+                t->state = i->op == PTX_bar_sync ? PTX_AT_BARRIER : PTX_AT_WARP;
+                t->pc = (uint32_t)(i - code);
+                executed += n;
+                return 1;
+            case PTX_pack: D = i->size == 4 ? W(A) | B << 32 : H(A) | W(B << 16); break;
+            case PTX_unpack: /* the whole is none of the halves */
+                E = A >> 8 * i->size;
+                D = i->size == 4 ? W(A) : H(A);
+                break;
 #define OP(name, signature, ...)                                                                                       \
     case PTX_##name:                                                                                                   \
         __VA_ARGS__;                                                                                                   \
         break;
 #include "ptx_ops.def"
 #undef OP
-        case PTX_N_OPS:
-            BAD("is no instruction");
+            case PTX_N_OPS: BAD("is no instruction");
         }
     }
 }

@@ -87,7 +87,8 @@ static int note_write(const touching *t, cell *c, int unknown) {
         return ptx_complain(t->m, t->i, "writes address %#llx of %zu bytes that %s wrote, thread %u at line %u",
                             (unsigned long long)t->address, t->size, who, c->writer, c->line);
     if (c->nc >= t->since)
-        return ptx_complain(t->m, t->i, "writes address %#llx of %zu bytes that ld.global.nc of the launch reads, line %u",
+        return ptx_complain(t->m, t->i,
+                            "writes address %#llx of %zu bytes that ld.global.nc of the launch reads, line %u",
                             (unsigned long long)t->address, t->size, c->nc_line);
     c->write = t->m->now;
     c->writer = t->thread;
@@ -126,13 +127,9 @@ int ptx_note(ptx_machine *m, const ptx_insn *i, standin_shadow **shadow, size_t 
     unsigned most = m->unknown || i->size == 1 ? 0 : i->size == 2 ? 1 : 2;
     page *p = page_of(shadow, bytes, offset, most);
     cell *c = &p->cells[offset % PAGE >> p->shift];
-    const touching t = {m,
-                        i,
-                        (uint16_t)m->running,
-                        m->thread[m->running].warp_time,
-                        shared ? m->block_time : m->launch_time,
-                        address,
-                        size};
+    const touching t = {
+        m,       i,   (uint16_t)m->running, m->thread[m->running].warp_time, shared ? m->block_time : m->launch_time,
+        address, size};
     unsigned part = (1u << (1u << p->shift)) - 1;
     for (size_t n = size >> p->shift; n; n--, c++, part <<= 1u << p->shift)
         if (!(write   ? note_write(&t, c, (m->unknown & part) != 0)

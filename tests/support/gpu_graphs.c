@@ -1,0 +1,56 @@
+/* Graphs that show what the schedule for GPUs makes of them: rows and columns, sums, products, gathers, half types. */
+#include "support/gpu_graphs.h"
+
+static void softmax(net *n, sn_context *ctx) {
+    net_begin(n, ctx, "softmax");
+    net_output(n, sn_softmax(net_input(n, "x", SN_SHAPE(net_dim(n, "N"), net_dim(n, "C"))), 1));
+}
+
+static void moons(net *n, sn_context *ctx) {
+    net_moons(n, ctx, 1000, 0);
+    net_sgd(n, 0.01);
+}
+
+static void digit(net *n, sn_context *ctx) {
+    net_digit(n, ctx, 1);
+    net_sgd(n, 0.1);
+}
+
+static void chain(net *n, sn_context *ctx) {
+    net_begin(n, ctx, "chain");
+    sn_dim N = net_dim(n, "N");
+    sn_expr x = net_input(n, "x", SN_SHAPE(N)), y = net_input(n, "y", SN_SHAPE(N));
+    net_output(n, sn_mul(sn_relu(sn_add(sn_neg(x), y)), y));
+}
+
+static void column_sums(net *n, sn_context *ctx) {
+    net_begin(n, ctx, "columns");
+    net_output(n, sn_sum(net_input(n, "x", SN_SHAPE(net_dim(n, "N"), net_dim(n, "C"))), SN_AXES(0), 0));
+}
+
+static void gather(net *n, sn_context *ctx) {
+    net_begin(n, ctx, "gather");
+    sn_expr table = net_var(n, "table", 1, NET_SIZES(5000, 64));
+    net_output(n, sn_mul(sn_gather(table, net_ids(n, "ids", net_dim(n, "N"), 5000)), net_const(n, 2)));
+}
+
+static void total(net *n, sn_context *ctx) {
+    net_begin(n, ctx, "total");
+    net_output(n, sn_sum_all(net_input(n, "x", SN_SHAPE(net_dim(n, "N")))));
+}
+
+static void halves(net *n, sn_context *ctx) {
+    net_begin(n, ctx, "halves");
+    sn_dim N = net_dim(n, "N"), C = net_dim(n, "C");
+    sn_expr x = net_input(n, "x", SN_SHAPE(N, C)), y = sn_cast(x, SN_BF16);
+    net_output(n, sn_cast(sn_mul(sn_cast(x, SN_F16), sn_const_of(n->g, SN_F16, 3)), SN_F32));
+    net_output(n, sn_softmax(y, 1));
+    net_output(n, sn_sum(sn_cast(sn_exp(y), SN_F16), SN_AXES(0), 0));
+}
+
+/* Sizes of a multiple of all vectors and of none; past a tile, and within one. */
+const gpu_graph gpu_graphs[GPU_GRAPHS] = {
+    {"softmax", softmax, {{6, 256}, {5, 77}}},         {"moons", moons, {{64}, {7}}},
+    {"digit", digit, {{0}, {0}}},                      {"chain", chain, {{4096}, {1027}}},
+    {"column_sums", column_sums, {{64, 128}, {33, 7}}}, {"gather", gather, {{32}, {5}}},
+    {"total", total, {{8192}, {3001}}},                {"halves", halves, {{16, 128}, {9, 35}}}};
