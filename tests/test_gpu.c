@@ -385,11 +385,11 @@ END_TEST
 
 int main(void) {
     Suite *s = suite_create("gpu");
-    TCase *t = tcase_create("calls");
-    tcase_add_loop_test(t, trains_as_the_interpreter_does, 0, 5);
-    tcase_add_test(t, a_warm_step_is_one_start);
-    tcase_add_test(t, epochs_are_one_start_a_step);
-    tcase_add_test(t, many_steps_end_early);
+    TCase *training = tcase_create("training"), *t = tcase_create("calls");
+    tcase_add_loop_test(training, trains_as_the_interpreter_does, 0, 5);
+    tcase_add_test(training, a_warm_step_is_one_start);
+    tcase_add_test(training, epochs_are_one_start_a_step);
+    tcase_add_test(training, many_steps_end_early);
     tcase_add_loop_test(t, every_failure_has_a_sentence, 2, 3);
     tcase_add_loop_test(t, every_failure_has_a_sentence, 719, 720);
     tcase_add_test(t, runs_after_a_failure_are_whole);
@@ -397,6 +397,7 @@ int main(void) {
     tcase_add_test(t, no_device);
     tcase_add_test(t, blobs);
     tcase_add_test(t, kept_on_disk);
+    suite_add_tcase(s, training);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

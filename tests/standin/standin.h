@@ -3,15 +3,17 @@
  *
  *   libcuda.so.1        the driver (driver.c, context.c, capture.c, launch.c, threads.c, inject.c): contexts, memory,
  *                       streams, events, modules, launches, graphs
- *   libnvrtc.so.13      the compiler (nvrtc.c): the host's C++ compiler over device.h
+ *   libnvrtc.so.13      the compiler (nvrtc.c): the host's C++ compiler over device.h; with STANDIN_PTX=90 in the
+ *                       environment NVIDIA's own (nvrtc_real.c), whose PTX for that architecture the driver executes
+ *                       (ptx.h)
  *   libcublasLt.so.13   matrix products (cublaslt.c)
  *
  * What it is strict about: a barrier that not all threads reach, threads at different barriers, a shuffle that reads a
  * lane outside its mask, copies outside of allocations, launches beyond the limits, handles of another context, what
  * may not be done while a stream is captured (and code or products that are used there for the first time), parameters
  * beyond the 4096 bytes of CUDA 12.0, calls after fork or at the end of the process. Shared and device memory start as
- * NaN. Threads of a block run in the order that standin_order says, from barrier to barrier. It does not model timing,
- * memory-model races between barriers, or registers. */
+ * NaN. Threads of a block run in the order that standin_order says, from barrier to barrier. It does not model timing;
+ * only PTX has registers, and hazards between threads. */
 #ifndef STANDIN_H
 #define STANDIN_H
 

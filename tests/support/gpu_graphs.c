@@ -49,8 +49,11 @@ static void halves(net *n, sn_context *ctx) {
 }
 
 /* Sizes of a multiple of all vectors and of none; past a tile, and within one. */
-const gpu_graph gpu_graphs[GPU_GRAPHS] = {
-    {"softmax", softmax, {{6, 256}, {5, 77}}},         {"moons", moons, {{64}, {7}}},
-    {"digit", digit, {{0}, {0}}},                      {"chain", chain, {{4096}, {1027}}},
-    {"column_sums", column_sums, {{64, 128}, {33, 7}}}, {"gather", gather, {{32}, {5}}},
-    {"total", total, {{8192}, {3001}}},                {"halves", halves, {{16, 128}, {9, 35}}}};
+const gpu_graph gpu_graphs[GPU_GRAPHS] = {{"softmax", softmax, {{6, 256}, {5, 77}}},
+                                          {"moons", moons, {{64}, {7}}},
+                                          {"digit", digit, {{0}, {0}}},
+                                          {"chain", chain, {{4096}, {1027}}},
+                                          {"column_sums", column_sums, {{64, 128}, {33, 7}}},
+                                          {"gather", gather, {{32}, {5}}},
+                                          {"total", total, {{8192}, {3001}}},
+                                          {"halves", halves, {{16, 128}, {9, 35}}}};
