@@ -173,7 +173,8 @@ static int check_registers(ptx_machine *m, ptx_thread *t, const ptx_insn *i) {
     case PTX_selp_##type: known[i->d[0]] = known[i->c] != KNOWN ? 0 : known[R[i->c] & 1 ? i->a : i->b]; return 1;
             MOVE(b16)
             MOVE(u16)
-            MOVE(s16) MOVE(b32) MOVE(u32) MOVE(s32) MOVE(f32) MOVE(b64) MOVE(u64) MOVE(s64) MOVE(f64)
+            MOVE(s16)
+            MOVE(b32) MOVE(u32) MOVE(s32) MOVE(f32) MOVE(b64) MOVE(u64) MOVE(s64) MOVE(f64)
 #undef MOVE
                 default : break;
     }
