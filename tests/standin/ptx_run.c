@@ -171,10 +171,9 @@ static int check_registers(ptx_machine *m, ptx_thread *t, const ptx_insn *i) {
 #define MOVE(type)                                                                                                     \
     case PTX_mov_##type: known[i->d[0]] = known[i->a]; return 1;                                                       \
     case PTX_selp_##type: known[i->d[0]] = known[i->c] != KNOWN ? 0 : known[R[i->c] & 1 ? i->a : i->b]; return 1;
-            MOVE(b16)
-            MOVE(u16)
-            MOVE(s16)
-            MOVE(b32) MOVE(u32) MOVE(s32) MOVE(f32) MOVE(b64) MOVE(u64) MOVE(s64) MOVE(f64)
+            /* clang-format off */
+        MOVE(b16) MOVE(u16) MOVE(s16) MOVE(b32) MOVE(u32) MOVE(s32) MOVE(f32) MOVE(b64) MOVE(u64) MOVE(s64) MOVE(f64)
+            /* clang-format on */
 #undef MOVE
                 default : break;
     }
