@@ -435,7 +435,7 @@ static void settle_in_place(fu_state *s, fu_assign *a) {
     if (!a->is_var) return;
     ir_id var = s->g->var.at[a->var].node;
     if (!var || !s->node[var].needed) return;
-    int cheap = 2 * fu_bytes(s, var) <= FU_LAUNCH_BYTES;
+    int cheap = fu_is_cheap_copy(s, var);
     const int32_t *reader = s->var_reader[a->var].at;
     uint32_t n = s->var_reader[a->var].n;
     for (uint32_t i = 0; i < n && !a->shadow; i++) {
@@ -521,7 +521,9 @@ void fu_fuse(fu_state *s) {
     }
     for (uint32_t i = 0; i < s->roots->n_update; i++) add_assign(s, s->roots->update[i], 1, s->roots->update_var[i]);
     find_var_readers(s);
-    for (uint32_t i = 0; i < s->assign.n; i++) settle_in_place(s, &s->assign.at[i]);
+    for (uint32_t i = 0; i < s->assign.n; i++) fu_write_directly(s, i);
+    for (uint32_t i = 0; i < s->assign.n; i++)
+        if (!s->assign.at[i].direct) settle_in_place(s, &s->assign.at[i]);
     find_stored(s);
     fu_find_blocks(s);
 }

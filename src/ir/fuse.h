@@ -97,6 +97,7 @@ typedef struct {
     uint32_t var; /* index in g->var */
     int32_t group;
     uint8_t shadow; /* cannot be done in place: through a temporary, copied at the end */
+    uint8_t direct; /* the value is that of a matrix product for BLAS, which writes it there itself */
 } fu_assign;
 
 typedef BASE_VEC(int32_t) fu_groups;
@@ -197,6 +198,11 @@ int fu_range(const fu_state *s, ir_dim d, int64_t *least, int64_t *most);
 /* The same of a class' extent. */
 int64_t fu_extent(const fu_state *s, fu_class c, int *symbolic);
 /* Estimated bytes of a node's value. */
+/* What a reshape without work leads to. */
+static inline ir_id fu_home(const fu_state *s, ir_id v) {
+    while (s->node[v].kind == FU_ALIAS) v = ir_at(s->g, v)->in[0];
+    return v;
+}
 static inline double fu_bytes(const fu_state *s, ir_id v) { return s->node[v].bytes; }
 
 /* ---- fuse.c, fuse_join.c ----------------------------------------------------------------------------------------- */
@@ -251,6 +257,10 @@ const char *fu_reason_text(fu_reason reason);
 void fu_find_epilogues(fu_state *s);
 /* The product's group that v joins as the next of its epilogue, or -1. */
 int32_t fu_product_of(fu_state *s, ir_id v);
+/* Is the value's memory copied in less time than a launch takes? */
+int fu_is_cheap_copy(const fu_state *s, ir_id v);
+/* Lets a product write this assignment's variable, where that is right; before others are settled. */
+void fu_write_directly(fu_state *s, uint32_t assign);
 
 /* ---- fuse_merge.c ------------------------------------------------------------------------------------------------ */
 /* Groups that can become one do. */

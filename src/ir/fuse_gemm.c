@@ -1,7 +1,9 @@
 /* Epilogues. In: nodes with their classes, and which of them are matrix products for BLAS. Out: which nodes such a
  * product takes over: its only reader, if that adds the same row of numbers to every row, and then, or without that,
  * relu as the only reader. Reshapes that keep the last axis may lie between. They become members of the product's group
- * (fuse.c), whose last member alone is stored. Only machines whose products have an epilogue take part. */
+ * (fuse.c), whose last member alone is stored. Only machines whose products have an epilogue take part. On all machines
+ * a product whose result is a variable's new value writes it there, where everybody who reads the old one can run
+ * first. */
 #include "ir/fuse.h"
 
 static const ir_node *at(const fu_state *s, ir_id v) { return ir_at(s->g, v); }
@@ -116,4 +118,45 @@ int32_t fu_product_of(fu_state *s, ir_id v) {
     fu_sources(s, v, find_cycle, &c);
     if (c.refused) base_strbuf_printf(&s->why, "    not g%d: %s\n", (int)c.gi, fu_reason_text(FU_CYCLE));
     return c.refused ? -1 : c.gi;
+}
+
+/* ---- into variables ---------------------------------------------------------------------------------------------- */
+
+int fu_is_cheap_copy(const fu_state *s, ir_id v) { return 2 * fu_bytes(s, v) <= FU_LAUNCH_BYTES; }
+
+/* The group of the product whose result this is; -1: of none. */
+static int32_t product_of(const fu_state *s, ir_id v) {
+    const fu_node *f = &s->node[v];
+    if (f->kind != FU_HOME || f->group < 0) return -1;
+    const fu_group *g = &s->group.at[f->group];
+    return g->gemm && g->member.at[g->member.n - 1] == v ? f->group : -1;
+}
+
+static int has_place(const fu_state *s, ir_id v) {
+    for (uint32_t i = 0; i < s->assign.n; i++)
+        if (s->assign.at[i].direct && fu_home(s, s->assign.at[i].value) == v) return 1;
+    return s->output[v] >= 0;
+}
+
+void fu_write_directly(fu_state *s, uint32_t index) {
+    fu_assign *a = &s->assign.at[index];
+    ir_id v = fu_home(s, a->value), var = a->is_var ? s->g->var.at[a->var].node : 0;
+    int32_t product = a->is_var ? product_of(s, v) : -1;
+    if (product < 0 || has_place(s, v)) return;
+    const int32_t *reader = s->var_reader[a->var].at;
+    uint32_t n = var && s->node[var].needed ? s->var_reader[a->var].n : 0;
+    for (uint32_t i = 0; i < n; i++) {
+        int waits = !fu_before(s, reader[i], product);
+        if (reader[i] == product || fu_before(s, product, reader[i]) || (waits && fu_is_cheap_copy(s, var))) return;
+    }
+    fu_group *was = &s->group.at[a->group], *g = &s->group.at[product];
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < was->assign.n; i++)
+        if (was->assign.at[i] != index) was->assign.at[kept++] = was->assign.at[i];
+    was->assign.n = kept;
+    a->group = product;
+    a->direct = 1;
+    *base_vec_push(&g->assign, s->arena) = index;
+    for (uint32_t i = 0; i < n; i++) fu_add_before(s, reader[i], product);
+    base_strbuf_printf(&s->why, "@%s is written by the product %%%u itself\n", s->g->var.at[a->var].name, v);
 }

@@ -212,6 +212,10 @@ static int32_t output_of(const builder *b, ir_id v) { return b->s->output[v]; }
 
 static pg_ref memory_for(builder *b, ir_id v) {
     int32_t out = output_of(b, v);
+    for (uint32_t i = 0; i < b->s->assign.n; i++) {
+        const fu_assign *a = &b->s->assign.at[i];
+        if (a->direct && fu_home(b->s, a->value) == v) return (pg_ref){PG_VAR, a->var};
+    }
     return out >= 0 ? (pg_ref){PG_OUTPUT, (uint32_t)out} : new_temp(b, v, -1, 0, "");
 }
 
