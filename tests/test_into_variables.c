@@ -49,9 +49,7 @@ static void two_products(made *m) {
     update(m, 0, p);
     update(m, 1, sn_matmul(p, m->b));
 }
-static void layer(made *m) {
-    update(m, 0, sn_relu(sn_matmul(m->a, m->b)));
-}
+static void layer(made *m) { update(m, 0, sn_relu(sn_matmul(m->a, m->b))); }
 /* Not directly: */
 static void reads_itself(made *m) { update(m, 0, sn_matmul(m->var[0], m->b)); }
 static void read_with_the_new(made *m) {
@@ -146,8 +144,8 @@ START_TEST(written_there_or_copied) {
         .roots = {.n_out = m.n_out, .out = outs, .n_update = m.n_update, .update = updates, .update_var = vars}};
     char text[4096];
     int which = _i;
-    ck_assert_msg(support_paths(&body, SUPPORT_COMPILED | SUPPORT_FUSED_ONLY, look, &which, text, sizeof text), "%s: %s",
-                  cases[_i].name, text);
+    ck_assert_msg(support_paths(&body, SUPPORT_COMPILED | SUPPORT_FUSED_ONLY, look, &which, text, sizeof text),
+                  "%s: %s", cases[_i].name, text);
     sn_graph_free(m.g);
     for (int i = 0; i < N_VARS; i++) sn_var_free(var[i]);
     sn_context_free(ctx);

@@ -445,6 +445,19 @@ START_TEST(views_and_statistics) {
     ck_assert_uint_eq(stats.n_compiled, stats.n_kernels);
     ck_assert_uint_gt(stats.bytes_per_call, 0);
     ck_assert_double_gt(stats.compile_ms, 0);
+    /* A program of another version has a struct of another size. */
+    struct {
+        sn_function_stats known;
+        unsigned char more[16];
+    } other;
+    memset(&other, 0xff, sizeof other);
+    ck_assert_int_eq(sn_function_get_stats_of(f, &other.known, sizeof other), SN_OK);
+    ck_assert_uint_eq(other.known.n_kernels, stats.n_kernels);
+    for (size_t i = 0; i < sizeof other.more; i++) ck_assert_uint_eq(other.more[i], 0);
+    memset(&other, 0xff, sizeof other);
+    ck_assert_int_eq(sn_function_get_stats_of(f, &other.known, offsetof(sn_function_stats, n_plans)), SN_OK);
+    ck_assert_uint_eq(other.known.bytes_per_call, stats.bytes_per_call);
+    ck_assert_uint_eq(other.known.n_plans, UINT32_MAX);
     sn_function_free(f);
     sn_var_free(w);
 

@@ -27,6 +27,8 @@
  *   Time        A call whose results the host gets is done when it returns. One that writes arrays and variables alone
  *               may return while a GPU is still at work; whoever reads them waits, and sn_context_sync does.
  *   Options     Option structs start with struct_size; 0 means that of version 0.1.0. All zero is good defaults.
+ *   Structs     Option structs, and those that a function fills, grow at their end; the caller's size goes along, so a
+ *               program works with an older library and a newer one. The others stay as they are while the soname does.
  */
 #ifndef SINTER_SINTER_H
 #define SINTER_SINTER_H
@@ -409,7 +411,10 @@ typedef struct sn_function_stats {
     uint64_t bytes_per_call; /* memory read and written by kernels at the last call's dims */
     uint32_t n_plans;        /* for different dims: what is counted above is the last call's plan */
 } sn_function_stats;
-SN_API sn_status sn_function_get_stats(const sn_function *function, sn_function_stats *out);
+/* Fills the first out_bytes of *out; what this library knows nothing of is 0. sn_function_get_stats(function, out)
+ * passes sizeof *(out). */
+SN_API sn_status sn_function_get_stats_of(const sn_function *function, sn_function_stats *out, size_t out_bytes);
+#define sn_function_get_stats(function, out) sn_function_get_stats_of((function), (out), sizeof *(out))
 
 /* A call: bind once, run many times. Bound memory must stay valid and in place until it is bound anew. A run takes
  * memory when it is the first one, and when its sizes need more than any before; else it allocates nothing, and nor

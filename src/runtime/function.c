@@ -76,20 +76,22 @@ void sn_function_free(sn_function *f) { rt_function_release(f); }
 
 const char *sn_function_error(const sn_function *f) { return f ? f->error.text : "no function"; }
 
-sn_status sn_function_get_stats(const sn_function *function, sn_function_stats *out) {
+sn_status sn_function_get_stats_of(const sn_function *function, sn_function_stats *out, size_t out_bytes) {
     if (!function || !out) return SN_ERR_ARGUMENT;
     sn_function *f = (sn_function *)(uintptr_t)function; /* for its lock */
-    *out = (sn_function_stats){.n_compiled = f->n_compiled, .compile_ms = f->compile_ms, .plan_ms = f->plan_ms};
+    sn_function_stats all = {.n_compiled = f->n_compiled, .compile_ms = f->compile_ms, .plan_ms = f->plan_ms};
     pthread_mutex_lock(&f->lock);
     const rt_plan *plan = &f->plan[f->last_plan];
     for (uint32_t i = 0; i < plan->program->n_step; i++) {
-        out->n_kernels += plan->program->step[i].kind == PG_LAUNCH;
-        out->n_matmuls += plan->program->step[i].kind == PG_GEMM;
-        out->bytes_per_call += plan->last_traffic[i];
+        all.n_kernels += plan->program->step[i].kind == PG_LAUNCH;
+        all.n_matmuls += plan->program->step[i].kind == PG_GEMM;
+        all.bytes_per_call += plan->last_traffic[i];
     }
-    out->arena_bytes = plan->last_arena;
-    out->n_plans = f->plans.n;
+    all.arena_bytes = plan->last_arena;
+    all.n_plans = f->plans.n;
     pthread_mutex_unlock(&f->lock);
+    memset(out, 0, out_bytes);
+    memcpy(out, &all, out_bytes < sizeof all ? out_bytes : sizeof all);
     return SN_OK;
 }
 
