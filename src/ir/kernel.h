@@ -29,19 +29,22 @@
  * stores after the nest. Which NaN an arithmetic primitive gives (payload, sign) is not specified.
  *
  * Order of folds, which decides the bits:
- *   over UNROLL axes alone      index order, lowest axis id outermost: v0, then op(acc, v1) ..; FMA starts with a0 * b0
- *   over LOOP axes (all of the phase's, and any UNROLL axes with them): index i of the innermost loop goes to
- * accumulator
- *       [(i / w) % ilp][i % w], w = width with loop lanes, else 1; accumulators start at the identity, run through the
- *       nest in order (UNROLL axes innermost); at the end the ilp accumulators are combined as a tree of neighbours
- *       (0,1)(2,3).. until one is left, then its w lanes by halves: lane l with lane l + w/2, .. (with a team of more
- *       than one thread: first the neighbours that kn_thread_lanes gives one thread by halves, then what is left of
- * each) over POINT axes, accumulator access without LOOP axes: accumulator [r], identity, tiles in order; at the end of
- * the chunk lane r with lane r + tile/2, .. by halves (neighbours of one thread first, as above), then stored over
- * POINT axes, access with LOOP axes: loop lanes and scalar phases: the points of a tile one after the other into the
- * element; point lanes: the tile's values combined by halves (absent points: identity), then into the element. FMA with
- * point lanes multiplies first and then combines by addition. A later kernel folds the chunks' partials, in chunk order
- * if its schedule says so (ilp 1).
+ *   over UNROLL axes alone:
+ *       index order, lowest axis id outermost: v0, then op(acc, v1) ..; FMA starts with a0 * b0.
+ *   over LOOP axes (all of the phase's, and any UNROLL axes with them):
+ *       index i of the innermost loop goes to accumulator [(i / w) % ilp][i % w], w = width with loop lanes, else 1;
+ *       accumulators start at the identity and run through the nest in order (UNROLL axes innermost); at the end the
+ *       ilp accumulators are combined as a tree of neighbours (0,1)(2,3).. until one is left, then its w lanes by
+ *       halves: lane l with lane l + w/2, .. (with a team of more than one thread: first the neighbours that
+ *       kn_thread_lanes gives one thread by halves, then what is left of each).
+ *   over POINT axes, accumulator access without LOOP axes:
+ *       accumulator [r], identity, tiles in order; at the end of the chunk lane r with lane r + tile/2, .. by halves
+ *       (neighbours of one thread first, as above), then stored.
+ *   over POINT axes, access with LOOP axes:
+ *       loop lanes and scalar phases: the points of a tile one after the other into the element; point lanes: the
+ *       tile's values combined by halves (absent points: identity), then into the element. FMA with point lanes
+ *       multiplies first and then combines by addition.
+ *   a later kernel folds the chunks' partials, in chunk order if its schedule says so (ilp 1).
  *
  * ARGMAX and ARGMIN fold pairs, a value a[0] and its index a[1], and give the index of the pair that wins. A NaN wins
  * against numbers, the greater (ARGMIN: the lesser) number against others; between equal values (-0 and +0, two NaNs)

@@ -4,8 +4,9 @@
  * opens the plug-in with RTLD_NOW | RTLD_LOCAL when the first kernel has to be compiled and never closes it:
  *
  *     sinter_llvm_compile_fn *compile = (sinter_llvm_compile_fn *)dlsym(so, SINTER_LLVM_ENTRY);
- *     sinter_llvm_request request = {.struct_size = sizeof request, .abi = SINTER_LLVM_ABI, .kernel = bytes,
- * .kernel_size = n, .symbol = "sk_0123", .level = "v4", .want = SINTER_LLVM_OBJECT, .allocator = hook};
+ *     sinter_llvm_request request = {.struct_size = sizeof request, .abi = SINTER_LLVM_ABI};
+ *     request.kernel = bytes, request.kernel_size = n, request.allocator = hook;
+ *     request.symbol = "sk_0123", request.level = "v4", request.want = SINTER_LLVM_OBJECT;
  *     sinter_llvm_result result;
  *     sn_status status = compile(&request, &result);
  *     .. use result.bytes[0 .. result.n) ..
@@ -56,8 +57,7 @@ typedef struct {
 } sinter_llvm_request;
 
 typedef struct {
-    char
-        *bytes; /* n bytes from request.allocator, the caller's; text also has a NUL at bytes[n - 1]; NULL on failure */
+    char *bytes; /* n bytes from request.allocator, the caller's; NULL on failure. The last one of a text is a NUL. */
     size_t n;
     void *address; /* keep and LINK: the linked function, a kn_code, alive until release(handle) */
     void *handle;  /* else NULL */
