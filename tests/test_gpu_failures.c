@@ -171,11 +171,51 @@ START_TEST(scratch_in_use) {
         size_t n = (size_t)(i ? MOST : ROWS) * COLUMNS;
         ck_assert_int_eq(sn_array_get(y[i], have, n * sizeof *have), SN_OK);
         for (size_t k = 0; k < n; k++) ck_assert_double_eq_tol(have[k], 1.0 / COLUMNS, 1e-15);
+    }
+    gpu.reset(); /* what was recorded has the address of the scratch that is gone */
+    ck_assert_int_eq(sn_call_run(call[0]), SN_OK);
+    ck_assert_uint_eq(gpu.count("cuStreamBeginCapture_v2"), 1);
+    for (int i = 0; i < 2; i++) {
         sn_array_free(x[i]), sn_array_free(y[i]);
         sn_call_free(call[i]);
     }
     free(have);
     sn_function_free(f);
+    sn_graph_free(g);
+    app_close(&a);
+}
+END_TEST
+
+/* Softmaxes of rows, warps at them, and besides their column sums, blocks at them, with ever more shared memory: for
+ * nothing, for the row of one team, of all teams of a block, for a row or for sums, for both. */
+START_TEST(shared_memory_of_every_size) {
+    enum { ROWS = 25, COLUMNS = 1001 /* an odd number, or registers hold the rows */ };
+    app a;
+    static double x[ROWS * COLUMNS], y[ROWS * COLUMNS];
+    double sum[COLUMNS];
+    char bytes[16];
+    if (!find("shared_memory_of_every_size")) return;
+    snprintf(bytes, sizeof bytes, "%d", 2 * CE_MAX_BATCH_BYTES + 64 + 4096 * _i);
+    setenv("STANDIN_SHARED", bytes, 1);
+    app_ok(&a, NULL, NULL);
+    sn_graph *g = sn_graph_new(a.ctx, "rows");
+    sn_expr in = sn_input(g, "x", SN_F64, SN_SHAPE(sn_dim_new(g, "N"), SN_DIM(COLUMNS))), rows = sn_softmax(in, -1);
+    sn_expr out[2] = {rows, sn_sum(rows, SN_AXES(0), 0)};
+    for (int with_sums = 0; with_sums < 2; with_sums++) {
+        const size_t n_out = (size_t)with_sums + 1;
+        sn_function_desc desc = {.inputs = &in, .n_inputs = 1, .outputs = out, .n_outputs = n_out};
+        sn_function *f = function(g, &desc);
+        for (int64_t n = ROWS; n; n /= 25) {
+            const int64_t size[] = {n, COLUMNS}, columns = COLUMNS;
+            const sn_tensor t = sn_tensor_of(SN_F64, x, 2, size);
+            const sn_tensor to[] = {sn_tensor_of(SN_F64, y, 2, size), sn_tensor_of(SN_F64, sum, 1, &columns)};
+            memset(y, 0, sizeof y);
+            ck_assert_msg(!sn_function_call(f, &t, 1, to, n_out), "%s bytes: %s", bytes, sn_function_error(f));
+            for (int64_t k = 0; k < n * COLUMNS; k++) ck_assert_double_eq_tol(y[k], 1.0 / COLUMNS, 1e-15);
+            for (int k = 0; k < COLUMNS && with_sums; k++) ck_assert_double_eq_tol(sum[k], (double)n / COLUMNS, 1e-12);
+        }
+        sn_function_free(f);
+    }
     sn_graph_free(g);
     app_close(&a);
 }
@@ -320,6 +360,7 @@ int main(void) {
     tcase_add_test(t, idle_calls_make_room);
     tcase_add_test(t, scratch_comes_back);
     tcase_add_test(t, scratch_in_use);
+    tcase_add_loop_test(t, shared_memory_of_every_size, 0, 12);
     tcase_add_test(t, recordings_without_room);
     tcase_add_test(t, no_driver_for_us);
     tcase_add_loop_test(t, every_failure_has_a_sentence, 2, 3);
