@@ -368,6 +368,43 @@ static void place(fu_state *s, ir_id v) {
 
 /* ---- placing stores ---------------------------------------------------------------------------------------------- */
 
+typedef struct {
+    fu_state *s;
+    BASE_VEC(ir_id) row; /* sources that are no scalars */
+} row_sources;
+
+static void add_row_source(void *arg, ir_id u, int pointwise) {
+    row_sources *r = arg;
+    (void)pointwise;
+    if (r->s->node[u].n_axis) *base_vec_push(&r->row, r->s->arena) = u;
+}
+
+/* Does something assigned in the group have one of the sources? */
+static int shares_row(fu_state *s, const row_sources *r, const fu_group *g) {
+    row_sources own = {.s = s};
+    for (uint32_t i = 0; i < g->assign.n; i++)
+        fu_value_sources(s, s->assign.at[g->assign.at[i]].value, add_row_source, &own);
+    for (uint32_t i = 0; i < own.row.n; i++)
+        for (uint32_t k = 0; k < r->row.n; k++)
+            if (own.row.at[i] == r->row.at[k]) return 1;
+    return 0;
+}
+
+/* Small values that are computed at entry have no points. Those of one optimiser's step read each other's old values
+ * and the same gradient: one group writes them, each in its place. What they share is more than a scalar, which a step
+ * has in common with all others. */
+static int32_t group_of_small(fu_state *s, const fu_assign *a) {
+    fu_class forced[KN_MAX_AXES];
+    if (!s->fuse || fu_forced(s, a->value, 1, forced) < s->node[a->value].n_axis) return -1;
+    row_sources r = {.s = s};
+    fu_value_sources(s, a->value, add_row_source, &r);
+    for (int32_t gi = (int32_t)s->group.n, left = FU_SMALL_GROUPS; gi-- > 0 && left-- > 0;) {
+        const fu_group *g = &s->group.at[gi];
+        if (!g->n_point && !g->member.n && shares_row(s, &r, g) && !fu_try_assign(s, a, gi)) return gi;
+    }
+    return -1;
+}
+
 static void place_assign(fu_state *s, uint32_t index) {
     fu_assign *a = &s->assign.at[index];
     int32_t best = -1;
@@ -386,6 +423,7 @@ static void place_assign(fu_state *s, uint32_t index) {
         else
             best = made.at[i];
     }
+    if (best < 0) best = group_of_small(s, a);
     if (best < 0) {
         best = new_group(s);
         fu_group *g = &s->group.at[best];

@@ -42,6 +42,7 @@ enum {
     FU_MAX_MEMS = 24,        /* memories of one group */
     FU_MAX_INSTS = 3000,     /* primitives of one group after unrolling */
     FU_LAUNCH_BYTES = 4096,  /* what a launch costs, as memory traffic */
+    FU_SMALL_GROUPS = 8,     /* the last groups, of which one may take another small update */
     FU_BLOCK_BYTES = 4096,   /* blocks are worth it where so much lies along either class .. */
     FU_BLOCK_EXTENT = 16,    /* .. whose extents fill blocks of so many .. */
     FU_BLOCK_WASTE = 2,      /* .. to at least one part in this; where no memory has more bytes than .. */

@@ -16,19 +16,21 @@ enum {
     MAX_ROUNDS = 8,  /* of lanes, for rows to stay in registers: a warp's WARP_ROW */
     FEW_ROWS = 512,  /* .. unless there are so few rows that warps (4 a processor) would leave it waiting for memory */
     MANY_POINTS = 1 << 16, /* 512 threads for each processor */
-    SUM_TILE = 4,    /* rows done together where each adds to sums kept per element of the row: as many loads on their
-                        way, and a fourth of the accesses to the sums */
+    SUM_TILE = 4, /* rows done together where each adds to sums kept per element of the row: as many loads on their
+                     way, and a fourth of the accesses to the sums */
+    SUM_TILES =
+        2, /* .. and at least so many tiles, since what they leave is written, and read again by who adds it up */
     ACROSS_TILE = 8, /* rows done together where memory is read or written across them: 32 bytes of f32, the least that
                         memory gives; threads are neighbours along the row, one element each */
     ROW_VALUES = 32, /* registers for what is the same along a row, such as its values on an unrolled axis */
     LIGHT_BODY = 30, /* primitives: below, a thread does PER_THREAD points */
     ILP = 4,         /* accumulators of a fold of each point: the loads of all of them are on their way together, .. */
     CHUNK_ILP = 8,   /* .. over chunks, where there are few points, as many as there may be */
-    MAX_WARP_CHUNKS = 1 << 16,  /* ten waves of warps at 48 warps a processor: the last one costs no more than a tenth
-                                   of its idle time, and a warp still has work for longer than it takes to start .. */
+    MAX_WARP_CHUNKS = 1 << 18,  /* forty waves of warps at 48 warps a processor: what runs at the same time is close
+                                   together in memory, and a warp still has work for longer than it takes to start .. */
     MAX_BLOCK_CHUNKS = 1 << 14, /* .. and of blocks at six a processor: twenty */
-    MAX_ENTRY_CHUNKS = 512,   /* where each chunk begins with folds over what all of them read: four blocks a processor,
-                                 a wave; more would read more than they share out */
+    MAX_ENTRY_CHUNKS = 264,   /* where each chunk begins with folds over what all of them read: two blocks a processor,
+                                 a wave; more would do again what they share out */
     MAX_PARTIAL_CHUNKS = 256, /* where each leaves partials that somebody combines: two blocks a processor .. */
     MAX_SCALAR_CHUNKS = 1024, /* .. or as many as fit, where these are a few bytes .. */
     SCALAR_BYTES = 16
@@ -39,10 +41,21 @@ static uint32_t per_thread(double extent, uint32_t team) {
     return extent >= (double)team * PER_THREAD / 2 ? PER_THREAD : 1;
 }
 
-/* Accumulators of a fold over chunks by lanes: all that a launch may leave, in one round. */
-static uint32_t chunks_at_once(uint32_t width) {
+/* Most copies of a value on an unrolled axis. */
+static double copies_of(const lw_part *p) {
+    double copies = 1;
+    for (uint32_t i = 0; i < p->n_axis; i++)
+        if (p->axis[i].role == KN_UNROLL && p->axis[i].axis != KN_NONE && lw_extent(p, p->axis[i].axis) > copies)
+            copies = lw_extent(p, p->axis[i].axis);
+    return copies;
+}
+
+/* Accumulators of a fold over chunks by lanes: all that a launch may leave, in one round, as far as registers go. */
+static uint32_t chunks_at_once(const lw_part *p, uint32_t width) {
     uint32_t ilp = MAX_PARTIAL_CHUNKS / width;
-    return ilp < 1 ? 1 : ilp > CHUNK_ILP ? CHUNK_ILP : ilp;
+    if (ilp > CHUNK_ILP) ilp = CHUNK_ILP;
+    while (ilp > 1 && ilp * copies_of(p) > ROW_VALUES) ilp /= 2;
+    return ilp < 1 ? 1 : ilp;
 }
 
 /* Nominal extent of the innermost loop of the phase, 0 for none. Chunks are at most as many as the last launch left. */
@@ -99,12 +112,8 @@ static kind find_lanes(lw_part *p, const lw_traffic *t, kn_id point) {
 
 /* Rows done together: fewer where each holds many values on unrolled axes. */
 static uint32_t row_tile(const lw_part *p) {
-    double copies = 1;
-    for (uint32_t i = 0; i < p->n_axis; i++)
-        if (p->axis[i].role == KN_UNROLL && p->axis[i].axis != KN_NONE && lw_extent(p, p->axis[i].axis) > copies)
-            copies = lw_extent(p, p->axis[i].axis);
     uint32_t tile = SUM_TILE;
-    while (tile > 1 && tile * copies > ROW_VALUES) tile /= 2;
+    while (tile > 1 && tile * copies_of(p) > ROW_VALUES) tile /= 2;
     return tile;
 }
 
@@ -152,7 +161,7 @@ void lw_schedule_gpu(lw_part *p, const lw_traffic *t, kn_id point) {
         if (phase->lanes != KN_NONE) {
             int chunks = lw_over_chunks(p, phase);
             phase->width = p->team * (chunks || k.across ? 1 : per_thread(inner_extent(p, phase), p->team));
-            if (chunks && lw_has_fold(p, i)) phase->ilp = chunks_at_once(phase->width);
+            if (chunks && lw_has_fold(p, i)) phase->ilp = (uint8_t)chunks_at_once(p, phase->width);
         } else if (!phase->entry && !k.rows && p->tile > 1) {
             phase->lanes = point;
             phase->width = p->tile;
@@ -161,7 +170,7 @@ void lw_schedule_gpu(lw_part *p, const lw_traffic *t, kn_id point) {
         }
     }
     p->rounds = k.across ? 0 : rounds(p);
-    p->grain = 1;
+    p->grain = k.rows && lw_sums_rows(p) ? SUM_TILES : 1;
     p->max_chunks = p->team > WARP ? MAX_BLOCK_CHUNKS : MAX_WARP_CHUNKS;
     if (k.entry) p->max_chunks = MAX_ENTRY_CHUNKS;
     if (exits) p->max_chunks = lw_partial_bytes(p) <= SCALAR_BYTES ? MAX_SCALAR_CHUNKS : MAX_PARTIAL_CHUNKS;

@@ -171,8 +171,8 @@ static void emit_tiles(ce *e) {
     while (p < part->end_phase && e->k->phase[p].at_entry) p++;
     if (p == part->end_phase) return;
     for (uint32_t q = p; q < part->end_phase; q++) {
-        meet |= ce_must_meet(e, part->first_phase, p, q);
-        wraps |= part->n_point && ce_must_meet(e, p, part->end_phase, q);
+        meet |= ce_must_meet(e, part->first_phase, p, q, 0);
+        wraps |= part->n_point && ce_must_meet(e, p, part->end_phase, q, 1);
     }
     ce_chunk_level(e);
     if (meet) ce_line(e, "SYNC%u;", e->part_id);
@@ -182,8 +182,13 @@ static void emit_tiles(ce *e) {
     e->depth++;
     tile_points(e);
     held_rows(e, p);
+    for (uint32_t q = p; q < part->end_phase && e->even; q++) {
+        if (!ce_loads_at_tile(e, q)) continue;
+        ce_begin_phase(e, &e->k->phase[q]);
+        ce_load_ahead(e);
+    }
     for (uint32_t q = p; q < part->end_phase; q++) {
-        if (ce_must_meet(e, p, q, q)) ce_line(e, "SYNC%u;", e->part_id);
+        if (ce_must_meet(e, p, q, q, 0)) ce_line(e, "SYNC%u;", e->part_id);
         ce_phase(e, &e->k->phase[q]);
     }
     if (wraps) ce_line(e, "SYNC%u;", e->part_id);
@@ -253,7 +258,7 @@ static void emit_chunk(ce *e) {
     if (for_point_folds(e, ce_point_fold_begin)) ce_line(e, "SYNC%u;", e->part_id);
     for (uint32_t p = e->part->first_phase; p < e->part->end_phase; p++) {
         if (!e->k->phase[p].at_entry) break;
-        if (ce_must_meet(e, e->part->first_phase, p, p)) ce_line(e, "SYNC%u;", e->part_id);
+        if (ce_must_meet(e, e->part->first_phase, p, p, 0)) ce_line(e, "SYNC%u;", e->part_id);
         ce_phase(e, &e->k->phase[p]);
     }
     emit_tiles(e);
@@ -294,6 +299,7 @@ static void emit_part(ce *e, uint32_t block) {
     uint32_t p = e->part_id, teams = block / e->team;
     uint32_t start = e->line.n; /* the body is written first: it tells what it needs */
     kn_place_part(k, e->part, e->place);
+    ce_find_sole(e);
     e->depth = 2;
     emit_texts(e);
     uint32_t n = e->line.n - start;
@@ -388,6 +394,7 @@ void ce_kernel(base_arena *arena, const kn_kernel *k, const char *symbol, const 
     uint32_t block = ce_shape_of(k).block;
     e.place = ARENA_ARRAY(arena, kn_place, k->n_inst);
     e.form = ARENA_ARRAY(arena, uint8_t, k->n_inst);
+    e.sole = ARENA_ARRAY(arena, uint8_t, k->n_inst);
     e.kept = ARENA_ARRAY(arena, kn_id, k->n_inst);
     e.held = ARENA_ARRAY(arena, uint16_t, k->n_mem);
     ce_line(&e, "#define SN_MEET %d", CE_MAX_BATCH_BYTES);

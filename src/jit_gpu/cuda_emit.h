@@ -93,6 +93,7 @@ typedef struct {
     kn_id last_point;
     kn_place *place;     /* of each instruction */
     uint8_t *form;       /* of each instruction: CE_AS_* */
+    uint8_t *sole;       /* of each instruction: only the first warp of a block runs it */
     const ce_even *even; /* NULL: the text for any launch */
     uint16_t *held;      /* of each memory: 1 + the part that has it in registers */
     kn_id *kept;         /* of each load: the one whose registers have its value */
@@ -104,7 +105,8 @@ typedef struct {
     ce_mode mode;
     uint32_t width, per_thread, ilp, copies; /* lanes, lanes of a thread, .. */
     kn_id lane_axis, inner;
-    int full; /* all iterations of the innermost loop's round are present */
+    int full;    /* all iterations of the innermost loop's round are present */
+    int in_sole; /* the text is for the first warp alone */
 } ce;
 
 /* Appends the source of the kernel, not expanded, as `extern "C" __global__ void symbol`. people NULL: a function of
@@ -130,6 +132,7 @@ void ce_name_line(ce *e, uint32_t line, kn_id inst);
 void ce_begin_phase(ce *e, const kn_phase *phase); /* sets the fields that depend on the phase */
 void ce_chunk_level(ce *e);                        /* what tile phases need that is the same for all tiles */
 void ce_phase(ce *e, const kn_phase *phase);
+void ce_find_sole(ce *e); /* sets sole, for the part */
 
 uint32_t ce_bit(kn_id axis);
 uint32_t ce_unroll_extent(const ce *e, uint32_t axis);
@@ -157,6 +160,9 @@ const char *ce_index(ce *e, kn_id axis);
 /* Is the phase that runs written out? */
 int ce_in_rounds(const ce *e);
 void ce_keep_loads(const ce *e, kn_id *kept);
+/* Are the loads that a phase keeps on their way from the tile's beginning, while other phases run? Where they take one
+ * round, and so few registers. */
+int ce_loads_at_tile(const ce *e, uint32_t phase);
 
 /* ---- cuda_emit_mem.c -----------------------------------------------------------------------------------------------
  */
@@ -174,8 +180,10 @@ void ce_declare_held(ce *e, const kn_access *access, const char *start);
 void ce_load_ahead(ce *e);
 void ce_load(ce *e, kn_id inst);
 void ce_store(ce *e, kn_id inst);
-/* Must the team meet between phases [first, end) and this one, because one thread reads what another stored? */
-int ce_must_meet(const ce *e, uint32_t first, uint32_t end, uint32_t phase);
+int ce_store_meets(const ce *e, kn_id inst); /* must all have loaded before? */
+/* Must the team meet between phases [first, end) and this one, because one thread reads what another stored? again:
+ * between those of one tile and this one of the next. */
+int ce_must_meet(const ce *e, uint32_t first, uint32_t end, uint32_t phase, int again);
 
 /* ---- cuda_emit_fold.c ----------------------------------------------------------------------------------------------
  */

@@ -165,6 +165,13 @@ static int is_loaded_here(const ce *e, kn_id mem) {
     return 0;
 }
 
+/* One thread stores what all of them have loaded. */
+int ce_store_meets(const ce *e, kn_id id) {
+    const kn_inst *in = &e->k->inst[id];
+    int one = !(in->over & ce_bit(e->lane_axis)) || e->lane_axis == KN_NONE;
+    return one && is_loaded_here(e, e->k->access[in->acc].mem);
+}
+
 void ce_store(ce *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
     const kn_access *access = &e->k->access[in->acc];
@@ -175,9 +182,7 @@ void ce_store(ce *e, kn_id id) {
     if (e->phase->at_entry && mem->space != KN_ROW) when = when ? ce_text(e, "%s && chunk == 0", when) : "chunk == 0";
     if (access->guard != KN_NONE)
         when = when ? ce_text(e, "%s && %s", when, ce_value(e, access->guard)) : ce_value(e, access->guard);
-    /* One thread stores what all of them have loaded. */
-    int one = !(in->over & ce_bit(e->lane_axis)) || e->lane_axis == KN_NONE;
-    int meets = one && is_loaded_here(e, access->mem);
+    int meets = !e->in_sole && ce_store_meets(e, id);
     if (meets) ce_line(e, "SYNC%u;", e->part_id);
     const char *store = ce_text(e, "%s%s = %s;", when ? ce_text(e, "if (%s) ", when) : "", element,
                                 type == SN_BOOL ? ce_text(e, "(u8)%s", from) : from);
@@ -198,7 +203,8 @@ void ce_store(ce *e, kn_id id) {
                 first_value(e, in->a[0]));
         ce_line(e, "else FOR(v, %u) %s", e->per_thread, store);
     }
-    if (meets) ce_line(e, "SYNC%u;", e->part_id);
+    /* Other rounds and tiles touch other elements, but for places that are values, and for scratch. */
+    if (meets && (access->ix != KN_NONE || mem->space == KN_ROW)) ce_line(e, "SYNC%u;", e->part_id);
 }
 
 /* ---- where threads must meet ---------------------------------------------------------------------------------------
@@ -219,8 +225,9 @@ static int same_threads(const ce *e, const kn_phase *p, const kn_inst *a, const 
     return a->over & ce_bit(p->lanes) && b->over & ce_bit(p->lanes);
 }
 
-/* One of the two stores what the other loads or stores, and another thread may do it. */
-static int conflict(const ce *e, uint32_t p, uint32_t q) {
+/* One of the two stores what the other loads or stores, and another thread may do it. again: in another tile, which has
+ * elements of its own in memory, but for places that are values. */
+static int conflict(const ce *e, uint32_t p, uint32_t q, int again) {
     const kn_kernel *k = e->k;
     const kn_phase *first = &k->phase[p], *then = &k->phase[q];
     for (kn_id i = first->first; i < first->end; i++) {
@@ -232,14 +239,17 @@ static int conflict(const ce *e, uint32_t p, uint32_t q) {
             const kn_inst *b = &k->inst[n];
             if (b->kind != KI_LOAD && b->kind != KI_STORE) continue;
             if (k->access[b->acc].mem != mem || (a->kind == KI_LOAD && b->kind == KI_LOAD)) continue;
+            if (again && k->mem[mem].space != KN_ROW && k->access[a->acc].ix == KN_NONE &&
+                k->access[b->acc].ix == KN_NONE)
+                continue;
             if (!same_threads(e, first, a, then, b)) return 1;
         }
     }
     return 0;
 }
 
-int ce_must_meet(const ce *e, uint32_t first, uint32_t end, uint32_t phase) {
+int ce_must_meet(const ce *e, uint32_t first, uint32_t end, uint32_t phase, int again) {
     for (uint32_t p = first; p < end; p++)
-        if (conflict(e, p, phase)) return 1;
+        if (conflict(e, p, phase, again)) return 1;
     return 0;
 }

@@ -1,5 +1,7 @@
 /* Phases: the loop nest of each, and the instructions, every one at the outermost level that what it varies over allows
  * (kn_place_part). */
+#include <string.h>
+
 #include "jit_gpu/cuda_emit.h"
 
 enum {
@@ -245,13 +247,74 @@ static void emit_instruction(ce *e, kn_id id) {
     }
 }
 
+static void emit_named(ce *e, kn_id i) {
+    uint32_t line = e->line.n;
+    emit_instruction(e, i);
+    ce_name_line(e, line, i);
+}
+
 static void emit_level(ce *e, int level, int after) {
-    for (kn_id i = e->phase->first; i < e->phase->end; i++)
-        if (e->place[i].level == level && e->place[i].after == after) {
-            uint32_t line = e->line.n;
-            emit_instruction(e, i);
-            ce_name_line(e, line, i);
+    int sole = 0, meets = 0;
+    for (kn_id i = e->phase->first; i < e->phase->end; i++) {
+        if (e->place[i].level != level || e->place[i].after != after) continue;
+        if (level == KN_AT_POINT && e->sole[i]) {
+            sole = 1;
+            meets |= e->k->inst[i].kind == KI_STORE && ce_store_meets(e, i);
+        } else {
+            emit_named(e, i);
         }
+    }
+    if (!sole) return;
+    if (meets) ce_line(e, "SYNC%u;", e->part_id);
+    ce_line(e, "if (t < %d) {", CE_WARP);
+    e->depth++;
+    e->in_sole = 1;
+    for (kn_id i = e->phase->first; i < e->phase->end; i++)
+        if (e->place[i].level == level && e->place[i].after == after && e->sole[i]) emit_named(e, i);
+    e->in_sole = 0;
+    ce_close(e);
+}
+
+/* ---- for the first warp alone -------------------------------------------------------------------------------------
+ */
+
+/* Does one thread alone use what becomes of this instruction: is it a store, or a sum in registers, of what is the same
+ * in all threads? */
+static int is_for_one(const ce *e, kn_id i) {
+    const kn_inst *in = &e->k->inst[i];
+    if (in->kind == KI_STORE) {
+        const kn_access *access = &e->k->access[in->acc];
+        return e->k->mem[access->mem].space != KN_ROW && access->ix == KN_NONE;
+    }
+    return kn_is_point_fold(in) && e->mode != CE_POINT_LANES && ce_in_registers(e, in);
+}
+
+/* Instructions of tiles whose results one thread of a block uses in the end: other warps leave them out. Users are in
+ * the same place, so that what the first warp does is one block of text. */
+void ce_find_sole(ce *e) {
+    const kn_kernel *k = e->k;
+    kn_id end = k->phase[e->part->end_phase - 1].end;
+    memset(e->sole, 0, k->n_inst);
+    for (uint32_t p = e->part->end_phase; p-- > e->part->first_phase && e->team > CE_WARP;) {
+        ce_begin_phase(e, &k->phase[p]);
+        if (e->phase->at_entry) break;
+        for (kn_id i = e->phase->end; i-- > e->phase->first;) {
+            const kn_inst *in = &k->inst[i];
+            uint32_t lanes = e->lane_axis == KN_NONE ? 0 : ce_bit(e->lane_axis);
+            int sole = e->place[i].level == KN_AT_POINT && !(in->over & lanes) &&
+                       (is_for_one(e, i) || (in->kind != KI_STORE && !kn_is_loop_fold(k, in) && !kn_is_point_fold(in)));
+            int used = in->kind == KI_STORE || kn_is_point_fold(in);
+            for (kn_id j = i + 1; j < end && sole; j++) {
+                kn_id operand[5];
+                for (int n = kn_operands(k, &k->inst[j], operand); n-- > 0;)
+                    if (operand[n] == i) {
+                        used = 1;
+                        sole &= e->sole[j] && e->place[j].after == e->place[i].after && j < e->phase->end;
+                    }
+            }
+            e->sole[i] = (uint8_t)(sole && used);
+        }
+    }
 }
 
 /* ---- loops ---------------------------------------------------------------------------------------------------------
@@ -375,7 +438,7 @@ void ce_phase(ce *e, const kn_phase *phase) {
         }
     emit_level(e, KN_AT_POINT, 0);
     if (phase->n_loop) {
-        if (ce_in_rounds(e)) ce_load_ahead(e);
+        if (ce_in_rounds(e) && !ce_loads_at_tile(e, (uint32_t)(phase - e->k->phase))) ce_load_ahead(e);
         for (kn_id i = phase->first; i < phase->end; i++)
             if (kn_is_loop_fold(e->k, &e->k->inst[i])) ce_loop_fold_begin(e, i);
         emit_nest(e, 0);

@@ -6,7 +6,7 @@
 
 /* Words of 32 bits of each thread, for memories and as many for loads: with what the arithmetic needs, blocks of 256
  * threads still come in twos. */
-enum { WORDS = 64 };
+enum { WORDS = 64, LOADED_WORDS = 32 };
 
 static ce look_at(const kn_kernel *k, uint32_t part) {
     ce e = {.k = k, .part = &k->part[part], .part_id = part, .team = ce_team(k, part)};
@@ -103,8 +103,14 @@ static int same_load(const ce *e, kn_id a, kn_id b) {
     return x->mem == y->mem && e->k->mem[x->mem].space == KN_IN && ce_same_access(x, y);
 }
 
+int ce_loads_at_tile(const ce *e, uint32_t phase) {
+    uint32_t first = e->part->first_phase;
+    while (first < phase && e->k->phase[first].at_entry) first++;
+    return phase > first && e->even->rounds == 1 && in_rounds(e->even, &e->k->phase[phase]);
+}
+
 void ce_keep_loads(const ce *e, kn_id *kept) {
-    uint32_t left = WORDS;
+    uint32_t left = LOADED_WORDS;
     for (kn_id i = 0; i < e->k->n_inst; i++) kept[i] = KN_NONE;
     if (!e->even->rounds) return;
     for (uint32_t p = e->part->first_phase; p < e->part->end_phase; p++)
@@ -116,7 +122,7 @@ void ce_keep_loads(const ce *e, kn_id *kept) {
             for (uint32_t q = p; q < e->part->end_phase; q++)
                 for (kn_id j = e->k->phase[q].first; j < e->k->phase[q].end; j++)
                     if (j > i && is_plain(e, e->even, q, j) && same_load(e, i, j)) kept[j] = i, again = 1;
-            if (!again && e->even->rounds == 1) continue;
+            if (!again && e->even->rounds == 1 && !ce_loads_at_tile(e, p)) continue;
             kept[i] = i;
             left -= n;
         }

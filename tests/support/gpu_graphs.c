@@ -48,6 +48,17 @@ static void halves(net *n, sn_context *ctx) {
     net_output(n, sn_sum(sn_cast(sn_exp(y), SN_F16), SN_AXES(0), 0));
 }
 
+/* The last layer of a network of ten classes, and a step of Adam for it. */
+static void classes(net *n, sn_context *ctx) {
+    net_begin(n, ctx, "classes");
+    sn_dim N = net_dim(n, "N");
+    sn_expr x = net_input(n, "x", SN_SHAPE(N, SN_DIM(500))), y = net_ids(n, "y", N, 10);
+    sn_expr w = net_var(n, "W", 500, NET_SIZES(500, 10)), b = net_var(n, "b", 1, NET_SIZES(10));
+    n->n_param = n->n_var;
+    n->loss = sn_mean_all(sn_cross_entropy(sn_linear(sn_relu(x), w, b), y));
+    net_adam(n, 0.001);
+}
+
 /* Sizes of a multiple of all vectors and of none; past a tile, and within one. */
 const gpu_graph gpu_graphs[GPU_GRAPHS] = {{"softmax", softmax, {{6, 256}, {5, 77}}},
                                           {"moons", moons, {{64}, {7}}},
@@ -56,4 +67,5 @@ const gpu_graph gpu_graphs[GPU_GRAPHS] = {{"softmax", softmax, {{6, 256}, {5, 77
                                           {"column_sums", column_sums, {{64, 128}, {33, 7}}},
                                           {"gather", gather, {{32}, {5}}},
                                           {"total", total, {{8192}, {3001}}},
-                                          {"halves", halves, {{16, 128}, {9, 35}}}};
+                                          {"halves", halves, {{16, 128}, {9, 35}}},
+                                          {"classes", classes, {{20}, {7}}}};

@@ -55,16 +55,18 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 sn_fold<op_add, 256, 256, 1, 1>(&y2, t, meet, turn);
                 v2 = y2;
                 /* phase 1 */
-                float v3;
-                {
-                    bool rare = false;
-                    v3 = sn_sigmoid_f32(v2, rare);
-                    if (rare) v3 = sn_sigmoid_f32_rare(v2);
+                if (t < 32) {
+                    float v3;
+                    {
+                        bool rare = false;
+                        v3 = sn_sigmoid_f32(v2, rare);
+                        if (rare) v3 = sn_sigmoid_f32_rare(v2);
+                    }
+                    if (t == 0) m2[n0] = v3;
+                    float v5[10]; /* W2 */
+                    FOR(k1, 10) v5[k1] = m3[k1 * D0 + n0];
+                    FOR(k1, 10) a6[k1] = fmaf(v5[k1], v3, a6[k1]); /* matmul(W2,..) */
                 }
-                if (t == 0) m2[n0] = v3;
-                float v5[10]; /* W2 */
-                FOR(k1, 10) v5[k1] = m3[k1 * D0 + n0];
-                FOR(k1, 10) a6[k1] = fmaf(v5[k1], v3, a6[k1]); /* matmul(W2,..) */
                 n0 += 1;
             }
             if (t == 0) FOR(k1, 10) m4[k1] = a6[k1];
@@ -97,16 +99,18 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 sn_fold<op_add, 256, 256, 1, 1>(&y2, t, meet, turn);
                 v2 = y2;
                 /* phase 1 */
-                float v3;
-                {
-                    bool rare = false;
-                    v3 = sn_sigmoid_f32(v2, rare);
-                    if (rare) v3 = sn_sigmoid_f32_rare(v2);
+                if (t < 32) {
+                    float v3;
+                    {
+                        bool rare = false;
+                        v3 = sn_sigmoid_f32(v2, rare);
+                        if (rare) v3 = sn_sigmoid_f32_rare(v2);
+                    }
+                    if (t == 0) m2[n0] = v3;
+                    float v5[10]; /* W2 */
+                    FOR(k1, 10) v5[k1] = m3[k1 * D0 + n0];
+                    FOR(k1, 10) a6[k1] = fmaf(v5[k1], v3, a6[k1]); /* matmul(W2,..) */
                 }
-                if (t == 0) m2[n0] = v3;
-                float v5[10]; /* W2 */
-                FOR(k1, 10) v5[k1] = m3[k1 * D0 + n0];
-                FOR(k1, 10) a6[k1] = fmaf(v5[k1], v3, a6[k1]); /* matmul(W2,..) */
                 n0 += 1;
             }
             if (t == 0) FOR(k1, 10) m4[k1] = a6[k1];
@@ -194,10 +198,16 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
             i64 n0 = first;
             for (i64 tile = first; tile < end; tile++) {
+                float x21[4] = {};
+                float x23[4] = {};
+                {
+                    const i64 j2x = t * 4;
+                    const bool in_j2 = j2x < D1;
+                    if (in_j2) sn_read<4>(&x21[0], &m4[j2x]);
+                    if (in_j2) sn_read<4>(&x23[0], &m5[n0 * D1 + j2x]);
+                }
                 /* phase 3 */
                 const float v11 = m2[n0];
-                float v12[10];
-                FOR(k1, 10) v12[k1] = (v10[k1] * v11);
                 float v13[10]; /* W2 */
                 FOR(k1, 10) v13[k1] = m3[k1 * D0 + n0];
                 float v14; /* matmul(W2,..) */
@@ -209,30 +219,32 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 const float v15 = (v0 - v11);
                 const float v16 = (v11 * v15);
                 const float v17 = (v14 * v16);
-                float v18[10]; /* sub(W2,..) */
-                FOR(k1, 10) v18[k1] = (-v12[k1]);
-                float v19[10]; /* sub(W2,..) */
-                FOR(k1, 10) v19[k1] = fmaf(v18[k1], v1, v13[k1]);
-                SYNC0; /* sub(W2,..) */
-                FOR(k1, 10) if (t == 0) m3[k1 * D0 + n0] = v19[k1];
                 SYNC0;
+                if (t < 32) {
+                    float v12[10];
+                    FOR(k1, 10) v12[k1] = (v10[k1] * v11);
+                    float v18[10]; /* sub(W2,..) */
+                    FOR(k1, 10) v18[k1] = (-v12[k1]);
+                    float v19[10]; /* sub(W2,..) */
+                    FOR(k1, 10) v19[k1] = fmaf(v18[k1], v1, v13[k1]);
+                    FOR(k1, 10) if (t == 0) m3[k1 * D0 + n0] = v19[k1]; /* sub(W2,..) */
+                }
                 /* phase 4 */
                 {
                     const i64 j2x = t * 4;
                     const bool in_j2 = j2x < D1;
                     float v21[4] = {}; /* x */
-                    if (in_j2) sn_read<4>(&v21[0], &m4[j2x]);
+                    FOR(v, 4) v21[v] = x21[v];
                     float v22[4]; /* matmul(..,x) */
                     FOR(v, 4) v22[v] = (v17 * v21[v]);
                     float v23[4] = {}; /* W1 */
-                    if (in_j2) sn_read<4>(&v23[0], &m5[n0 * D1 + j2x]);
+                    FOR(v, 4) v23[v] = x23[v];
                     float v24[4]; /* sub(W1,..) */
                     FOR(v, 4) v24[v] = (-v22[v]);
                     float v25[4]; /* sub(W1,..) */
                     FOR(v, 4) v25[v] = fmaf(v24[v], v1, v23[v]);
                     if (in_j2) sn_write<4>(&m5[n0 * D1 + j2x], &v25[0]); /* sub(W1,..) */
                 }
-                SYNC0;
                 n0 += 1;
             }
         } else {
@@ -279,8 +291,6 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             for (i64 tile = first; tile < end; tile++) {
                 /* phase 3 */
                 const float v11 = m2[n0];
-                float v12[10];
-                FOR(k1, 10) v12[k1] = (v10[k1] * v11);
                 float v13[10]; /* W2 */
                 FOR(k1, 10) v13[k1] = m3[k1 * D0 + n0];
                 float v14; /* matmul(W2,..) */
@@ -292,13 +302,16 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 const float v15 = (v0 - v11);
                 const float v16 = (v11 * v15);
                 const float v17 = (v14 * v16);
-                float v18[10]; /* sub(W2,..) */
-                FOR(k1, 10) v18[k1] = (-v12[k1]);
-                float v19[10]; /* sub(W2,..) */
-                FOR(k1, 10) v19[k1] = fmaf(v18[k1], v1, v13[k1]);
-                SYNC0; /* sub(W2,..) */
-                FOR(k1, 10) if (t == 0) m3[k1 * D0 + n0] = v19[k1];
                 SYNC0;
+                if (t < 32) {
+                    float v12[10];
+                    FOR(k1, 10) v12[k1] = (v10[k1] * v11);
+                    float v18[10]; /* sub(W2,..) */
+                    FOR(k1, 10) v18[k1] = (-v12[k1]);
+                    float v19[10]; /* sub(W2,..) */
+                    FOR(k1, 10) v19[k1] = fmaf(v18[k1], v1, v13[k1]);
+                    FOR(k1, 10) if (t == 0) m3[k1 * D0 + n0] = v19[k1]; /* sub(W2,..) */
+                }
                 /* phase 4 */
                 for (i64 j2 = 0; j2 < D1; j2 += 1024) {
                     i64 j2x[4];
@@ -318,7 +331,6 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                     if (j2 + t * 4 + 3 < D1 && sn_fits<4>(&m5[n0 * D1 + j2x[0]])) sn_write<4>(&m5[n0 * D1 + j2x[0]], &v25[0]); /* sub(W1,..) */
                     else FOR(v, 4) if (j2 + t * 4 + v < D1) m5[n0 * D1 + j2x[v]] = v25[v];
                 }
-                SYNC0;
                 n0 += 1;
             }
         }

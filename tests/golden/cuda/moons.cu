@@ -152,7 +152,9 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 FOR(r, 4) v32c[r] = (v29c[r] / v23c[r]);
                 float v33c[4][2];
                 FOR(r, 4) FOR(k2, 2) v33c[r][k2] = fmaf(v22c[r][k2], v32c[r], v31c[r][k2]);
-                FOR(k2, 2) FOR(r, 4) if (r < present) a34[k2][r] = (a34[k2][r] + v33c[r][k2]);
+                if (t < 32) {
+                    FOR(k2, 2) FOR(r, 4) if (r < present) a34[k2][r] = (a34[k2][r] + v33c[r][k2]);
+                }
                 /* phase 3 */
                 {
                     const i64 j3x = t * 4;
@@ -320,7 +322,9 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 FOR(r, 4) v32c[r] = (v29c[r] / v23c[r]);
                 float v33c[4][2];
                 FOR(r, 4) FOR(k2, 2) v33c[r][k2] = fmaf(v22c[r][k2], v32c[r], v31c[r][k2]);
-                FOR(k2, 2) FOR(r, 4) if (r < present) a34[k2][r] = (a34[k2][r] + v33c[r][k2]);
+                if (t < 32) {
+                    FOR(k2, 2) FOR(r, 4) if (r < present) a34[k2][r] = (a34[k2][r] + v33c[r][k2]);
+                }
                 /* phase 3 */
                 for (i64 j3 = 0; j3 < D1; j3 += 1024) {
                     i64 j3x[4];
@@ -590,6 +594,5 @@ extern "C" __global__ void __launch_bounds__(128, 4) kernel(
         FOR(k6, 2) v42[k6] = fmaf(v41[k6], v40, v39[k6]);
         SYNC3; /* sub(b2,..) */
         FOR(k6, 2) if (t == 0 && chunk == 0) m7[k6] = v42[k6];
-        SYNC3;
     }
 }
