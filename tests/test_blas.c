@@ -118,7 +118,8 @@ START_TEST(agrees_with_a_plain_loop) {
 END_TEST
 
 /* Shapes that are cut into several panels, by rows and by columns. */
-static const int64_t cut_shapes[][3] = {{210, 405, 301}, {777, 100, 311}, {100, 777, 311}, {448, 400, 301}};
+static const int64_t cut_shapes[][3] = {{210, 405, 301}, {777, 100, 311}, {100, 777, 311},
+                                        {448, 400, 301}, {2000, 32, 16},  {33, 1000, 32}};
 
 START_TEST(panels_agree_with_a_plain_loop) {
     library l = library_of(3);
@@ -227,6 +228,12 @@ START_TEST(panels_cover_the_result) {
     cpu_blas_panels(100000, 100000, 100000, &by_rows, &count);
     ck_assert_int_eq(count, 64);
     cpu_blas_panels(64, 64, 64, &by_rows, &count);
+    ck_assert_int_eq(count, 1);
+    cpu_blas_panels(2000, 16, 32, &by_rows, &count); /* little, but wide enough for two threads .. */
+    ck_assert_int_eq(count, 2);
+    cpu_blas_panels(500, 16, 32, &by_rows, &count); /* .. and what is no work for two */
+    ck_assert_int_eq(count, 1);
+    cpu_blas_panels(400, 100, 100, &by_rows, &count); /* narrow panels pack more than they gain */
     ck_assert_int_eq(count, 1);
 }
 END_TEST

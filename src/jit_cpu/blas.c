@@ -224,17 +224,28 @@ sn_status cpu_blas_open(cpu_blas *blas, base_trap *err) {
 
 /* ---- products ---------------------------------------------------------------------------------------------------- */
 
-/* A panel should have at least this many operations, and rows or columns: every panel packs the whole other operand
- * anew, which costs some 10 % of the time at this width. Powers of two, as numbers of cores mostly are. */
-enum { PANEL_FLOPS = 16000000, PANEL_WIDTH = 96, MAX_PANELS = 64, PANEL_UNIT = 16 };
+/* Every panel packs the whole other operand anew, which costs some 10 % of the time of a panel of 96 rows or columns.
+ * So narrow panels have to be long work. Wide ones need no more than a second thread is worth, also where there is
+ * none: OpenBLAS multiplies up to a million numbers without packing, 2000 x 32 by 32 x 16 in two panels in 0.6 of the
+ * time. Panels of 250 rows of 128 x 128 lose 2 %. Powers of two, as numbers of cores mostly are. */
+enum { NARROW = 96, NARROW_FLOPS = 16000000, WIDE = 240, WIDE_FLOPS = 1000000, MAX_PANELS = 64, PANEL_UNIT = 16 };
 
 void cpu_blas_panels(int64_t m, int64_t n, int64_t k, int *by_rows, int64_t *count) {
     *by_rows = m > n;
     int64_t extent = *by_rows ? m : n;
     double flops = 2.0 * (double)m * (double)n * (double)k;
-    *count = 1;
-    while (*count < MAX_PANELS && extent / (*count * 2) >= PANEL_WIDTH && flops / (double)(*count * 2) >= PANEL_FLOPS)
-        *count *= 2;
+    for (*count = 1; *count < MAX_PANELS; *count *= 2) {
+        int64_t width = extent / (*count * 2);
+        double each = flops / (double)(*count * 2);
+        if (!(width >= NARROW && each >= NARROW_FLOPS) && !(width >= WIDE && each >= WIDE_FLOPS)) break;
+    }
+}
+
+/* Roughly what one thread takes: enough to know who should take part. */
+enum { FLOPS_PER_NS = 64 };
+static double estimate_ns(const be_gemm *g, int64_t batch) {
+    double size = g->dtype == SN_F32 ? 1 : 2;
+    return 2 * size * (double)batch * (double)g->m * (double)g->n * (double)g->k / FLOPS_PER_NS;
 }
 
 int64_t cpu_panel_start(int64_t extent, int64_t count, int64_t i) {
@@ -326,7 +337,7 @@ void cpu_blas_gemm(cpu_blas *blas, const be_gemm *g) {
     }
     cpu_blas_panels(g->m, g->n, g->k, &p.by_rows, &p.count);
     if (batch * p.count > 1 && !blas->has_threads && !blas->one_at_a_time) {
-        cpu_pool_for(blas->pool, CPU_ALL, batch * p.count, run_panel, &p);
+        cpu_pool_for(blas->pool, cpu_pool_crew(blas->pool, estimate_ns(g, batch)), batch * p.count, run_panel, &p);
         return;
     }
     for (int64_t i = 0; i < batch * p.count; i++) run_panel(&p, i);
