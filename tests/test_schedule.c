@@ -70,13 +70,14 @@ START_TEST(weights_decide_not_the_data_around_the_row) {
 END_TEST
 
 /* One row times a matrix [IN, out]: tiles of 256 bytes of each of its rows where there are four and all that the loop
- * does is to read it; else of 16 columns. The last tile is ragged. */
+ * does is to read it; else of 16 columns. The last tile is ragged. What computes more for each element goes along rows,
+ * four at a time. */
 static const struct {
     int64_t out;
     sn_dtype dtype;
     int heavy, tile;
 } streams[] = {
-    {500, SN_F32, 0, 64}, {256, SN_F32, 0, 64}, {255, SN_F32, 0, 16}, {500, SN_F32, 1, 16},
+    {500, SN_F32, 0, 64}, {256, SN_F32, 0, 64}, {255, SN_F32, 0, 16}, {500, SN_F32, 1, 4},
     {137, SN_F64, 0, 32}, {127, SN_F64, 0, 16}, {300, SN_F32, 0, 64},
 };
 
@@ -98,6 +99,36 @@ START_TEST(loops_across_rows_take_several_lines_of_each) {
     free(text);
     sn_function_free(f);
     net_check(&n, NULL, 5, 0, NULL, NULL);
+    sn_context *ctx = n.ctx;
+    net_free(&n);
+    sn_context_free(ctx);
+}
+END_TEST
+
+/* Ten classes of a batch, softmax and gradients: four examples at a time, as lanes where there is no loop, whether the
+ * batch is large, small or symbolic. Few examples of long rows are one at a time: threads have more to share. */
+static const struct {
+    int64_t batch, hidden; /* batch 0: symbolic */
+    int tile;
+} batches[] = {{0, 32, 4}, {100, 32, 4}, {32, 32, 4}, {16, 64, 4}, {8, 500, 4}, {32, 30000, 1}, {100, 30000, 2}};
+
+START_TEST(constant_batches_have_the_tiles_of_symbolic_ones) {
+    char expected[32];
+    net n;
+    net_begin(&n, support_twin_context(), "classes");
+    sn_dim N = batches[_i].batch ? SN_DIM(batches[_i].batch) : net_dim(&n, "N");
+    sn_expr h = net_input(&n, "h", SN_SHAPE(N, SN_DIM(batches[_i].hidden)));
+    sn_expr w = net_var(&n, "w", 10, NET_SIZES(batches[_i].hidden, 10));
+    n.n_param = n.n_var;
+    n.loss = sn_neg(sn_mean_all(sn_slice(sn_log_softmax(sn_matmul(sn_relu(h), w), 1), 1, SN_DIM(0), SN_DIM(1))));
+    net_sgd(&n, 0.1);
+    sn_function *f = net_function(&n);
+    char *text = net_show(&n, f, SN_SHOW_KERNEL);
+    snprintf(expected, sizeof expected, "  tile %d  ", batches[_i].tile);
+    const char *part = strstr(text, "part 0  points n0");
+    ck_assert_msg(part && strstr(part, expected) == strstr(part, "  tile "), "%s in\n%s", expected, text);
+    free(text);
+    sn_function_free(f);
     sn_context *ctx = n.ctx;
     net_free(&n);
     sn_context_free(ctx);
@@ -176,6 +207,7 @@ int main(void) {
     tcase_add_test(t, few_points_leave_the_lanes_to_loops);
     tcase_add_test(t, parameters_fit);
     tcase_add_test(t, weights_decide_not_the_data_around_the_row);
+    tcase_add_loop_test(t, constant_batches_have_the_tiles_of_symbolic_ones, 0, sizeof batches / sizeof *batches);
     tcase_add_loop_test(t, loops_across_rows_take_several_lines_of_each, 0, sizeof streams / sizeof *streams);
     Suite *s = suite_create("schedule");
     suite_add_tcase(s, t);

@@ -7,12 +7,15 @@
 enum {
     LOOP_WIDTH = 16,        /* elements of a vector along a loop */
     POINT_WIDTH = 16,       /* points of a tile that are one vector .. */
-    LIGHT_POINT_WIDTH = 64, /* .. where little is done for each: several registers hide latencies */
+    LIGHT_POINT_WIDTH = 64, /* .. where little is done for each: several registers hide latencies, and share what .. */
+    LIGHT_POINTS = 256,     /* .. all of a row have in common. Of so many few are left over */
     STREAM_BYTES = 256,     /* .. or where a loop reads or writes so much of each row that it comes to .. */
     STREAM_TILES = 4,       /* .. if there are so many such tiles; their vectors are ways to add by themselves */
     STREAM_ILP = 2,
-    ROW_TILE = 2,           /* points whose copies share loads and accumulators of the loops .. */
-    SUM_TILE = 4,           /* .. where each adds to sums kept for each element of the loops, once a tile .. */
+    ROW_TILE = 2,     /* points whose copies share loads and accumulators of the loops .. */
+    SUM_TILE = 4,     /* .. where each adds to sums kept for each element of the loops, once a tile .. */
+    MANY_POINTS = 64, /* .. if there are so many, or little is done for each: long rows are for threads .. */
+    FEW_POINT_NS = 20000,
     BLOCK_TILE = 16,        /* .. where memory is read or written across: see fuse_block.c; at most .. */
     BLOCK_LINE = 64,        /* .. so many bytes .. */
     BLOCK_PRIMS = 600,      /* .. and primitives of all copies, if these are more than .. */
@@ -284,8 +287,8 @@ void lw_schedule(lw_part *p) {
         else if (in_stream)
             p->tile = STREAM_BYTES / stream_size;
         else if (!loop_lanes)
-            p->tile = prims <= 2 * LIGHT_BODY && extent >= 4096 ? LIGHT_POINT_WIDTH : POINT_WIDTH;
-        else if (extent >= 64)
+            p->tile = prims <= 2 * LIGHT_BODY && extent >= LIGHT_POINTS ? LIGHT_POINT_WIDTH : POINT_WIDTH;
+        else if (extent >= MANY_POINTS || (extent > 1 && ns <= FEW_POINT_NS))
             p->tile = lw_sums_rows(p) ? SUM_TILE : ROW_TILE;
     }
     for (uint32_t i = 0; i < p->phase.n; i++) {
