@@ -76,8 +76,8 @@ START_TEST(shows_each_stage) {
     PRINTS("show FILE --backend gpu --code", 0, "__global__");
     SUPPORT_HAS(out, "// no PTX: no CUDA compiler: libnvrtc.so.13 cannot be opened; looked in /nonexistent");
     setenv("SINTER_CUDA_PATH", libraries, 1);
-    PRINTS("show FILE --backend abacus", 2, "--backend \"abacus\": cpu or gpu");
-    PRINTS("show FILE --backend", 2, "--backend \"\": cpu or gpu");
+    PRINTS("show FILE --backend abacus", 2, "--backend is cpu or gpu, not \"abacus\"");
+    PRINTS("show FILE --backend", 2, "--backend is cpu or gpu, not \"\"");
 }
 END_TEST
 

@@ -171,51 +171,57 @@ static int show(job *j, const char *path) {
     return j->status ? tool_fail("show", "%s", j->error.text) : 0;
 }
 
+/* ---- arguments --------------------------------------------------------------------------------------------------- */
+
+static int take_flag(job *j, const char *flag) {
+    for (size_t k = 0; k < sizeof flags / sizeof *flags; k++)
+        if (!strcmp(flag, flags[k].flag)) {
+            j->stages |= flags[k].stage;
+            return 0;
+        }
+    if (strcmp(flag, "--no-fuse") != 0) return tool_fail("show", "no flag \"%s\"", flag);
+    j->fuse = 0;
+    return 0;
+}
+
+static int take_backend(job *j, const char *name) {
+    if (!strcmp(name, "gpu"))
+        j->backend = &be_gpu;
+    else if (strcmp(name, "cpu") != 0)
+        return tool_fail("show", "--backend is cpu or gpu, not \"%s\"", name);
+    return 0;
+}
+
+static int take_arguments(job *j, int argc, char **argv, const char **path) {
+    int bad = 0;
+    for (int i = 1; i < argc && !bad; i++) {
+        if (!strcmp(argv[i], "--backend"))
+            bad = take_backend(j, i + 1 < argc ? argv[++i] : "");
+        else if (argv[i][0] == '-' && argv[i][1])
+            bad = take_flag(j, argv[i]);
+        else if (*path)
+            bad = tool_fail("show", "one file at a time, please: \"%s\"", argv[i]);
+        else
+            *path = argv[i];
+    }
+    if (!bad && !*path) bad = tool_fail("show", "which file? usage: sinter %s", tool_show.usage);
+    if (!j->stages) j->stages = FUSE;
+    return bad;
+}
+
 static int run(int argc, char **argv) {
     const char *path = NULL;
     job *j = calloc(1, sizeof *j);
     if (!j) return tool_fail("show", "out of memory");
     j->fuse = 1;
     j->backend = &be_cpu;
-    int bad = 0;
-    for (int i = 1; i < argc && !bad; i++) {
-        int known = 0;
-        for (size_t k = 0; k < sizeof flags / sizeof *flags; k++)
-            if (!strcmp(argv[i], flags[k].flag)) {
-                j->stages |= flags[k].stage;
-                known = 1;
-            }
-        if (!strcmp(argv[i], "--no-fuse")) {
-            j->fuse = 0;
-            known = 1;
-        }
-        if (!strcmp(argv[i], "--backend")) {
-            const char *name = i + 1 < argc ? argv[++i] : "";
-            known = 1;
-            if (!strcmp(name, "gpu"))
-                j->backend = &be_gpu;
-            else if (strcmp(name, "cpu") != 0)
-                bad = tool_fail("show", "--backend \"%s\": cpu or gpu", name);
-        }
-        if (!known && argv[i][0] == '-' && argv[i][1])
-            bad = tool_fail("show", "no flag \"%s\"", argv[i]);
-        else if (!known && path)
-            bad = tool_fail("show", "one file at a time, please: \"%s\"", argv[i]);
-        else if (!known)
-            path = argv[i];
-    }
-    char *text = NULL;
-    if (!bad && path) {
-        text = tool_read_file(path, &j->n);
-        if (!text) bad = tool_fail("show", "%s cannot be read", path);
-    } else if (!bad) {
-        bad = tool_fail("show", "which file? usage: sinter %s", tool_show.usage);
-    }
+    base_alloc_init(&j->alloc, NULL);
+    base_log_init(&j->log, put_log, NULL, SN_LOG_OFF);
+    int bad = take_arguments(j, argc, argv, &path);
+    char *text = bad ? NULL : tool_read_file(path, &j->n);
+    if (!bad && !text) bad = tool_fail("show", "%s cannot be read", path);
     if (!bad) {
-        if (!j->stages) j->stages = FUSE;
         j->text = text;
-        base_alloc_init(&j->alloc, NULL);
-        base_log_init(&j->log, put_log, NULL, SN_LOG_OFF);
         bad = show(j, path);
         pg_plans_clear(&j->plans);
         ir_graph_clear(&j->graph);
