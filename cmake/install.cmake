@@ -1,6 +1,6 @@
 # What `cmake --install` and `cpack -G DEB` put in place besides the libraries and the tool, whose rules stand beside
-# their targets: man pages, sinter.pc, the CMake package, the control fields of the Debian package. All of it may be
-# moved: paths are relative to where the files lie.
+# their targets: man pages and the others, sinter.pc, the CMake package, the control fields of the Debian package. All of
+# it may be moved: paths are relative to where the files lie.
 include(CMakePackageConfigHelpers)
 set(CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/sinter)
 
@@ -25,6 +25,10 @@ install(FILES ${CMAKE_BINARY_DIR}/sinter.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/
 
 install(FILES ${PROJECT_SOURCE_DIR}/man/sinter.1 ${PROJECT_SOURCE_DIR}/man/sinter-cache.1
         DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+# Links among the pages lead where they lead in the sources.
+install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md ${PROJECT_SOURCE_DIR}/LICENSE
+        DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME sinter)

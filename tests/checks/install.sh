@@ -31,6 +31,9 @@ $libdir/cmake/sinter/sinterTargets.cmake
 $libdir/libsinter-llvm.so
 $libdir/libsinter.so
 $libdir/pkgconfig/sinter.pc
+share/doc/sinter/LICENSE
+share/doc/sinter/README.md
+share/doc/sinter/docs/guide.md
 share/man/man1/sinter-cache.1
 share/man/man1/sinter.1
 END
