@@ -188,7 +188,8 @@ START_TEST(epochs_are_one_start_a_step) {
 }
 END_TEST
 
-/* On a lost device the first step that fails is the last that is begun, of however many. */
+/* Steps that count take one kernel more for sixteen. On a lost device the first step that fails is the last that is
+ * begun, of however many. */
 START_TEST(many_steps_end_early) {
     net n;
     if (!support_standin_needed(&gpu, "many_steps_end_early")) return;
@@ -200,7 +201,16 @@ START_TEST(many_steps_end_early) {
     sn_function *f = function(g, &desc);
     sn_call *call;
     ck_assert_int_eq(sn_call_new(f, &call), SN_OK);
-    ck_assert_msg(!sn_call_run_steps(call, 0, 0, 100), "%s", sn_call_error(call));
+    ck_assert_int_eq(sn_var_set(n.var[3], (float[2]){0}, sizeof(float[2])), SN_OK);
+    ck_assert_msg(!sn_call_run_steps(call, 0, 0, 3), "%s", sn_call_error(call));
+    gpu.reset();
+    ck_assert_msg(!sn_call_run_steps(call, 0, 3, 97), "%s", sn_call_error(call));
+    /* Sixteen steps in a recording with one kernel that counts; one alone was recorded before. */
+    ck_assert_uint_eq(gpu.count("cuGraphLaunch"), 7);
+    ck_assert_uint_eq(gpu.count("cuLaunchKernel"), 16 + 1);
+    float sum[2];
+    ck_assert_int_eq(sn_var_get(n.var[3], sum, sizeof sum), SN_OK);
+    ck_assert_float_eq(sum[1], 99 * 100 / 2);
     gpu.fail_at("cuGraphLaunch", 3, 700);
     ck_assert_int_eq(sn_call_run_steps(call, 0, 0, (int64_t)1 << 50), SN_ERR_INTERNAL); /* which would take years */
     ck_assert_ptr_nonnull(strstr(sn_call_error(call), "the CUDA context is lost"));

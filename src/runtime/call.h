@@ -122,5 +122,6 @@ void rt_use_plan(sn_call *call, uint32_t which);
 sn_status rt_layout(sn_call *call);
 /* layout.c: puts the addresses of bound tensors, variables and temporaries into the steps. */
 void rt_point(sn_call *call);
+void rt_point_steps(sn_call *call); /* the same for what was found there before */
 
 #endif

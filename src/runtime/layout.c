@@ -168,7 +168,9 @@ static void *address(const sn_call *call, pg_ref ref) {
     switch ((pg_space)ref.space) {
         case PG_INPUT:
         case PG_OUTPUT:
-            return remote && !call->array[slot] ? call->remote.io + call->remote.offset[slot] : call->tensor[slot].data;
+            if (!remote || call->array[slot]) return call->tensor[slot].data;
+            return call->remote.io + call->remote.offset[slot] +
+                   (slot == call->remote.counted ? call->remote.number : 0);
         case PG_VAR: return f->graph.var.at[ref.index].var->data;
         case PG_TEMP: return call->arena ? (char *)call->arena + call->temp_offset[ref.index] : NULL;
         case PG_NONE: break;
@@ -178,6 +180,10 @@ static void *address(const sn_call *call, pg_ref ref) {
 
 void rt_point(sn_call *call) {
     if (call->function->ctx->backend->remote) rt_remote_point(call);
+    rt_point_steps(call);
+}
+
+void rt_point_steps(sn_call *call) {
     const pg_program *p = call->program;
     for (uint32_t i = 0; i < p->n_step; i++) {
         const pg_step *from = &p->step[i];

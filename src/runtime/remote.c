@@ -1,11 +1,13 @@
 /* Runs on a device with memory of its own. Inputs and outputs of the host's have copies there, in one block; small ones
  * cross the bus together, through staging memory. Arrays are where they are. Addresses on the device stay the same from
  * run to run, so that a run can be recorded: the first two run as they are and are timed, the third is recorded, and
- * from then on one start does it all. Runs that count an input have many in one recording, with a kernel between them
- * that counts. Each combination of plan, dims and addresses has recordings of its own, the last few of them: it runs
- * once as it is before it is recorded, so that combinations that come but once are not. */
+ * from then on one start does it all. Runs that count an input have many in one recording: each reads a number of its
+ * own, and one kernel before them writes all of these. Each combination of plan, dims and addresses has recordings of
+ * its own, the last few of them: it runs once as it is before it is recorded, so that combinations that come but once
+ * are not. */
 #include "runtime/remote.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "ir/kernel_build.h"
@@ -25,6 +27,10 @@ static size_t round_up(size_t n) { return (n + ALIGN - 1) / ALIGN * ALIGN; }
 
 /* Is it copied to or from the host? */
 static int of_host(const sn_call *call, uint32_t slot) { return !call->array[slot]; }
+
+/* An input that counts is followed by the numbers of the next MANY runs. */
+static_assert(ALIGN >= (1 + MANY) * sizeof(int64_t), "the numbers have no room");
+static size_t offset_of_number(int run) { return (1 + (size_t)run) * sizeof(int64_t); }
 
 /* Has it room in the block? An array that sn_call_run_steps may count has: its place there is what is counted. */
 static int has_room(const sn_call *call, uint32_t slot) {
@@ -273,10 +279,12 @@ static void start_timed(sn_call *call) {
     for (uint32_t i = 0; i < n; i++) rt_count_time(&call->count[i], remote->elapsed(f->ctx->device, i));
 }
 
-static void count(const sn_call *call, size_t input) {
+/* The input becomes more by so much; the numbers that follow it are its old value, one more, .. */
+static void count(const sn_call *call, size_t input, uint64_t by) {
     const sn_function *f = call->function;
-    void *mem = call->remote.io + call->remote.offset[input];
-    const kn_launch launch = {&mem, NULL, NULL};
+    unsigned char *at = call->remote.io + call->remote.offset[input];
+    void *mem[] = {at, at + offset_of_number(0)};
+    const kn_launch launch = {mem, NULL, &by};
     const int64_t chunks = 1;
     f->ctx->backend->launch(f->ctx->device, f->count_kernel->exec, &launch, &chunks, 0, 0);
 }
@@ -327,11 +335,16 @@ static int run_many(sn_call *call, size_t input) {
     if (x->many_age != age || x->many_input != input) {
         if (x->many_bad >= TRIES) return 0;
         remote->record(ctx->device);
+        count(call, input, MANY);
+        call->remote.counted = input;
         for (int i = 0; i < MANY; i++) {
+            call->remote.number = offset_of_number(i);
+            rt_point_steps(call);
             start_steps(call);
-            count(call, input);
         }
         remote->recorded(ctx->device, &x->many);
+        call->remote.number = 0;
+        rt_point_steps(call);
         x->many_input = input;
         if (!is_made(&x->many_age, age, &x->many_bad, x->many)) return 0;
     }
@@ -377,7 +390,7 @@ sn_status rt_remote_run(sn_call *call, int counting, size_t input, int64_t n) {
         }
         run_once(call);
         if (counting && --n) {
-            count(call, input);
+            count(call, input, 1);
             add_to(&call->bus.launches, 1);
         }
         if (!counting) n--;
@@ -396,10 +409,14 @@ kn_kernel *rt_count_kernel(base_arena *arena) {
     kn_build b;
     kn_build_init(&b, arena);
     kn_access counter = kn_access_of(kn_add_mem(&b, KN_INOUT, SN_I64, KN_C(1), "count"));
+    kn_access numbers = kn_access_of(kn_add_mem(&b, KN_OUT, SN_I64, KN_C(MANY), "numbers"));
+    kn_id run = kn_add_axis(&b, KN_UNROLL, KN_C(MANY));
+    kn_access_step(&numbers, run, KN_C(1));
     kn_part_begin(&b, 0, NULL, 1, 1, 1);
     kn_phase_begin(&b, 0, 0, NULL, KN_NONE, 1, 1);
     kn_id now = kn_load(&b, SN_I64, counter);
-    kn_store(&b, counter, kn_prim2(&b, KP_ADD, SN_I64, now, kn_const_i(&b, SN_I64, 1)));
+    kn_store(&b, numbers, kn_prim2(&b, KP_ADD, SN_I64, now, kn_index(&b, run)));
+    kn_store(&b, counter, kn_prim2(&b, KP_ADD, SN_I64, now, kn_scalar(&b, SN_I64, 0)));
     kn_phase_end(&b);
     kn_part_end(&b);
     return kn_build_finish(&b);

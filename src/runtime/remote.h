@@ -37,6 +37,7 @@ typedef struct {
     uint64_t prepared;            /* age of the device for which launches are prepared, and 1 */
     be_point *sent;               /* after the inputs of the last run */
     int sending;                  /* nobody has waited for it */
+    size_t counted, number; /* while runs that count are recorded: the input and how far behind it its number is */
 } rt_remote;
 
 /* With the dims of a call: room for inputs and outputs, and what its launches need. */
@@ -49,7 +50,7 @@ void rt_remote_free(sn_call *call);
 /* Runs n times; counting: input number `input`, an i64 scalar, is one more each time. The call is ready. Returns before
  * the device is done where nothing of the host's is written. */
 sn_status rt_remote_run(sn_call *call, int counting, size_t input, int64_t n);
-/* The kernel that adds 1 to an i64, as bytes to be had from the kernel cache; under the arena's trap. */
+/* The kernel that counts an i64 on, as bytes to be had from the kernel cache; under the arena's trap. */
 kn_kernel *rt_count_kernel(base_arena *arena);
 
 #endif
