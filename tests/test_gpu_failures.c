@@ -56,6 +56,24 @@ END_TEST
 /* ---- memory --------------------------------------------------------------------------------------------------------
  */
 
+/* Work that is at fault is noticed first by whatever asks the driver next, even if that is for memory. */
+START_TEST(lost_while_allocating) {
+    app a;
+    sn_array *more;
+    if (!find("lost_while_allocating")) return;
+    app_ok(&a, NULL, NULL);
+    run_ok(&a);
+    gpu.fail_at("cuMemAlloc_v2", 1, 700);
+    ck_assert_int_eq(sn_array_new(a.ctx, SN_F32, 1, (int64_t[]){4}, &more), SN_ERR_NOMEM);
+    ck_assert_msg(strstr(sn_context_error(a.ctx), "the CUDA context is lost") != NULL, "%s", sn_context_error(a.ctx));
+    gpu.reset(); /* a driver may go on answering other questions */
+    ck_assert_int_eq(sn_call_run(a.call), SN_ERR_INTERNAL);
+    ck_assert_ptr_nonnull(strstr(sn_call_error(a.call), "asking for 16 bytes: "));
+    ck_assert_ptr_nonnull(strstr(sn_call_error(a.call), "the CUDA context is lost"));
+    app_close(&a);
+}
+END_TEST
+
 /* Calls that sn_function_call keeps for later give their memory back when another needs it; what is asked for in vain
  * is told with what there is. */
 START_TEST(idle_calls_make_room) {
@@ -357,6 +375,7 @@ int main(void) {
     Suite *s = suite_create("gpu failures");
     TCase *t = tcase_create("device");
     tcase_add_loop_test(t, failed_late, 0, 5);
+    tcase_add_test(t, lost_while_allocating);
     tcase_add_test(t, idle_calls_make_room);
     tcase_add_test(t, scratch_comes_back);
     tcase_add_test(t, scratch_in_use);

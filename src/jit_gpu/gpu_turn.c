@@ -55,6 +55,12 @@ void *gpu_alloc(be_device *dev, size_t bytes) {
     if (gpu_enter(dev, &visit, &ignored)) return NULL;
     cu_result result = dev->cu.cuMemAlloc_v2(&at, bytes);
     gpu_leave(dev, &visit);
+    if (cu_is_lost(result)) { /* that there is no memory is the least of it */
+        pthread_mutex_lock(&dev->turn);
+        cu_fail(&dev->cu, &ignored, result, "asking for %zu bytes", bytes);
+        note(dev, result, &ignored);
+        pthread_mutex_unlock(&dev->turn);
+    }
     return result ? NULL : (void *)(uintptr_t)at;
 }
 

@@ -225,7 +225,15 @@ const char *rt_room_text(sn_context *ctx, char text[RT_ROOM_TEXT]) {
     size_t left = 0, total = 0;
     text[0] = 0;
     if (ctx->backend->remote) ctx->backend->remote->room(ctx->device, &left, &total);
-    if (total) snprintf(text, RT_ROOM_TEXT, "; %zu of the device's %zu bytes are free", left, total);
+    if (total) {
+        snprintf(text, RT_ROOM_TEXT, "; %zu of the device's %zu bytes are free", left, total);
+    } else if (ctx->backend->remote) { /* it may have none because it is lost */
+        base_trap err = {.armed = 0};
+        if (ctx->backend->remote->begin(ctx->device, &err))
+            snprintf(text, RT_ROOM_TEXT, "; the device says: %.600s", err.text);
+        else
+            (void)ctx->backend->remote->finish(ctx->device, 0, &err);
+    }
     return text;
 }
 

@@ -37,8 +37,8 @@ __attribute__((format(printf, 3, 4))) sn_status rt_context_fail(sn_context *ctx,
 void *rt_alloc(sn_context *ctx, size_t bytes);
 /* The same for another need of the device's memory: 1 if trying again makes sense. */
 int rt_make_room(sn_context *ctx);
-/* "; 32 of the device's 1024 bytes are free", or nothing: the end of a sentence about memory. */
-enum { RT_ROOM_TEXT = 96 };
+/* "; 32 of the device's 1024 bytes are free", or why there are none, or nothing: the end of a sentence about memory. */
+enum { RT_ROOM_TEXT = 640 };
 const char *rt_room_text(sn_context *ctx, char text[RT_ROOM_TEXT]);
 
 /* Copies an option struct that starts with struct_size, 0 for first_version, into *to (known bytes, cleared first).
