@@ -33,7 +33,7 @@ static module *loaded;
 
 typedef struct {
     module *module;
-    const ptx_kernel *ptx;
+    ptx_kernel *ptx;
     void (*run)(void **);
     int n_parameters, size[MAX_PARAMETERS], bounds, dynamic_most;
     int loaded; /* cuFuncLoad, or a launch outside of a capture: else lazily, which a capture does not stand */

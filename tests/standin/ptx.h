@@ -103,6 +103,7 @@ typedef struct {
     uint8_t *width; /* of each slot: 0 for predicates and constants, else bytes */
     uint8_t *known; /* of each slot: 255, or 0 if it may be read before it is written */
     int n_doubtful;
+    uint32_t *join; /* of each instruction, when first asked for: ptx_join */
     ptx_variables param, local;
     unsigned max_threads; /* 0: not said */
 } ptx_kernel;
@@ -120,11 +121,11 @@ typedef struct {
 /* Parses; NULL, or what is wrong with the text, and *out is NULL. */
 const char *ptx_load(const char *text, ptx_module **out);
 void ptx_unload(ptx_module *m);
-const ptx_kernel *ptx_find(const ptx_module *m, const char *name);
+ptx_kernel *ptx_find(const ptx_module *m, const char *name);
 
 /* Runs all blocks; NULL, or a complaint. parameters: in the order of the kernel's. order: standin_order's. */
-const char *ptx_run(const ptx_module *m, const ptx_kernel *k, void *const *parameters, unsigned blocks,
-                    unsigned threads, size_t dynamic_bytes, unsigned order);
+const char *ptx_run(const ptx_module *m, ptx_kernel *k, void *const *parameters, unsigned blocks, unsigned threads,
+                    size_t dynamic_bytes, unsigned order);
 /* Instructions executed so far. */
 uint64_t ptx_executed(void);
 
@@ -152,6 +153,10 @@ void ptx_reads(const ptx_insn *i, void (*f)(uint32_t slot, void *arg), void *arg
 void ptx_writes(const ptx_insn *i, void (*f)(uint32_t slot, void *arg), void *arg);
 /* ptx_flow.c: finds doubtful registers and the instructions that have to be checked for them. */
 void ptx_find_doubtful(ptx_kernel *k);
+/* Where both ways from a jump meet; n_code: nowhere. */
+uint32_t ptx_join(ptx_kernel *k, uint32_t pc);
+/* Nothing is known of what is written between the jump and there. */
+void ptx_forget_between(ptx_kernel *k, uint32_t pc, uint8_t *known);
 
 /* ---- for running ---------------------------------------------------------------------------------------------------
  */
@@ -176,8 +181,10 @@ typedef struct {
     uint32_t pc;
     uint64_t *slot;
     /* What is not known, for ptx_run.c. */
-    uint8_t *known;  /* of each slot: a bit for each byte */
-    uint8_t doubts;  /* every instruction has to look */
+    uint8_t *known; /* of each slot: a bit for each byte */
+    uint8_t doubts; /* every instruction has to look */
+    uint8_t astray; /* behind a jump that it should not have decided on, before ways meet: .. */
+    uint32_t jump, join;
     const char *why; /* the last unknown value that was read: NULL: a register was */
     unsigned why_thread;
     uint32_t why_line, why_other; /* where that was, and what the other thread did */
@@ -188,7 +195,7 @@ typedef struct {
 /* A launch at work. */
 typedef struct {
     const ptx_module *module;
-    const ptx_kernel *kernel;
+    ptx_kernel *kernel;
     ptx_thread *thread;
     unsigned n_thread, block, running;
     char *param, *shared, *dynamic; /* memory of parameters, of shared variables and the dynamic one */

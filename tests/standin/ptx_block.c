@@ -168,6 +168,7 @@ static void begin_block(ptx_machine *m, unsigned block, unsigned blocks) {
         thread->slot[PTX_NCTAID] = blocks;
         if (k->n_doubtful) memcpy(thread->known, k->known, k->n_slot);
         thread->doubts = 0;
+        thread->astray = 0;
         thread->why = NULL;
         if (m->local_bytes) memset(thread->local + m->local_bytes, 0, m->local_bytes);
     }
@@ -224,7 +225,7 @@ static void take_memory(ptx_machine *m) {
     }
 }
 
-const char *ptx_run(const ptx_module *module, const ptx_kernel *k, void *const *parameters, unsigned blocks,
+const char *ptx_run(const ptx_module *module, ptx_kernel *k, void *const *parameters, unsigned blocks,
                     unsigned n_threads, size_t dynamic_bytes, unsigned how) {
     static unsigned order[PTX_MAX_THREADS];
     ptx_machine m = {.module = module,

@@ -1,6 +1,8 @@
 /* Registers that may be read before they are written: forwards through the code, which registers are written on every
  * way to a place. Where all are, running need not look; the others are doubtful, and so is what is computed from them.
- * Instructions that touch those are checked as they run. */
+ * Instructions that touch those are checked as they run.
+ *
+ * And where the two ways from a jump meet again: what lies between depends on it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,4 +123,96 @@ void ptx_find_doubtful(ptx_kernel *k) {
     free(f.of);
     free(f.in);
     free(f.now);
+}
+
+/* ---- where ways meet ----------------------------------------------------------------------------------------------
+ */
+
+static int successors(const flow *f, size_t b, size_t to[2]) {
+    const ptx_insn *last = &f->k->code[f->block[b + 1] - 1];
+    int n = 0;
+    if (last->op == PTX_bra) to[n++] = f->of[last->offset];
+    if ((!ends_block(last) || last->guard) && b + 1 < f->n_block) to[n++] = b + 1;
+    return n;
+}
+
+static size_t count(const uint64_t *set, size_t words) {
+    size_t n = 0;
+    for (size_t w = 0; w < words; w++) n += (size_t)__builtin_popcountll(set[w]);
+    return n;
+}
+
+/* behind[b]: the blocks that every way from b to the end goes through. */
+static uint64_t *find_behind(const flow *f, size_t words) {
+    uint64_t *behind = malloc(f->n_block * words * sizeof *behind), *now = malloc(words * sizeof *now);
+    if (!behind || !now) abort();
+    memset(behind, 0xff, f->n_block * words * sizeof *behind);
+    for (int changed = 1; changed;) {
+        changed = 0;
+        for (size_t b = f->n_block; b-- > 0;) {
+            size_t to[2];
+            int n = successors(f, b, to);
+            memset(now, n ? 0xff : 0, words * sizeof *now);
+            for (int s = 0; s < n; s++)
+                for (size_t w = 0; w < words; w++) now[w] &= behind[to[s] * words + w];
+            now[b / 64] |= (uint64_t)1 << b % 64;
+            changed |= memcmp(now, behind + b * words, words * sizeof *now) != 0;
+            memcpy(behind + b * words, now, words * sizeof *now);
+        }
+    }
+    free(now);
+    return behind;
+}
+
+/* The nearest of them is the one with the most behind it. */
+static void find_joins(ptx_kernel *k, const flow *f) {
+    size_t words = (f->n_block + 63) / 64;
+    uint64_t *behind = find_behind(f, words);
+    k->join = malloc(k->n_code * sizeof *k->join);
+    if (!k->join) abort();
+    for (size_t b = 0; b < f->n_block; b++) {
+        size_t most = 0, join = f->n_block;
+        for (size_t p = 0; p < f->n_block; p++) {
+            size_t n = p != b && has(behind + b * words, (uint32_t)p) ? count(behind + p * words, words) : 0;
+            if (n > most) most = n, join = p;
+        }
+        for (size_t i = f->block[b]; i < f->block[b + 1]; i++) k->join[i] = (uint32_t)f->block[join];
+    }
+    free(behind);
+}
+
+static void forget(uint32_t slot, void *arg) {
+    uint8_t *known = arg;
+    known[slot] = 0;
+}
+
+uint32_t ptx_join(ptx_kernel *k, uint32_t pc) {
+    if (!k->join) {
+        flow f = {.k = k};
+        find_blocks(&f);
+        find_joins(k, &f);
+        free(f.block);
+        free(f.of);
+    }
+    return k->join[pc];
+}
+
+void ptx_forget_between(ptx_kernel *k, uint32_t pc, uint8_t *known) {
+    uint32_t end = ptx_join(k, pc), n = 0;
+    uint8_t *seen = calloc(k->n_code, 1);
+    uint32_t *waiting = malloc((2 * k->n_code + 2) * sizeof *waiting);
+    if (!seen || !waiting) abort();
+    waiting[n++] = pc + 1;
+    waiting[n++] = (uint32_t)k->code[pc].offset;
+    while (n) {
+        for (uint32_t i = waiting[--n]; i != end && i < k->n_code && !seen[i]; i++) {
+            const ptx_insn *insn = &k->code[i];
+            seen[i] = 1;
+            ptx_writes(insn, forget, known);
+            if (insn->op == PTX_bra) waiting[n++] = (uint32_t)insn->offset;
+            if (ends_block(insn) && !insn->guard) break;
+        }
+    }
+    free(waiting);
+    free(seen);
 }

@@ -554,6 +554,7 @@ void ptx_unload(ptx_module *m) {
         free(k->constant);
         free(k->width);
         free(k->known);
+        free(k->join);
         free(k->param.of);
         free(k->local.of);
     }
@@ -564,7 +565,7 @@ void ptx_unload(ptx_module *m) {
     free(m);
 }
 
-const ptx_kernel *ptx_find(const ptx_module *m, const char *name) {
+ptx_kernel *ptx_find(const ptx_module *m, const char *name) {
     for (size_t i = 0; i < m->n_kernel; i++)
         if (!strcmp(m->kernel[i].name, name)) return &m->kernel[i];
     return NULL;

@@ -120,8 +120,9 @@ static uint64_t ptx_to_bf16(float f) {
  */
 
 /* Code may carry along what nobody wrote, or what another thread is about to write: an absent lane's values, what a
- * loop's first turn does not use. So the result of an unknown operand is unknown, and only what shows outside is
- * complained about: jumps, addresses, stores, who takes part in a warp operation. */
+ * loop's first turn does not use. So the result of an unknown operand is unknown, and so is what is written behind a
+ * jump that depends on one, until both ways meet. Only what shows outside is complained about: addresses, stores,
+ * barriers, who takes part in a warp operation. */
 static int matters(ptx_machine *m, const ptx_thread *t, const ptx_insn *i) {
     if (!t->why) return ptx_complain(m, i, "depends on a register that nothing has been written to");
     return ptx_complain(m, i, "depends on what line %u read: %s%s (thread %u, line %u)", t->why_line, t->why,
@@ -130,22 +131,42 @@ static int matters(ptx_machine *m, const ptx_thread *t, const ptx_insn *i) {
 
 enum { KNOWN = 0xff }; /* a bit for each byte */
 
+void ptx_begin_doubts(const ptx_machine *m, ptx_thread *t) {
+    if (!t->doubts && !m->kernel->n_doubtful) memset(t->known, KNOWN, m->kernel->n_slot);
+    t->doubts = 1;
+}
+
+static void go_astray(const ptx_machine *m, ptx_thread *t, const ptx_insn *i) {
+    ptx_begin_doubts(m, t);
+    t->astray = 1;
+    t->jump = (uint32_t)(i - m->kernel->code);
+    t->join = ptx_join(m->kernel, t->jump);
+}
+
 /* 0 after a complaint; 1: go on; -1: the guard says no. */
 static int check_registers(ptx_machine *m, ptx_thread *t, const ptx_insn *i) {
     uint8_t *const known = t->known;
-    uint8_t all = known[i->a] & known[i->b] & known[i->c];
     const uint64_t *R = t->slot;
-    if (i->guard && known[i->guard] != KNOWN) return matters(m, t, i);
+    if (t->astray && m->kernel->code + t->join == i) {
+        ptx_forget_between(m->kernel, t->jump, known);
+        t->astray = 0;
+    }
+    uint8_t all = known[i->a] & known[i->b] & known[i->c];
+    if (i->guard && known[i->guard] != KNOWN) {
+        if (i->op != PTX_bra) return matters(m, t, i);
+        if (!t->astray) go_astray(m, t, i);
+    }
     if (i->guard && (R[i->guard] & 1) == i->negated) return -1;
     switch (i->op) {
-        case PTX_ld: /* what is loaded and stored: below */
-        case PTX_st: return all == KNOWN || matters(m, t, i);
-        case PTX_bar_warp_sync: return known[i->d[2]] == KNOWN || matters(m, t, i);
+        default: break;
+        case PTX_ld: /* what is loaded and stored: below */ return all == KNOWN || matters(m, t, i);
+        case PTX_st: return (all == KNOWN && !t->astray) || matters(m, t, i);
+        case PTX_bar_sync: return !t->astray || matters(m, t, i);
+        case PTX_bar_warp_sync: return (known[i->d[2]] == KNOWN && !t->astray) || matters(m, t, i);
         case PTX_shfl: /* what is shuffled goes with the value: ptx_block.c */
-            return (known[i->b] & known[i->c] & known[i->d[2]]) == KNOWN || matters(m, t, i);
+            return ((known[i->b] & known[i->c] & known[i->d[2]]) == KNOWN && !t->astray) || matters(m, t, i);
         case PTX_bra:
-        case PTX_ret:
-        case PTX_bar_sync: return 1;
+        case PTX_ret: return 1;
         case PTX_pack:
             known[i->d[0]] = (uint8_t)(~0u << 2 * i->size | (unsigned)known[i->b] << i->size |
                                        (known[i->a] & ((1u << i->size) - 1)));
@@ -168,22 +189,16 @@ static int check_registers(ptx_machine *m, ptx_thread *t, const ptx_insn *i) {
         case PTX_or_pred:
             if ((known[i->a] == KNOWN && R[i->a]) || (known[i->b] == KNOWN && R[i->b])) all = KNOWN;
             break;
+            /* clang-format off */
 #define MOVE(type)                                                                                                     \
     case PTX_mov_##type: known[i->d[0]] = known[i->a]; return 1;                                                       \
     case PTX_selp_##type: known[i->d[0]] = known[i->c] != KNOWN ? 0 : known[R[i->c] & 1 ? i->a : i->b]; return 1;
-            /* clang-format off */
         MOVE(b16) MOVE(u16) MOVE(s16) MOVE(b32) MOVE(u32) MOVE(s32) MOVE(f32) MOVE(b64) MOVE(u64) MOVE(s64) MOVE(f64)
-            /* clang-format on */
 #undef MOVE
-                default : break;
+            /* clang-format on */
     }
     known[i->d[0]] = all == KNOWN ? KNOWN : 0;
     return 1;
-}
-
-void ptx_begin_doubts(const ptx_machine *m, ptx_thread *t) {
-    if (!t->doubts && !m->kernel->n_doubtful) memset(t->known, KNOWN, m->kernel->n_slot);
-    t->doubts = 1;
 }
 
 /* ---- memory -------------------------------------------------------------------------------------------------------
