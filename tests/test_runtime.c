@@ -115,6 +115,26 @@ START_TEST(environment) {
 }
 END_TEST
 
+static void count_bytes(void *user, sn_log_level level, const char *message) {
+    (void)level;
+    size_t *most = user, n = strlen(message);
+    if (n > *most) *most = n;
+}
+
+START_TEST(long_lines_of_a_dump_are_whole) {
+    static char text[9000];
+    memset(text, 'x', sizeof text - 1);
+    text[10] = text[8010] = '\n';
+    size_t most = 0;
+    base_log log;
+    base_log_init(&log, count_bytes, &most, SN_LOG_ERROR);
+    base_log_text(&log, "title", text);
+    ck_assert_uint_eq(most, 7999);
+    ck_assert_uint_eq(strlen(text), sizeof text - 1);
+    ck_assert(text[10] == '\n' && text[8010] == '\n');
+}
+END_TEST
+
 /* Memory that is never given back: what is left behind is no leak. */
 static void *from_a_heap(void *user, void *p, size_t old_size, size_t new_size) {
     static _Alignas(64) char heap[1 << 22];
@@ -576,6 +596,7 @@ int main(void) {
     tcase_add_test(tests, names_and_sizes);
     tcase_add_test(tests, context_options);
     tcase_add_test(tests, environment);
+    tcase_add_test(tests, long_lines_of_a_dump_are_whole);
     tcase_add_test(tests, a_context_freed_too_early_says_so);
     tcase_add_test(tests, variables);
     tcase_add_test(tests, function_outlives_graph_and_variable);

@@ -35,15 +35,14 @@ void base_logf(const base_log *log, sn_log_level level, const char *format, ...)
     log->fn(log->user, level, text);
 }
 
-void base_log_text(const base_log *log, const char *title, const char *text) {
+void base_log_text(const base_log *log, const char *title, char *text) {
     log->fn(log->user, SN_LOG_INFO, title);
     while (*text) {
-        char line[1024];
         size_t n = strcspn(text, "\n");
-        size_t kept = n < sizeof line ? n : sizeof line - 1;
-        memcpy(line, text, kept);
-        line[kept] = 0;
-        log->fn(log->user, SN_LOG_INFO, line);
-        text += n + (text[n] == '\n');
+        char end = text[n];
+        text[n] = 0;
+        log->fn(log->user, SN_LOG_INFO, text);
+        text[n] = end;
+        text += n + (end == '\n');
     }
 }

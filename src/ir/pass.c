@@ -209,7 +209,7 @@ static void dump(const driver *d, const ir_graph *g, const ir_roots *roots, cons
     base_strbuf text;
     base_strbuf_init(&text, d->to->arena.alloc);
     ir_print(g, roots, &text);
-    base_log_text(&d->to->log, title, text.at ? text.at : "");
+    base_log_text(&d->to->log, title, text.at ? text.at : (char[]){""});
     base_strbuf_free(&text);
 }
 
