@@ -188,6 +188,43 @@ START_TEST(epochs_are_one_start_a_step) {
 }
 END_TEST
 
+/* Runs that count one input, then runs that count another: of both there are enough to be recorded together. */
+START_TEST(one_input_then_another) {
+    net n;
+    if (!support_standin_needed(&gpu, "one_input_then_another")) return;
+    ck_assert_msg(!net_open(&n, "gpu"), "%s", last_log);
+    sn_graph *g = sn_graph_new(n.ctx, "count");
+    sn_expr in[] = {sn_input(g, "i", SN_I64, SN_SCALAR), sn_input(g, "j", SN_I64, SN_SCALAR)};
+    sn_var *var;
+    ck_assert_int_eq(sn_var_new(n.ctx, "sum", SN_I64, 0, NULL, &var), SN_OK);
+    sn_expr sum = sn_add(sn_mul(sn_const_of(g, SN_I64, 3), sn_use(g, var)), sn_add(sn_mul(in[0], in[0]), in[1]));
+    sn_update update = {var, sum};
+    sn_function_desc desc = {.inputs = in, .n_inputs = 2, .updates = &update, .n_updates = 1};
+    sn_function *f = function(g, &desc);
+    sn_call *call;
+    ck_assert_int_eq(sn_call_new(f, &call), SN_OK);
+    gpu.reset();
+    int64_t at[2] = {1000, 7}, have;
+    uint64_t want = 0;
+    for (size_t i = 0; i < 2; i++) {
+        const sn_tensor t = sn_tensor_of(SN_I64, &at[i], 0, NULL);
+        ck_assert_int_eq(sn_call_bind_input(call, i, &t), SN_OK);
+    }
+    for (size_t round = 0; round < 4; round++) {
+        ck_assert_msg(!sn_call_run_steps(call, round % 2, 5, 40), "%s", sn_call_error(call));
+        for (uint64_t step = 5; step < 45; step++) want = 3 * want + (round % 2 ? 1000 * 1000 + step : step * step + 7);
+        ck_assert_int_eq(sn_var_get(var, &have, sizeof have), SN_OK);
+        ck_assert_uint_eq((uint64_t)have, want);
+    }
+    sn_call_free(call);
+    sn_function_free(f);
+    ck_assert_uint_eq(gpu.count("cuGraphExecDestroy"), gpu.count("cuGraphInstantiateWithFlags"));
+    sn_graph_free(g);
+    sn_var_free(var);
+    net_close(&n);
+}
+END_TEST
+
 /* Steps that count take one kernel more for sixteen. On a lost device the first step that fails is the last that is
  * begun, of however many. */
 START_TEST(many_steps_end_early) {
@@ -400,6 +437,7 @@ int main(void) {
     tcase_add_test(training, a_warm_step_is_one_start);
     tcase_add_test(training, epochs_are_one_start_a_step);
     tcase_add_test(training, many_steps_end_early);
+    tcase_add_test(training, one_input_then_another);
     tcase_add_loop_test(t, every_failure_has_a_sentence, 2, 3);
     tcase_add_loop_test(t, every_failure_has_a_sentence, 719, 720);
     tcase_add_test(t, runs_after_a_failure_are_whole);

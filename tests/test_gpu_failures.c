@@ -81,10 +81,12 @@ START_TEST(idle_calls_make_room) {
     static float values[LARGE], sum;
     if (!find("idle_calls_make_room")) return;
     app_ok(&a, NULL, NULL);
-    static float y[LARGE];
+    static float y[LARGE]; /* large enough to be copied by themselves */
     const sn_tensor in = VEC(values, LARGE), out[] = {VEC(y, LARGE), SCALAR(&sum)};
     uint64_t before = gpu.allocated();
+    for (int i = 0; i < LARGE; i++) values[i] = (float)i;
     call_ok(a.f, &in, 1, out, 2);
+    for (int i = 0; i < LARGE; i++) ck_assert(y[i] == (float)(2 * i + 1));
     uint64_t kept = gpu.allocated() - before;
     ck_assert_uint_ge(kept, 2 * sizeof values);
     sn_array *more, *most;
@@ -190,14 +192,87 @@ START_TEST(scratch_in_use) {
         ck_assert_int_eq(sn_array_get(y[i], have, n * sizeof *have), SN_OK);
         for (size_t k = 0; k < n; k++) ck_assert_double_eq_tol(have[k], 1.0 / COLUMNS, 1e-15);
     }
-    gpu.reset(); /* what was recorded has the address of the scratch that is gone */
-    ck_assert_int_eq(sn_call_run(call[0]), SN_OK);
-    ck_assert_uint_eq(gpu.count("cuStreamBeginCapture_v2"), 1);
+    gpu.reset(); /* what was recorded has the address of the scratch that is gone, and stays unused if it is not
+                    replaced */
+    gpu.fail_at("cuStreamEndCapture", 1, 2);
+    for (unsigned run = 0; run < 2; run++) {
+        ck_assert_int_eq(sn_call_run(call[0]), SN_OK);
+        ck_assert_uint_eq(gpu.count("cuStreamBeginCapture_v2"), run + 1);
+        ck_assert_uint_eq(gpu.count("cuGraphLaunch"), run);
+    }
     for (int i = 0; i < 2; i++) {
         sn_array_free(x[i]), sn_array_free(y[i]);
         sn_call_free(call[i]);
     }
     free(have);
+    sn_function_free(f);
+    sn_graph_free(g);
+    app_close(&a);
+}
+END_TEST
+
+/* The memory of temporaries grows with the sizes, and what was recorded for others before has its old address. */
+START_TEST(temporaries_move) {
+    app a;
+    sn_array *small;
+    if (!find("temporaries_move")) return;
+    app_ok(&a, NULL, NULL);
+    ck_assert_int_eq(sn_array_new(a.ctx, SN_F32, 1, (int64_t[]){3}, &small), SN_OK);
+    ck_assert_int_eq(sn_array_set(small, ramp(1), 3 * sizeof(float)), SN_OK);
+    ck_assert_int_eq(sn_array_set(a.x, ramp(1), LARGE * sizeof(float)), SN_OK);
+    for (int round = 0; round < 2; round++) {
+        gpu.reset();
+        ck_assert_int_eq(sn_call_bind_input_array(a.call, 0, small), SN_OK);
+        for (int i = 0; i < 4; i++) {
+            run_ok(&a);
+            ck_assert_uint_eq(gpu.count("cuGraphLaunch") > 0, i > (round ? 0 : 1));
+            y_is(a.y, ramp(1), 3);
+        }
+        if (round) continue;
+        ck_assert_int_eq(sn_call_bind_input_array(a.call, 0, a.x), SN_OK);
+        run_ok(&a);
+        y_is(a.y, ramp(1), LARGE);
+    }
+    sn_array_free(small);
+    app_close(&a);
+}
+END_TEST
+
+/* Staging memory that becomes too small is freed when what lies in it has been sent. */
+START_TEST(staging_in_use) {
+    static float x[40000];
+    enum { RUNS = 4 /* the first two are timed, and waited for */ };
+    const int64_t sizes[RUNS][2] = {{40000, 1}, {40000, 1}, {10, 10}, {10000, 10}};
+    app a;
+    if (!find("staging_in_use")) return;
+    app_ok(&a, NULL, NULL);
+    sn_graph *g = sn_graph_new(a.ctx, "sums");
+    sn_expr in[2] = {sn_input(g, "x", SN_F32, SN_SHAPE(sn_dim_new(g, "N"))),
+                     sn_input(g, "y", SN_F32, SN_SHAPE(sn_dim_new(g, "M")))};
+    sn_expr out = sn_add(sn_sum_all(in[0]), sn_sum_all(in[1]));
+    sn_function_desc desc = {.inputs = in, .n_inputs = 2, .outputs = &out, .n_outputs = 1};
+    sn_function *f = function(g, &desc);
+    sn_call *call;
+    sn_array *sum[RUNS];
+    ck_assert_int_eq(sn_call_new(f, &call), SN_OK);
+    for (int i = 0; i < 40000; i++) x[i] = 1;
+    gpu.defer(1);
+    for (int i = 0; i < RUNS; i++) {
+        ck_assert_int_eq(sn_array_new(a.ctx, SN_F32, 0, NULL, &sum[i]), SN_OK);
+        for (uint32_t k = 0; k < 2; k++) {
+            const sn_tensor t = sn_tensor_of(SN_F32, x, 1, &sizes[i][k]);
+            ck_assert_int_eq(sn_call_bind_input(call, k, &t), SN_OK);
+        }
+        ck_assert_int_eq(sn_call_bind_output_array(call, 0, sum[i]), SN_OK);
+        ck_assert_msg(!sn_call_run(call), "%s", sn_call_error(call));
+    }
+    for (int i = 0; i < RUNS; i++) {
+        float have;
+        ck_assert_int_eq(sn_array_get(sum[i], &have, sizeof have), SN_OK);
+        ck_assert(have == (float)(sizes[i][0] + sizes[i][1]));
+        sn_array_free(sum[i]);
+    }
+    sn_call_free(call);
     sn_function_free(f);
     sn_graph_free(g);
     app_close(&a);
@@ -379,6 +454,8 @@ int main(void) {
     tcase_add_test(t, idle_calls_make_room);
     tcase_add_test(t, scratch_comes_back);
     tcase_add_test(t, scratch_in_use);
+    tcase_add_test(t, temporaries_move);
+    tcase_add_test(t, staging_in_use);
     tcase_add_loop_test(t, shared_memory_of_every_size, 0, 12);
     tcase_add_test(t, recordings_without_room);
     tcase_add_test(t, no_driver_for_us);

@@ -297,6 +297,7 @@ result cuMemFreeHost(void *at) {
     }
     pthread_mutex_unlock(&lock);
     if (!a) return INVALID_VALUE;
+    memset(a->at, 0xff, a->bytes); /* what still reads it finds nothing of use */
     free(a->at);
     free(a);
     return 0;
