@@ -343,10 +343,16 @@ result cuGraphLaunch(void *exec, void *at) {
     }
     return 0;
 }
-result cuGraphExecDestroy(void *exec) {
-    graph *g = exec;
+static void destroy(graph *g) {
     standin_clear(&g->work);
     free(g);
-    return 0;
 }
-result cuGraphDestroy(void *at) { return cuGraphExecDestroy(at); }
+/* As with modules: freed whatever is told. */
+result cuGraphExecDestroy(void *exec) {
+    destroy(exec);
+    return standin_enter("cuGraphExecDestroy");
+}
+result cuGraphDestroy(void *at) {
+    destroy(at);
+    return standin_enter("cuGraphDestroy");
+}
