@@ -4,9 +4,11 @@
 
 #include <dlfcn.h>
 #include <glob.h>
+#include <limits.h>
+#include <link.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/env.h"
 
@@ -26,16 +28,6 @@ typedef struct {
     void *found;
 } search;
 
-/* The helper's files in the folder, opened so that their names are known when the library asks for its one. */
-static void open_helper(const search *s, const char *folder) {
-    char pattern[4096];
-    glob_t files;
-    int n = snprintf(pattern, sizeof pattern, "%s/%s", folder, s->helper);
-    if (n < 0 || (size_t)n >= sizeof pattern || glob(pattern, 0, NULL, &files)) return;
-    for (size_t i = 0; i < files.gl_pathc; i++) (void)dlopen(files.gl_pathv[i], RTLD_NOW | RTLD_LOCAL);
-    globfree(&files);
-}
-
 static void *open_one(search *s, const char *path) {
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library) return NULL;
@@ -48,13 +40,28 @@ static void *open_one(search *s, const char *path) {
 static void *open_in(search *s, const char *folder) {
     char path[4096];
     int n = snprintf(path, sizeof path, "%s%s%s", folder ? folder : "", folder ? "/" : "", s->name);
-    if (n > 0 && (size_t)n < sizeof path) {
-        if (folder && s->helper && !access(path, F_OK)) open_helper(s, folder);
-        open_one(s, path);
-    }
+    if (n > 0 && (size_t)n < sizeof path) open_one(s, path);
     if (!s->found && s->says)
         base_strbuf_printf(s->tried, "%s%s", s->tried->n ? ", " : "", folder ? folder : "the loader's path");
     return s->found;
+}
+
+/* The helpers of what was found, from where it was found or where that leads. */
+static void open_helpers(const search *s) {
+    struct link_map *map = NULL;
+    char folder[PATH_MAX + 128];
+    if (!s->helper || dlinfo(s->found, RTLD_DI_LINKMAP, &map) || !map || !map->l_name) return;
+    for (int led = 0; led < 2; led++) {
+        glob_t files;
+        if (led ? !realpath(map->l_name, folder) : snprintf(folder, PATH_MAX, "%s", map->l_name) >= PATH_MAX) return;
+        char *name = strrchr(folder, '/');
+        if (!name) continue;
+        snprintf(name + 1, 128, "%s", s->helper);
+        if (glob(folder, 0, NULL, &files)) continue;
+        for (size_t i = 0; i < files.gl_pathc; i++) (void)dlopen(files.gl_pathv[i], RTLD_NOW | RTLD_LOCAL);
+        globfree(&files);
+        return;
+    }
 }
 
 /* In the folders that a pattern names, the last in order (the newest version) first. */
@@ -108,7 +115,9 @@ void *gpu_dynlib_open(base_alloc *alloc, const char *what, const char *const *na
             open_usual(&s);
         if (!s.found && listed && of_system) open_in(&s, NULL);
     }
-    if (!s.found)
+    if (s.found)
+        open_helpers(&s);
+    else
         base_set_error(err, SN_ERR_UNAVAILABLE,
                        "no %s: %s cannot be opened; looked in %.600s (SINTER_CUDA_PATH names other folders)", what,
                        names[0], tried.at ? tried.at : "?");

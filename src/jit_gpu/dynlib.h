@@ -8,7 +8,7 @@
 /* Opens the first of these names (NULL at the end) that there is anywhere: in the folders of SINTER_CUDA_PATH where it
  * is set, else by the loader's own search, then in the toolkit's usual folders and in those of NVIDIA's Python wheels.
  * Returns the handle and the path in path, or NULL and SN_ERR_UNAVAILABLE with the names and folders tried. helper:
- * libraries that have to be opened before it from the same folder (a pattern with one *), or NULL. of_system: it comes
+ * libraries that it will ask for by name and that lie next to it (a pattern with one *), or NULL. of_system: it comes
  * with the system and not with a toolkit, so the loader is asked even where SINTER_CUDA_PATH is set and has it not. */
 void *gpu_dynlib_open(base_alloc *alloc, const char *what, const char *const *names, const char *helper, int of_system,
                       base_strbuf *path, base_trap *err);

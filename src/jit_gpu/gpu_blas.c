@@ -70,8 +70,10 @@ static sn_status open_library(be_device *dev, base_trap *err) {
     sn_status status = lt_open(dev->alloc, dev->log, dev->cu.version, &blas->lt, err);
     lt_status failed;
     if (!status && !blas->handle && (failed = blas->lt.cublasLtCreate(&blas->handle)))
-        status = base_set_error(err, SN_ERR_UNAVAILABLE, "cuBLASLt could not be started: %s",
-                                lt_text(&blas->lt, failed, text));
+        status = base_set_error(err, SN_ERR_UNAVAILABLE,
+                                "cuBLASLt could not be started: %s; is it of a newer CUDA than the driver, which is "
+                                "for %d.%d, or is the device's memory full?",
+                                lt_text(&blas->lt, failed, text), dev->cu.version / 1000, dev->cu.version % 1000 / 10);
     cu_result result = 0;
     blas->workspace_bytes = dev->cc >= HOPPER ? WORKSPACE : OLDER_WORKSPACE;
     if (!status && !blas->workspace && (result = dev->cu.cuMemAlloc_v2(&blas->workspace, blas->workspace_bytes)))

@@ -101,5 +101,18 @@ with tempfile.TemporaryDirectory() as name:
     says(line_of("gpu ", SINTER_CUDA_PATH=there["SINTER_CUDA_PATH"], LD_LIBRARY_PATH=str(standin)), "gpu          yes",
          "driver of the system")
 
+    # A compiler that the loader finds alone, as when another library of the process brought it: what it needs lies where
+    # it leads to. It makes code for a GPU, which the stand-in's driver does not take.
+    real = pathlib.Path("/usr/local/cuda/lib64") / COMPILER
+    if real.exists():
+        (here / "real").mkdir()
+        (here / "real" / DRIVER).symlink_to(standin / DRIVER)
+        (here / "real" / COMPILER).symlink_to(real)
+        there = dict(os.environ, SINTER_CACHE="off", LD_LIBRARY_PATH=str(here / "real"))
+        del there["SINTER_CUDA_PATH"]
+        done = subprocess.run([build / "sinter", *small], env=there, capture_output=True, text=True, timeout=300)
+        says(done.stderr, "GPU: loading kernel", "NVIDIA's compiler")
+        says(done.stderr, "is the code from a newer CUDA than the driver is for?", "NVIDIA's compiler")
+
 if bad:
     sys.exit("\n".join(bad))
