@@ -114,6 +114,34 @@ START_TEST(softmax_is_the_interpreters) {
 }
 END_TEST
 
+/* Kernels for teams of threads, whose folds begin with the neighbours that one thread would have: lanes and copies of
+ * as many as there may be here, so that a thread has two. Sums of rows, of columns, of all. */
+static const schedule team_schedules[] = {{LOOP_LANES, 64, 2, 1}, {POINT_LANES, 64, 1, 64}, {SCALAR, 1, 1, 64}};
+
+START_TEST(teams_are_the_interpreters) {
+    const schedule *s = &team_schedules[_i];
+    support_kernel k;
+    support_kernel_init(&k);
+    kn_build *b = &k.b;
+    kn_id n = kn_add_axis(b, KN_POINT, KN_D(0)), c = kn_add_axis(b, KN_LOOP, KN_D(1));
+    kn_id x = kn_add_mem(b, KN_IN, SN_F32, KN_D(2), "x"), row = kn_add_mem(b, KN_OUT, SN_F32, KN_D(0), "row");
+    kn_id all = kn_add_mem(b, KN_PART, SN_F32, KN_C(1), "all"), col = kn_add_mem(b, KN_PART, SN_F32, KN_D(1), "col");
+    kn_part_begin(b, 1, &n, s->tile, 1, 3);
+    kn_part_team(b, 32);
+    begin_loop(b, s, n, c);
+    kn_id v = kn_load(b, SN_F32, access2(x, n, KN_D(1), c, KN_C(1)));
+    kn_id sum = kn_fold(b, KP_ADD, SN_F32, 1u << c, v, KN_NONE);
+    kn_fold_points(b, KP_ADD, SN_F32, 1u << n, v, KN_NONE, access1(col, c, KN_C(1)));
+    kn_phase_end(b);
+    begin_points(b, s, n);
+    kn_store(b, access1(row, n, KN_C(1)), sum);
+    kn_fold_points(b, KP_ADD, SN_F32, 1u << n, sum, KN_NONE, kn_access_of(all));
+    kn_phase_end(b);
+    kn_part_end(b);
+    CHECK(&k, s, "teams", ((support_case[]){{.dim = {1, 1, 1}}, {.dim = {200, 150, 30000}}, {.dim = {64, 64, 4096}}}));
+}
+END_TEST
+
 /* Sums of rows, of columns (partials, in memory and in registers), of all; by add and by fma; over two loops. */
 static void sums(const schedule *s, sn_dtype type) {
     support_kernel k;
@@ -510,6 +538,7 @@ static void add(Suite *suite, const char *name, const TTest *test, int n) {
 int main(void) {
     Suite *suite = suite_create("llvm_emit");
     add(suite, "softmax", softmax_is_the_interpreters, N_SCHEDULES);
+    add(suite, "teams", teams_are_the_interpreters, sizeof team_schedules / sizeof *team_schedules);
     add(suite, "sums", sums_are_the_interpreters, N_SCHEDULES);
     add(suite, "selects", selects_are_the_interpreters, N_SCHEDULES);
     add(suite, "moves", moves_are_the_interpreters, N_SCHEDULES);

@@ -51,11 +51,35 @@ static LLVMValueRef choose(em *e, LLVMValueRef mask, LLVMValueRef yes, LLVMValue
 
 typedef LLVMValueRef combiner(em *e, const kn_inst *in, LLVMValueRef a, LLVMValueRef b);
 
-/* Lane l with lane l + lanes / 2, and so on until one is left. */
+/* Lanes first, first + 1 .. of every group of so many. */
+static LLVMValueRef lanes_of_groups(em *e, LLVMValueRef v, uint32_t lanes, uint32_t group, uint32_t first, uint32_t n) {
+    LLVMValueRef pick[EM_MAX_WIDTH] = {0};
+    uint32_t count = 0;
+    for (uint32_t at = first; at < lanes; at += group)
+        for (uint32_t i = 0; i < n; i++) pick[count++] = em_i32(e, at + i);
+    return LLVMBuildShuffleVector(e->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(pick, count), "");
+}
+
+/* Neighbours of one thread by halves, where a kernel has teams of threads; then lane l with lane l + lanes / 2, and so
+ * on until one is left. */
 static LLVMValueRef combine_lanes(em *e, const kn_inst *in, combiner *with, LLVMValueRef v, uint32_t lanes) {
+    for (uint32_t group = kn_thread_lanes(e->k, e->part, lanes); group > 1; group /= 2, lanes /= 2)
+        v = with(e, in, lanes_of_groups(e, v, lanes, group, 0, group / 2),
+                 lanes_of_groups(e, v, lanes, group, group / 2, group / 2));
     for (lanes /= 2; lanes; lanes /= 2)
         v = with(e, in, em_lanes_from(e, v, 0, lanes), em_lanes_from(e, v, lanes, lanes));
     return v;
+}
+
+/* The same of n values, into the first. */
+static void combine_places(em *e, const kn_inst *in, combiner *with, LLVMValueRef *v, uint32_t n) {
+    for (uint32_t group = kn_thread_lanes(e->k, e->part, n); group > 1; group /= 2, n /= 2)
+        for (uint32_t i = 0; i < n / 2; i++) {
+            uint32_t at = i / (group / 2) * group + i % (group / 2);
+            v[i] = with(e, in, v[at], v[at + group / 2]);
+        }
+    for (; n > 1; n /= 2)
+        for (uint32_t i = 0; i < n / 2; i++) v[i] = with(e, in, v[i], v[i + n / 2]);
 }
 
 static LLVMValueRef read_acc(em *e, LLVMValueRef acc) {
@@ -372,8 +396,7 @@ void em_point_fold_end(em *e, kn_id inst) {
     do {
         LLVMValueRef acc[EM_MAX_WIDTH] = {0};
         for (uint32_t r = 0; r < em_places(e); r++) acc[r] = read_acc(e, e->acc[inst][at.slot * em_places(e) + r]);
-        for (uint32_t n = em_places(e); n > 1; n /= 2)
-            for (uint32_t r = 0; r < n / 2; r++) acc[r] = with(e, in, acc[r], acc[r + n / 2]);
+        combine_places(e, in, with, acc, em_places(e));
         LLVMValueRef value = combine_lanes(e, in, with, acc[0], point_lanes(e));
         if (is_extremum(in)) {
             const notes k = notes_of(e, in, point_lanes(e), 1);
