@@ -16,10 +16,9 @@ enum {
     MAX_ROUNDS = 8,  /* of lanes, for rows to stay in registers: a warp's WARP_ROW */
     FEW_ROWS = 512,  /* .. unless there are so few rows that warps (4 a processor) would leave it waiting for memory */
     MANY_POINTS = 1 << 16, /* 512 threads for each processor */
-    SUM_TILE = 4, /* rows done together where each adds to sums kept per element of the row: as many loads on their
-                     way, and a fourth of the accesses to the sums */
-    SUM_TILES =
-        2, /* .. and at least so many tiles, since what they leave is written, and read again by who adds it up */
+    SUM_TILE = 4,    /* rows done together where each adds to sums kept per element of the row: as many loads on their
+                        way, and a fourth of the accesses to the sums */
+    SUM_TILES = 2,   /* .. and tiles of a chunk at least: its sums are written, and read again by who adds them up */
     ACROSS_TILE = 8, /* rows done together where memory is read or written across them: 32 bytes of f32, the least that
                         memory gives; threads are neighbours along the row, one element each */
     ROW_VALUES = 32, /* registers for what is the same along a row, such as its values on an unrolled axis */
