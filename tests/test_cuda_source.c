@@ -17,8 +17,7 @@
 #include "support/support_nvrtc.h"
 #include "support/support_run.h"
 
-/* ---- sources ------------------------------------------------------------------------------------------------------
- */
+/* ---- sources ----------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     kernels_room *room;
@@ -41,8 +40,7 @@ static base_strbuf source_of(kernels_room *room, const kn_kernel *k, const ce_pe
     return e.text;
 }
 
-/* ---- what the schedule for GPUs makes of graphs -------------------------------------------------------------------
- */
+/* ---- what the schedule for GPUs makes of graphs ------------------------------------------------------------------ */
 
 static const ir_graph *graph_of_step; /* while for_kernels calls */
 
@@ -67,8 +65,7 @@ static void for_kernels(int graph, void (*f)(kernels_room *room, const pg_step *
     sn_context_free(ctx);
 }
 
-/* ---- golden text --------------------------------------------------------------------------------------------------
- */
+/* ---- golden text ------------------------------------------------------------------------------------------------- */
 
 static void add_body(kernels_room *room, const pg_step *step, void *arg) {
     pg_namer namer = {graph_of_step, step->kernel};
@@ -127,8 +124,7 @@ static void check_odd_names(kernels_room *room, const pg_step *step, void *arg) 
 START_TEST(names_stay_inside_comments) { for_kernels(_i, check_odd_names, NULL); }
 END_TEST
 
-/* ---- NVIDIA's compiler --------------------------------------------------------------------------------------------
- */
+/* ---- NVIDIA's compiler ------------------------------------------------------------------------------------------- */
 
 /* clean: nothing spilled, nothing in local memory. */
 static void compile(const char *source, int arch, int clean, const char *what) {

@@ -53,8 +53,7 @@ START_TEST(failed_late) {
 }
 END_TEST
 
-/* ---- memory --------------------------------------------------------------------------------------------------------
- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 /* Work that is at fault is noticed first by whatever asks the driver next, even if that is for memory. */
 START_TEST(lost_while_allocating) {
@@ -336,8 +335,7 @@ START_TEST(recordings_without_room) {
 }
 END_TEST
 
-/* ---- sentences -----------------------------------------------------------------------------------------------------
- */
+/* ---- sentences --------------------------------------------------------------------------------------------------- */
 
 START_TEST(no_driver_for_us) {
     app a;

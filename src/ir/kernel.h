@@ -261,9 +261,7 @@ uint32_t kn_derive_over(const kn_kernel *k, const kn_inst *inst);
 /* Set of the kernel's axes with that role. */
 uint32_t kn_axes_with(const kn_kernel *k, kn_role role);
 
-/* ---- kernel_place.c
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- kernel_place.c ---------------------------------------------------------------------------------------------- */
 
 /* Where in its part an instruction runs, for code generators. */
 enum { KN_AT_CHUNK = -1, KN_AT_POINT = 0 }; /* else: inside so many loops of its phase */

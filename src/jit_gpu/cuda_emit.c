@@ -7,8 +7,7 @@
 
 enum { LEAST_THREADS = 512 /* of a processor: 128 registers each */ };
 
-/* ---- text ----------------------------------------------------------------------------------------------------------
- */
+/* ---- text -------------------------------------------------------------------------------------------------------- */
 
 static const char *format_text(ce *e, int depth, const char *end, const char *format, va_list args) {
     va_list again;
@@ -52,8 +51,7 @@ const char *ce_size(ce *e, kn_size size) {
     return size.k == 1 ? ce_text(e, "D%u", size.dim) : ce_text(e, "(%lld * D%u)", (long long)size.k, size.dim);
 }
 
-/* ---- threads -------------------------------------------------------------------------------------------------------
- */
+/* ---- threads ----------------------------------------------------------------------------------------------------- */
 
 ce_shape ce_shape_of(const kn_kernel *k) {
     ce_shape shape = {CE_BLOCK};
@@ -68,8 +66,7 @@ uint32_t ce_team(const kn_kernel *k, uint32_t part) {
     return k->part[part].team > CE_WARP ? ce_shape_of(k).block : (uint32_t)CE_WARP;
 }
 
-/* ---- tiles ---------------------------------------------------------------------------------------------------------
- */
+/* ---- tiles ------------------------------------------------------------------------------------------------------- */
 
 static kn_size extent_of(const ce *e, uint32_t point) { return e->k->axis[e->part->point[point]].extent; }
 
@@ -196,8 +193,7 @@ static void emit_tiles(ce *e) {
     ce_close(e);
 }
 
-/* ---- chunks and parts ----------------------------------------------------------------------------------------------
- */
+/* ---- chunks and parts -------------------------------------------------------------------------------------------- */
 
 /* For each fold over points of the part: begin or end; returns whether there was one in memory. */
 static int for_point_folds(ce *e, void (*f)(ce *, kn_id)) {

@@ -31,8 +31,7 @@
 enum { CE_WARP = 32, CE_BLOCK = 128 /* threads of a block of warps */, CE_MAX_BATCH_BYTES = 8192 };
 enum { CE_MAX_INVERSE = 1 << 21 /* chunks: their cube is below 2^64 */ };
 
-/* ---- for the launch ------------------------------------------------------------------------------------------------
- */
+/* ---- for the launch ---------------------------------------------------------------------------------------------- */
 
 /* How a kernel is laid out on threads: a function of the kernel alone. */
 typedef struct {
@@ -66,8 +65,7 @@ typedef struct {
 /* floor(2^64 / chunks) + 1; for 1 chunk, whose rest is always 0, anything. */
 static inline uint64_t ce_inverse(int64_t chunks) { return UINT64_MAX / (uint64_t)chunks + 1; }
 
-/* ---- the text ------------------------------------------------------------------------------------------------------
- */
+/* ---- the text ---------------------------------------------------------------------------------------------------- */
 
 typedef enum { CE_COPIES, CE_LOOP_LANES, CE_POINT_LANES } ce_mode;
 
@@ -114,8 +112,7 @@ typedef struct {
  * arena's trap. */
 void ce_kernel(base_arena *arena, const kn_kernel *k, const char *symbol, const ce_people *people, base_strbuf *out);
 
-/* ---- cuda_emit.c ---------------------------------------------------------------------------------------------------
- */
+/* ---- cuda_emit.c ------------------------------------------------------------------------------------------------- */
 
 /* A line of text at the present depth. */
 __attribute__((format(printf, 2, 3))) void ce_line(ce *e, const char *format, ...);
@@ -126,8 +123,7 @@ const char *ce_size(ce *e, kn_size size);
 /* Puts the user's name of the instruction, if people want it, behind the first of the lines from that number on. */
 void ce_name_line(ce *e, uint32_t line, kn_id inst);
 
-/* ---- cuda_emit_phase.c ---------------------------------------------------------------------------------------------
- */
+/* ---- cuda_emit_phase.c ------------------------------------------------------------------------------------------- */
 
 void ce_begin_phase(ce *e, const kn_phase *phase); /* sets the fields that depend on the phase */
 void ce_chunk_level(ce *e);                        /* what tile phases need that is the same for all tiles */
@@ -154,8 +150,7 @@ void ce_open_round(ce *e);
 /* Index on an axis. */
 const char *ce_index(ce *e, kn_id axis);
 
-/* ---- cuda_even.c ---------------------------------------------------------------------------------------------------
- */
+/* ---- cuda_even.c ------------------------------------------------------------------------------------------------- */
 
 /* Is the phase that runs written out? */
 int ce_in_rounds(const ce *e);
@@ -164,8 +159,7 @@ void ce_keep_loads(const ce *e, kn_id *kept);
  * round, and so few registers. */
 int ce_loads_at_tile(const ce *e, uint32_t phase);
 
-/* ---- cuda_emit_mem.c -----------------------------------------------------------------------------------------------
- */
+/* ---- cuda_emit_mem.c --------------------------------------------------------------------------------------------- */
 
 /* "m3[n0 * D1 + j1]": the element of an access. */
 const char *ce_element(ce *e, const kn_access *access);
@@ -185,8 +179,7 @@ int ce_store_meets(const ce *e, kn_id inst); /* must all have loaded before? */
  * between those of one tile and this one of the next. */
 int ce_must_meet(const ce *e, uint32_t first, uint32_t end, uint32_t phase, int again);
 
-/* ---- cuda_emit_fold.c ----------------------------------------------------------------------------------------------
- */
+/* ---- cuda_emit_fold.c -------------------------------------------------------------------------------------------- */
 
 void ce_unroll_fold(ce *e, kn_id inst);
 void ce_loop_fold_begin(ce *e, kn_id inst);
@@ -200,8 +193,7 @@ int ce_in_registers(const ce *e, const kn_inst *inst);
 /* Brings a value of an earlier phase into the form of this one. */
 void ce_convert(ce *e, kn_id inst);
 
-/* ---- cuda_prims.c --------------------------------------------------------------------------------------------------
- */
+/* ---- cuda_prims.c ------------------------------------------------------------------------------------------------ */
 
 const char *ce_type(sn_dtype type);        /* of a value */
 const char *ce_memory_type(sn_dtype type); /* of an element in memory */

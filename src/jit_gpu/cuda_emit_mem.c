@@ -4,8 +4,7 @@
 
 static const char *memory(ce *e, kn_id mem) { return ce_text(e, "m%u", mem); }
 
-/* ---- what stays in registers ---------------------------------------------------------------------------------------
- */
+/* ---- what stays in registers ------------------------------------------------------------------------------------- */
 
 int ce_is_held(const ce *e, kn_id mem) { return e->even && e->held[mem] == e->part_id + 1; }
 
@@ -29,8 +28,7 @@ void ce_declare_held(ce *e, const kn_access *access, const char *start) {
             ce_loops(e, ce_access_axes(access), 1), ce_element(e, access), start);
 }
 
-/* ---- elements ------------------------------------------------------------------------------------------------------
- */
+/* ---- elements ---------------------------------------------------------------------------------------------------- */
 
 const char *ce_element(ce *e, const kn_access *access) {
     if (ce_is_held(e, access->mem) && !e->to_memory)
@@ -207,8 +205,7 @@ void ce_store(ce *e, kn_id id) {
     if (meets && (access->ix != KN_NONE || mem->space == KN_ROW)) ce_line(e, "SYNC%u;", e->part_id);
 }
 
-/* ---- where threads must meet ---------------------------------------------------------------------------------------
- */
+/* ---- where threads must meet ------------------------------------------------------------------------------------- */
 
 int ce_same_access(const kn_access *a, const kn_access *b) {
     if (a->ix != KN_NONE || b->ix != KN_NONE || a->n != b->n) return 0;

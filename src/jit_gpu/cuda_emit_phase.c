@@ -28,8 +28,7 @@ void ce_begin_phase(ce *e, const kn_phase *phase) {
     e->ilp = phase->ilp;
 }
 
-/* ---- what a value is repeated for ----------------------------------------------------------------------------------
- */
+/* ---- what a value is repeated for -------------------------------------------------------------------------------- */
 
 /* The dimensions of what varies over these axes, each as format(index name, extent). */
 static const char *for_dims(ce *e, uint32_t axes, int lanes,
@@ -94,8 +93,7 @@ static const char *name_of(ce *e, kn_id inst) {
     return ce_text(e, "v%u%s", inst, !formed ? "" : e->mode == CE_POINT_LANES ? "l" : "c");
 }
 
-/* ---- indices -------------------------------------------------------------------------------------------------------
- */
+/* ---- indices ----------------------------------------------------------------------------------------------------- */
 
 /* The index of a thread's lane, of that of its first one, or of the array of all. */
 static const char *lane_of(ce *e, const char *index) {
@@ -149,8 +147,7 @@ const char *ce_present(ce *e, uint32_t axes, int one) {
     return text;
 }
 
-/* ---- instructions --------------------------------------------------------------------------------------------------
- */
+/* ---- instructions ------------------------------------------------------------------------------------------------ */
 
 static void emit_plain(ce *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
@@ -275,8 +272,7 @@ static void emit_level(ce *e, int level, int after) {
     ce_close(e);
 }
 
-/* ---- for the first warp alone -------------------------------------------------------------------------------------
- */
+/* ---- for the first warp alone ------------------------------------------------------------------------------------ */
 
 /* Does one thread alone use what becomes of this instruction: is it a store, or a sum in registers, of what is the same
  * in all threads? */
@@ -317,8 +313,7 @@ void ce_find_sole(ce *e) {
     }
 }
 
-/* ---- loops ---------------------------------------------------------------------------------------------------------
- */
+/* ---- loops ------------------------------------------------------------------------------------------------------- */
 
 /* "t * 4": the first lane of a thread. */
 static const char *first_lane(ce *e) { return e->per_thread > 1 ? ce_text(e, "t * %u", e->per_thread) : "t"; }

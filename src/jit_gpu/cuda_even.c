@@ -14,8 +14,7 @@ static ce look_at(const kn_kernel *k, uint32_t part) {
     return e;
 }
 
-/* ---- phases whose rounds are written out --------------------------------------------------------------------------
- */
+/* ---- phases whose rounds are written out ------------------------------------------------------------------------- */
 
 static int in_rounds(const ce_even *even, const kn_phase *phase) {
     return even->rounds && !phase->at_entry && phase->n_loop == 1 && phase->lanes == even->axis &&
@@ -43,8 +42,7 @@ static uint32_t words(const ce *e, const ce_even *even, uint32_t axes, sn_dtype 
     return n * (size > 4 ? size / 4 : 1);
 }
 
-/* ---- memories ------------------------------------------------------------------------------------------------------
- */
+/* ---- memories ---------------------------------------------------------------------------------------------------- */
 
 /* May the memory be registers: do only phases that are written out touch it, all at one access, each thread its own
  * elements? Sets that access. */
@@ -78,8 +76,7 @@ static void hold(const ce *e, const ce_even *even, kn_space space, uint32_t *lef
     }
 }
 
-/* ---- loads ---------------------------------------------------------------------------------------------------------
- */
+/* ---- loads ------------------------------------------------------------------------------------------------------- */
 
 /* Do all accesses of a memory agree? */
 static int one_access(const ce *e, const kn_access *a) {
@@ -128,8 +125,7 @@ void ce_keep_loads(const ce *e, kn_id *kept) {
         }
 }
 
-/* ---- parts and launches --------------------------------------------------------------------------------------------
- */
+/* ---- parts and launches ------------------------------------------------------------------------------------------ */
 
 /* Calls f for each access of the part whose lanes are neighbours in memory, until it returns 0; returns how many. */
 static uint32_t for_wide(const kn_kernel *k, uint32_t part, int (*f)(const ce *, const kn_access *, void *),

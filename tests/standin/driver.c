@@ -40,8 +40,7 @@ unsigned standin_order_now(void) {
     return order;
 }
 
-/* ---- work on streams -----------------------------------------------------------------------------------------------
- */
+/* ---- work on streams --------------------------------------------------------------------------------------------- */
 
 int standin_append(work_list *list, int (*run)(void *), const void *arg, size_t bytes) {
     work *w = malloc(sizeof *w + bytes);
@@ -106,8 +105,7 @@ int standin_enqueue(void *at, int (*run)(void *), const void *arg, size_t bytes)
     return deferred ? 0 : drain(s);
 }
 
-/* ---- device --------------------------------------------------------------------------------------------------------
- */
+/* ---- device ------------------------------------------------------------------------------------------------------ */
 
 result cuInit(unsigned flags) {
     if (flags) return INVALID_VALUE;
@@ -188,8 +186,7 @@ result cuGetExportTable(const void **table, const void *id) {
     return NOT_FOUND;
 }
 
-/* ---- memory --------------------------------------------------------------------------------------------------------
- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 result cuMemGetInfo_v2(size_t *left, size_t *total) {
     ENTER(cuMemGetInfo_v2);
@@ -357,8 +354,7 @@ result cuMemsetD8Async(device_ptr to, unsigned char value, size_t bytes, void *a
     return standin_enqueue(at, run_fill, &f, sizeof f);
 }
 
-/* ---- streams, events -----------------------------------------------------------------------------------------------
- */
+/* ---- streams, events --------------------------------------------------------------------------------------------- */
 
 result cuStreamCreate(void **at, unsigned flags) {
     ENTER(cuStreamCreate);

@@ -40,8 +40,7 @@ typedef struct {
     char name[80];
 } function;
 
-/* ---- modules, launches ---------------------------------------------------------------------------------------------
- */
+/* ---- modules, launches ------------------------------------------------------------------------------------------- */
 
 static result keep_module(module *m, void **out) {
     m->context = standin_context();
@@ -283,8 +282,7 @@ result cuLaunchKernel(void *at, unsigned gx, unsigned gy, unsigned gz, unsigned 
     return code;
 }
 
-/* ---- graphs --------------------------------------------------------------------------------------------------------
- */
+/* ---- graphs ------------------------------------------------------------------------------------------------------ */
 
 static size_t length(const work_list *list) {
     size_t n = 0;

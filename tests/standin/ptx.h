@@ -38,8 +38,7 @@
 
 #include "standin.h"
 
-/* ---- modules ------------------------------------------------------------------------------------------------------
- */
+/* ---- modules ----------------------------------------------------------------------------------------------------- */
 
 /* Loads, stores and control; the others are in ptx_ops.def. */
 typedef enum {
@@ -129,8 +128,7 @@ const char *ptx_run(const ptx_module *m, ptx_kernel *k, void *const *parameters,
 /* Instructions executed so far. */
 uint64_t ptx_executed(void);
 
-/* ---- for the parser ------------------------------------------------------------------------------------------------
- */
+/* ---- for the parser ---------------------------------------------------------------------------------------------- */
 
 /* What an operand may be, as ptx_decode.c asks for it. */
 typedef struct {
@@ -158,8 +156,7 @@ uint32_t ptx_join(ptx_kernel *k, uint32_t pc);
 /* Nothing is known of what is written between the jump and there. */
 void ptx_forget_between(ptx_kernel *k, uint32_t pc, uint8_t *known);
 
-/* ---- for running ---------------------------------------------------------------------------------------------------
- */
+/* ---- for running ------------------------------------------------------------------------------------------------- */
 
 /* Shared and local memory in the generic space; device memory has the host's addresses, which are below. */
 #define PTX_SHARED_WINDOW ((uint64_t)1 << 56)

@@ -26,8 +26,7 @@ static void *room(void *at, size_t *have, size_t need, size_t size) {
     return at;
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------------------------
- */
+/* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
 static const ptx_insn *at(const ptx_machine *m, unsigned t) { return &m->kernel->code[m->thread[t].pc]; }
 
@@ -138,8 +137,7 @@ static int stuck(ptx_machine *m) {
     return 0;
 }
 
-/* ---- blocks -------------------------------------------------------------------------------------------------------
- */
+/* ---- blocks ------------------------------------------------------------------------------------------------------ */
 
 static void choose_order(unsigned *order, unsigned n, unsigned how, unsigned block) {
     unsigned seed = how * 2654435761u + block;
@@ -197,8 +195,7 @@ static int run_block(ptx_machine *m, const unsigned *order) {
     return 1;
 }
 
-/* ---- launches -----------------------------------------------------------------------------------------------------
- */
+/* ---- launches ---------------------------------------------------------------------------------------------------- */
 
 static size_t end_of(const ptx_variables *all, uint64_t first) {
     uint64_t end = first;

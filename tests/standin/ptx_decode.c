@@ -20,8 +20,7 @@ static const char *unknown(const char *name, const char *why) {
     return complaint;
 }
 
-/* ---- the table ----------------------------------------------------------------------------------------------------
- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 static uint32_t hash(const char *name) {
     uint32_t h = 2166136261u;
@@ -78,8 +77,7 @@ static const char *computing(const char *name, const ptx_operand *x, unsigned n,
     return *letter ? unknown(name, "too few operands") : NULL;
 }
 
-/* ---- memory -------------------------------------------------------------------------------------------------------
- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 static int next(const char **name, const char *part) {
     size_t n = strlen(part);
@@ -140,8 +138,7 @@ static const char *halves(const char *name, const ptx_operand *x, unsigned n, pt
     return NULL;
 }
 
-/* ---- control ------------------------------------------------------------------------------------------------------
- */
+/* ---- control ----------------------------------------------------------------------------------------------------- */
 
 /* d|p, value, lane, clamp, mask */
 static const char *shuffle(const char *name, const ptx_operand *x, unsigned n, ptx_insn *i) {
@@ -191,8 +188,7 @@ const char *ptx_decode(const char *name, ptx_operand *x, unsigned n, ptx_insn *i
     return computing(name, x, n, i);
 }
 
-/* ---- who reads and writes what ------------------------------------------------------------------------------------
- */
+/* ---- who reads and writes what ----------------------------------------------------------------------------------- */
 
 void ptx_reads(const ptx_insn *i, void (*f)(uint32_t slot, void *arg), void *arg) {
     if (i->guard) f(i->guard, arg);

@@ -125,8 +125,7 @@ void ptx_find_doubtful(ptx_kernel *k) {
     free(f.now);
 }
 
-/* ---- where ways meet ----------------------------------------------------------------------------------------------
- */
+/* ---- where ways meet --------------------------------------------------------------------------------------------- */
 
 static int successors(const flow *f, size_t b, size_t to[2]) {
     const ptx_insn *last = &f->k->code[f->block[b + 1] - 1];

@@ -37,8 +37,7 @@ void ptx_forget_shared(void) {
     ptx_forget(&of_shared[1]);
 }
 
-/* ---- device memory ------------------------------------------------------------------------------------------------
- */
+/* ---- device memory ----------------------------------------------------------------------------------------------- */
 
 static int is_in(const standin_area *a, uint64_t address, size_t size) {
     uint64_t first = (uint64_t)(uintptr_t)a->at;
@@ -78,8 +77,7 @@ static char *global(ptx_machine *m, const ptx_insn *i, uint64_t address, size_t 
     return ptx_note(m, i, a->shadow, a->bytes, offset, address, write, 0) ? a->at + offset : NULL;
 }
 
-/* ---- a block's, a thread's, a launch's ------------------------------------------------------------------------------
- */
+/* ---- a block's, a thread's, a launch's --------------------------------------------------------------------------- */
 
 static const ptx_variable *variable_at(const ptx_variables *all, uint64_t address, size_t size, size_t dynamic_bytes) {
     for (size_t v = 0; v < all->n; v++) {

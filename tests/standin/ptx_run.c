@@ -13,8 +13,7 @@ enum { MOST_JUMPS = 1000000000 };
 static uint64_t executed;
 uint64_t ptx_executed(void) { return executed; }
 
-/* ---- scalars ------------------------------------------------------------------------------------------------------
- */
+/* ---- scalars ----------------------------------------------------------------------------------------------------- */
 
 __extension__ typedef __int128 wide;
 __extension__ typedef unsigned __int128 unsigned_wide;
@@ -116,8 +115,7 @@ static uint64_t ptx_to_bf16(float f) {
     return f != f ? 0x7fff : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
 }
 
-/* ---- what is not known --------------------------------------------------------------------------------------------
- */
+/* ---- what is not known ------------------------------------------------------------------------------------------- */
 
 /* Code may carry along what nobody wrote, or what another thread is about to write: an absent lane's values, what a
  * loop's first turn does not use. So the result of an unknown operand is unknown, and so is what is written behind a
@@ -201,8 +199,7 @@ static int check_registers(ptx_machine *m, ptx_thread *t, const ptx_insn *i) {
     return 1;
 }
 
-/* ---- memory -------------------------------------------------------------------------------------------------------
- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 static int load(ptx_machine *m, ptx_thread *t, const ptx_insn *i, uint64_t *R) {
     m->unknown = 0;
@@ -240,8 +237,7 @@ static int store(ptx_machine *m, ptx_thread *t, const ptx_insn *i, const uint64_
     return 1;
 }
 
-/* ---- the thread ---------------------------------------------------------------------------------------------------
- */
+/* ---- the thread -------------------------------------------------------------------------------------------------- */
 
 #define A         R[i->a]
 #define B         R[i->b]

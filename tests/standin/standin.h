@@ -54,8 +54,7 @@ void standin_lt_refuse(unsigned what);
 /* The last complaint about a kernel, or "". */
 const char *standin_complaint(void);
 
-/* ---- between its files --------------------------------------------------------------------------------------------
- */
+/* ---- between its files ------------------------------------------------------------------------------------------- */
 
 /* Counts a call; the code with which it has to fail, or 0. */
 int standin_enter(const char *name);
