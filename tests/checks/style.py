@@ -17,7 +17,7 @@ for folder in ("src", "include", "tools", "samples", "tests", "bench"):
         if path.suffix == ".c" and not text.startswith(("/*", "//")):
             bad.append(f"{name}: does not open with what it is")
         if re.search(r"^/\* ---- .*\n \*(/| *-{10})", text, re.M):
-            bad.append(f"{name}: the heading of a section is more than a line")
+            bad.append(f"{name}: the heading of a section is more than one line of 120 columns")
         if re.search(r"\b(TODO|FIXME|XXX|HACK)\b", text):
             bad.append(f"{name}: unfinished")
         if folder == "src" and path.name != "env.c" and re.search(r"\b(secure_)?getenv\s*\(", text):
