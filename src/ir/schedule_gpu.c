@@ -16,15 +16,16 @@ enum {
     MAX_ROUNDS = 8,  /* of lanes, for rows to stay in registers: a warp's WARP_ROW */
     FEW_ROWS = 512,  /* .. unless there are so few rows that warps (4 a processor) would leave it waiting for memory */
     MANY_POINTS = 1 << 16, /* 512 threads for each processor */
-    SUM_TILE = 4,    /* rows done together where each adds to sums kept per element of the row: as many loads on their
-                        way, and a fourth of the accesses to the sums */
-    SUM_TILES = 2,   /* .. and tiles of a chunk at least: its sums are written, and read again by who adds them up */
-    ACROSS_TILE = 8, /* rows done together where memory is read or written across them: 32 bytes of f32, the least that
-                        memory gives; threads are neighbours along the row, one element each */
-    ROW_VALUES = 32, /* registers for what is the same along a row, such as its values on an unrolled axis */
-    LIGHT_BODY = 30, /* primitives: below, a thread does PER_THREAD points */
-    ILP = 4,         /* accumulators of a fold of each point: the loads of all of them are on their way together, .. */
-    CHUNK_ILP = 8,   /* .. over chunks, where there are few points, as many as there may be */
+    SUM_TILE = 4,     /* rows done together where each adds to sums kept per element of the row: as many loads on their
+                         way, and a fourth of the accesses to the sums */
+    SUM_TILES = 2,    /* .. and tiles of a chunk at least: its sums are written, and read again by who adds them up */
+    ACROSS_TILE = 8,  /* rows done together where memory is read or written across them: 32 bytes of f32, the least that
+                         memory gives; threads are neighbours along the row, one element each */
+    ROW_VALUES = 32,  /* registers for what is the same along a row, such as its values on an unrolled axis */
+    POINT_WORDS = 64, /* of 32 bits, for what one value of all points and iterations of a thread has on unrolled axes */
+    LIGHT_BODY = 30,  /* primitives: below, a thread does PER_THREAD points */
+    ILP = 4,          /* accumulators of a fold of each point: the loads of all of them are on their way together, .. */
+    CHUNK_ILP = 8,    /* .. over chunks, where there are few points, as many as there may be */
     MAX_WARP_CHUNKS = 1 << 18,  /* forty waves of warps at 48 warps a processor: what runs at the same time is close
                                    together in memory, and a warp still has work for longer than it takes to start .. */
     MAX_BLOCK_CHUNKS = 1 << 14, /* .. and of blocks at six a processor: twenty */
@@ -47,6 +48,25 @@ static double copies_of(const lw_part *p) {
         if (p->axis[i].role == KN_UNROLL && p->axis[i].axis != KN_NONE && lw_extent(p, p->axis[i].axis) > copies)
             copies = lw_extent(p, p->axis[i].axis);
     return copies;
+}
+
+/* Words of one point, in one iteration, of the value or operand in a phase that has most of them. */
+static double point_words(const lw_part *p, uint32_t phase) {
+    double most = 1;
+    for (uint32_t i = 0; i < p->list.n; i++) {
+        const lw_item *item = &p->item[p->list.at[i]];
+        const ir_node *n = ir_at(p->s->g, p->list.at[i]);
+        if (item->phase != phase) continue;
+        size_t size = sn_dtype_size((sn_dtype)n->dtype);
+        if (n->n_in && sn_dtype_size((sn_dtype)ir_at(p->s->g, n->in[0])->dtype) > size) size = 8;
+        double words = size > 4 ? 2 : 1;
+        for (uint32_t a = 0; a < p->n_axis; a++)
+            if (p->axis[a].role == KN_UNROLL && p->axis[a].axis != KN_NONE &&
+                (item->over | item->reads) >> p->axis[a].axis & 1)
+                words *= lw_extent(p, p->axis[a].axis);
+        if (words > most) most = words;
+    }
+    return most;
 }
 
 /* Accumulators of a fold over chunks by lanes: all that a launch may leave, in one round, as far as registers go. */
@@ -133,7 +153,10 @@ static void choose_team(lw_part *p, const kind *k, kn_id point, int exits) {
         int several = p->point_axes & (p->point_axes - 1) && k->points >= WARP * PER_THREAD / 2;
         int light = k->prims <= LIGHT_BODY && (several || k->points > FEW_ROWS) && !k->chunks;
         if (exits || k->entry) p->team = BLOCK;
-        p->tile = p->team * (light ? PER_THREAD : 1);
+        uint32_t each = light ? PER_THREAD : 1;
+        for (uint32_t i = 0; i < p->phase.n; i++)
+            while (each > 1 && each * point_words(p, i) > POINT_WORDS) each /= 2;
+        p->tile = p->team * each;
     }
 }
 
@@ -166,6 +189,8 @@ void lw_schedule_gpu(lw_part *p, const lw_traffic *t, kn_id point) {
             phase->width = p->tile;
             if (lw_has_fold(p, i))
                 phase->ilp = lw_over_chunks(p, phase) ? CHUNK_ILP : t[i].prims <= LIGHT_BODY ? ILP : 1;
+            while (phase->ilp > 1 && phase->ilp * (p->tile / p->team) * point_words(p, i) > POINT_WORDS)
+                phase->ilp /= 2;
         }
     }
     p->rounds = k.across ? 0 : rounds(p);

@@ -39,6 +39,13 @@ static void total(net *n, sn_context *ctx) {
     net_output(n, sn_sum_all(net_input(n, "x", SN_SHAPE(net_dim(n, "N")))));
 }
 
+/* Many values of each point, which are not to be more than registers. */
+static void many_factors(net *n, sn_context *ctx) {
+    net_begin(n, ctx, "factors");
+    sn_expr x = net_input(n, "x", SN_SHAPE(SN_DIM(20), net_dim(n, "N"), SN_DIM(7), SN_DIM(2)));
+    net_output(n, sn_prod(sn_cast(x, SN_F64), SN_AXES(0, 2, 3), 0));
+}
+
 static void halves(net *n, sn_context *ctx) {
     net_begin(n, ctx, "halves");
     sn_dim N = net_dim(n, "N"), C = net_dim(n, "C");
@@ -61,6 +68,7 @@ static void classes(net *n, sn_context *ctx) {
 
 /* Sizes of a multiple of all vectors and of none; past a tile, and within one. */
 const gpu_graph gpu_graphs[GPU_GRAPHS] = {{"softmax", softmax, {{6, 256}, {5, 77}}},
+                                          {"many_factors", many_factors, {{128}, {33}}},
                                           {"moons", moons, {{64}, {7}}},
                                           {"digit", digit, {{0}, {0}}},
                                           {"chain", chain, {{4096}, {1027}}},
