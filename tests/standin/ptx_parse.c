@@ -153,6 +153,11 @@ static void variable(parser *p, ptx_variables *all, uint64_t first, uint64_t gap
     if (align < size) align = size;
     ptx_variable v = {.bytes = size};
     n = word(p, &at);
+    if (is(at, n, ".ptr")) { /* of what it points to, which is no promise to rely on */
+        n = word(p, &at);
+        if (is(at, n, ".global")) n = word(p, &at);
+        if (is(at, n, ".align")) (void)number(p), n = word(p, &at);
+    }
     if (!n || n >= sizeof v.name) bad(p, "a name is expected before '%.20s'", p->at);
     if (p->failed) return;
     memcpy(v.name, at, n);

@@ -69,7 +69,7 @@ static void ptx_close(void) { ck_assert_int_eq(driver.context_destroy(ptx_contex
  * and 32 of local. */
 static const char ptx_head[] = ".version 9.0\n.target sm_90\n.address_size 64\n"
                                ".extern .shared .align 16 .b8 dynamic[];\n"
-                               ".visible .entry k(.param .u64 p0, .param .u32 p1)\n.maxntid 64, 1, 1\n{\n"
+                               ".visible .entry k(.param .u64 .ptr .align 1 p0, .param .u32 p1)\n.maxntid 64, 1, 1\n{\n"
                                ".reg .pred %p<8>; .reg .b16 %rs<16>; .reg .b32 %r<16>; .reg .f32 %f<8>;\n"
                                ".reg .b64 %rd<16>; .reg .f64 %fd<8>;\n"
                                ".shared .align 16 .b8 fixed[64];\n.local .align 16 .b8 own[32];\n"
