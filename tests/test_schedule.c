@@ -105,6 +105,41 @@ START_TEST(loops_across_rows_take_several_lines_of_each) {
 }
 END_TEST
 
+/* The gradient of a matrix by few rows, added up in partials: a vector goes along what lies together there, not along
+ * the rows that it is made of, which would be read and written a number at a time. */
+START_TEST(sums_of_rows_are_added_to_as_they_lie) {
+    net n;
+    net_begin(&n, support_twin_context(), "partials");
+    sn_expr h = net_input(&n, "x", SN_SHAPE(SN_DIM(8), SN_DIM(128)));
+    for (int i = 0; i < 2; i++) h = sn_relu(sn_matmul(h, net_var(&n, i ? "w1" : "w0", 128, NET_SIZES(128, 128))));
+    sn_expr w = net_var(&n, "w", 128, NET_SIZES(128, 10));
+    n.n_param = n.n_var;
+    n.loss = sn_neg(sn_mean_all(sn_slice(sn_log_softmax(sn_matmul(h, w), 1), 1, SN_DIM(0), SN_DIM(1))));
+    net_sgd(&n, 0.1);
+    sn_function *f = net_function(&n);
+    char *text = net_show(&n, f, SN_SHOW_KERNEL);
+    int found = 0;
+    for (const char *line = text; (line = strstr(line, "\n    part ")); line++) { /* part t54.part[j2*D0 + j3] = .. */
+        int outer, inner;
+        char lanes[16];
+        const char *at = strchr(line, '[');
+        if (!at || sscanf(at, "[j%d*D0 + j%d] = fold", &outer, &inner) != 2) continue;
+        const char *phase = line;
+        while (phase > text && strncmp(phase, "\n  phase ", 9)) phase--;
+        snprintf(lanes, sizeof lanes, "lanes j%d ", inner);
+        const char *said = strstr(phase, "lanes ");
+        ck_assert_msg(said && !strncmp(said, lanes, strlen(lanes)), "%s in\n%s", lanes, text);
+        found++;
+    }
+    ck_assert_msg(found > 0, "%s", text);
+    free(text);
+    sn_function_free(f);
+    sn_context *ctx = n.ctx;
+    net_free(&n);
+    sn_context_free(ctx);
+}
+END_TEST
+
 /* Ten classes of a batch, softmax and gradients: four examples at a time, as lanes where there is no loop, whether the
  * batch is large, small or symbolic. */
 static const struct {
@@ -206,6 +241,7 @@ int main(void) {
     TCase *t = tcase_create("schedule");
     tcase_add_test(t, few_points_leave_the_lanes_to_loops);
     tcase_add_test(t, parameters_fit);
+    tcase_add_test(t, sums_of_rows_are_added_to_as_they_lie);
     tcase_add_test(t, weights_decide_not_the_data_around_the_row);
     tcase_add_loop_test(t, constant_batches_have_the_tiles_of_symbolic_ones, 0, sizeof batches / sizeof *batches);
     tcase_add_loop_test(t, loops_across_rows_take_several_lines_of_each, 0, sizeof streams / sizeof *streams);

@@ -107,7 +107,8 @@ static void walk(traffic *t, ir_id v, int top) {
         else
             count_contiguous(t, n->in[k], &p->s->node[v].edge[k], v);
     }
-    if (p->s->node[v].stored && source == LW_MEMBER) count_contiguous(t, v, NULL, v);
+    int adds = p->s->node[v].is_exit && p->s->machine == KN_FOR_CPU; /* to sums kept for each element of loops */
+    if ((p->s->node[v].stored || adds) && source == LW_MEMBER) count_contiguous(t, v, NULL, v);
 }
 
 static void measure(traffic *t, lw_part *p, uint32_t phase) {
