@@ -128,10 +128,10 @@ START_TEST(sums_of_rows_are_added_to_as_they_lie) {
         while (phase > text && strncmp(phase, "\n  phase ", 9)) phase--;
         snprintf(lanes, sizeof lanes, "lanes j%d ", inner);
         const char *said = strstr(phase, "lanes ");
-        ck_assert_msg(said && !strncmp(said, lanes, strlen(lanes)), "%s in\n%s", lanes, text);
+        ck_assert_msg(said && !strncmp(said, lanes, strlen(lanes)), "%s in\n%.500s", lanes, phase);
         found++;
     }
-    ck_assert_msg(found > 0, "%s", text);
+    ck_assert_int_gt(found, 0);
     free(text);
     sn_function_free(f);
     sn_context *ctx = n.ctx;
