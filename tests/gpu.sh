@@ -56,8 +56,8 @@ fi
 export SN_BUILD_DIR="$build" PYTHONDONTWRITEBYTECODE=1 SINTER_CACHE=off CK_DEFAULT_TIMEOUT=400
 [ -e "$build/libsinter-llvm.so" ] && export SINTER_LLVM="$build/libsinter-llvm.so"
 
-# Libraries of Python's packages, where the toolkit is not in a usual place. A list of folders replaces the usual search,
-# so the driver's own goes along.
+# Libraries of Python's packages, wherever this python3 has them, where the toolkit is not in a usual place. A list of
+# folders replaces the usual search; the driver is found without it, too, unless it is in a folder of its own.
 find_cuda() {
     for found in /usr/local/cuda*/lib64/libnvrtc.so* /usr/lib/x86_64-linux-gnu/libnvrtc.so* /opt/cuda/lib64/libnvrtc.so*; do
         [ -e "$found" ] && return

@@ -12,13 +12,13 @@
 
 #include "base/env.h"
 
-/* The toolkit's folders, newest name first, and those of wheels in the active virtual environment or the home. */
+/* The toolkit's folders, newest name first, and those of wheels: in the active virtual environment, the home, and where
+ * the systems of containers have theirs. */
 static const char *const usual[] = {"/usr/local/cuda/lib64", "/usr/local/cuda/lib",       "/usr/local/cuda-*/lib64",
                                     "/usr/local/cuda-*/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/wsl/lib",
                                     "/opt/cuda/lib64"};
-static const char *const wheels[] = {"lib/python3*/site-packages/nvidia/cu*/lib",
-                                     "lib/python3*/site-packages/nvidia/cuda_nvrtc/lib",
-                                     "lib/python3*/site-packages/nvidia/cublas/lib"};
+static const char wheels[] = "lib/python3*/*-packages/nvidia/cu*/lib";
+static const char *const roots[] = {"/usr/local", "/usr", "/opt/conda"};
 
 typedef struct {
     const char *name; /* the one looked for now */
@@ -93,11 +93,10 @@ static void open_usual(search *s) {
     char local[4096];
     open_in(s, NULL);
     for (size_t i = 0; i < sizeof usual / sizeof *usual && !s->found; i++) open_glob(s, "", usual[i]);
-    for (size_t i = 0; i < sizeof wheels / sizeof *wheels && !s->found; i++) {
-        if (environment) open_glob(s, environment, wheels[i]);
-        if (!s->found && home && (size_t)snprintf(local, sizeof local, "%s/.local", home) < sizeof local)
-            open_glob(s, local, wheels[i]);
-    }
+    if (!s->found && environment) open_glob(s, environment, wheels);
+    if (!s->found && home && (size_t)snprintf(local, sizeof local, "%s/.local", home) < sizeof local)
+        open_glob(s, local, wheels);
+    for (size_t i = 0; i < sizeof roots / sizeof *roots && !s->found; i++) open_glob(s, roots[i], wheels);
 }
 
 void *gpu_dynlib_open(base_alloc *alloc, const char *what, const char *const *names, const char *helper, int of_system,

@@ -101,6 +101,16 @@ with tempfile.TemporaryDirectory() as name:
     says(line_of("gpu ", SINTER_CUDA_PATH=there["SINTER_CUDA_PATH"], LD_LIBRARY_PATH=str(standin)), "gpu          yes",
          "driver of the system")
 
+    # Where pip puts libraries: here the driver, which is in no wheel, so that a machine without one tells.
+    for root, variable in ("venv", "VIRTUAL_ENV"), ("home/.local", "HOME"):
+        wheel = here / root / "lib" / "python3.12" / "dist-packages" / "nvidia" / "cu13" / "lib"
+        wheel.mkdir(parents=True)
+        (wheel / DRIVER).symlink_to(standin / DRIVER)
+        there = dict(os.environ, SINTER_CACHE="off", **{variable: str(here / root.split("/")[0])})
+        del there["SINTER_CUDA_PATH"]
+        done = subprocess.run([build / "sinter", "info"], env=there, capture_output=True, text=True, timeout=300)
+        says(done.stdout, "gpu          yes", root)
+
     # A compiler that the loader finds alone, as when another library of the process brought it: what it needs lies where
     # it leads to. It makes code for a GPU, which the stand-in's driver does not take.
     real = pathlib.Path("/usr/local/cuda/lib64") / COMPILER
