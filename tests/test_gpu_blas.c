@@ -109,7 +109,7 @@ static void problem_open(problem *p, const be_gemm *g, size_t shift) {
         ck_assert(p->host[i] && p->at[i]);
         for (size_t e = 0; e < elements[i]; e++) put(p->host[i], t, e, coarse());
     }
-    p->g.a = (char *)p->at[0] + shift;
+    p->g.a = (char *)p->at[0] + 2 * shift; /* another alignment than that of b */
     p->g.b = (char *)p->at[1] + shift;
     p->g.c = (char *)p->at[2] + shift;
     if (g->row) p->g.row = (char *)p->at[3] + shift;

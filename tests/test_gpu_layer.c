@@ -114,6 +114,14 @@ START_TEST(a_layer_is_one_product) {
     for (int i = 0; i < 10; i++) ck_assert_int_eq(layer_run(l, 33), SN_OK);
     ck_assert_uint_eq(gpu.count("cublasLtMatmulAlgoGetHeuristic"), 0);
     ck_assert_uint_eq(gpu.count("cublasLtMatmul"), 0); /* all of it from the recording */
+    if (has_standin) {                                 /* what can fail does before anything is sent */
+        gpu.reset();
+        gpu.fail_at("cublasLtMatmulAlgoGetHeuristic", 1, 3);
+        ck_assert_int_eq(layer_run(l, 36), SN_ERR_NOMEM);
+        ck_assert_uint_eq(gpu.count("cuMemcpyHtoDAsync_v2"), 0);
+        ck_assert_int_eq(layer_run(l, 36), SN_OK);
+        layer_check(l, 36);
+    }
     layer_close(l);
     free(l);
 }

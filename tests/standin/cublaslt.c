@@ -16,7 +16,12 @@ enum { R_32F = 0, R_64F = 1, R_16F = 2, R_16BF = 14, COMPUTE_32F = 68, COMPUTE_6
 enum { OK = 0, ALLOC_FAILED = 3, INVALID_VALUE = 7, INTERNAL_ERROR = 14, NOT_SUPPORTED = 15 };
 enum { TRANSA = 3, TRANSB = 4, EPILOGUE = 7, BIAS_POINTER = 8, BATCH_COUNT = 5, STRIDE = 6 };
 enum { DEFAULT = 1, RELU = 2, BIAS = 4 };
-enum { PREF_WORKSPACE = 1, PREF_REDUCTION = 3, PREF_ALIGN = 5 /* .. 8: of a, b, c, d */ };
+enum {
+    REDUCTION_IN_COMPUTE_TYPE = 2,
+    PREF_WORKSPACE = 1,
+    PREF_REDUCTION = 3,
+    PREF_ALIGN = 5 /* .. 8: of a, b, c, d */
+};
 enum { ALGORITHM = 0x51, WANTED_WORKSPACE = 1 << 20, WORKSPACE_ALIGNMENT = 256, BIAS_ALIGNMENT = 16 };
 
 typedef enum { HANDLE = 0x4c7401, DESC, LAYOUT, PREFERENCE } kind;
@@ -269,6 +274,8 @@ int cublasLtMatmulAlgoGetHeuristic(const kind *handle, desc *d, layout *a, layou
     *found = 0;
     if (standin_capturing()) return INTERNAL_ERROR;
     if (*handle != HANDLE || p->is != PREFERENCE || wanted < 1) return INVALID_VALUE;
+    /* Sums put together in place differ from run to run, in the result's type they are rounded on the way. */
+    if (p->reduction & ~(unsigned)REDUCTION_IN_COMPUTE_TYPE) return INVALID_VALUE;
     int code = check(d, a, b, c, to);
     if (code) return code;
     if (refused & 2 || (refused & 1 && d->epilogue != DEFAULT)) return NOT_SUPPORTED;
