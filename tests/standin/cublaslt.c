@@ -158,7 +158,12 @@ int cublasLtMatmulPreferenceSetAttribute(preference *p, int attribute, const voi
     ENTER(cublasLtMatmulPreferenceSetAttribute);
     if (p->is != PREFERENCE) return INVALID_VALUE;
     if (attribute == PREF_WORKSPACE) return take(&p->workspace, sizeof p->workspace, value, bytes);
-    if (attribute == PREF_REDUCTION) return take(&p->reduction, sizeof p->reduction, value, bytes);
+    if (attribute == PREF_REDUCTION) {
+        int code = take(&p->reduction, sizeof p->reduction, value, bytes);
+        /* Sums put together in place differ from run to run, in the result's type they are rounded on the way: who has
+         * a wish is to wish for neither. */
+        return code ? code : p->reduction == REDUCTION_IN_COMPUTE_TYPE ? OK : INVALID_VALUE;
+    }
     if (attribute < PREF_ALIGN || attribute >= PREF_ALIGN + 4) return INVALID_VALUE;
     unsigned *align = &p->align[attribute - PREF_ALIGN];
     int code = take(align, sizeof *align, value, bytes);
@@ -274,8 +279,6 @@ int cublasLtMatmulAlgoGetHeuristic(const kind *handle, desc *d, layout *a, layou
     *found = 0;
     if (standin_capturing()) return INTERNAL_ERROR;
     if (*handle != HANDLE || p->is != PREFERENCE || wanted < 1) return INVALID_VALUE;
-    /* Sums put together in place differ from run to run, in the result's type they are rounded on the way. */
-    if (p->reduction & ~(unsigned)REDUCTION_IN_COMPUTE_TYPE) return INVALID_VALUE;
     int code = check(d, a, b, c, to);
     if (code) return code;
     if (refused & 2 || (refused & 1 && d->epilogue != DEFAULT)) return NOT_SUPPORTED;
