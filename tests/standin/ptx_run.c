@@ -170,14 +170,14 @@ static int check_registers(ptx_machine *m, ptx_thread *t, const ptx_insn *i) {
                                        (known[i->a] & ((1u << i->size) - 1)));
             return 1;
         case PTX_unpack:
-            known[i->d[1]] = (uint8_t)(known[i->a] >> i->size | ~0u << i->size);
+            known[i->d[1]] = (uint8_t)((unsigned)known[i->a] >> i->size | ~0u << i->size);
             known[i->d[0]] = (uint8_t)(known[i->a] | ~0u << i->size);
             return 1;
         case PTX_cvt_u32_u64: known[i->d[0]] = known[i->a] | 0xf0; return 1;
         case PTX_cvt_u16_u32:
         case PTX_cvt_u16_u64: known[i->d[0]] = known[i->a] | 0xfc; return 1;
         case PTX_shr_u64: /* by whole bytes */
-            all = (uint8_t)(known[i->a] >> W(R[i->b]) / 8 | ~(0xffu >> W(R[i->b]) / 8));
+            all = (uint8_t)((unsigned)known[i->a] >> W(R[i->b]) / 8 | ~(0xffu >> W(R[i->b]) / 8));
             if (known[i->b] != KNOWN || W(R[i->b]) & 7) all = known[i->a] & known[i->b];
             break;
         case PTX_bfi_b64: all &= known[i->d[1]]; break;
