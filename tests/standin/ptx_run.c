@@ -215,7 +215,7 @@ static int load(ptx_machine *m, ptx_thread *t, const ptx_insn *i, uint64_t *R) {
         R[i->d[k]] = value;
         if (m->unknown) ptx_begin_doubts(m, t);
         if (t->doubts || i->checked)
-            t->known[i->d[k]] = (uint8_t) ~((m->unknown >> k * i->size) & ((1u << i->size) - 1));
+            t->known[i->d[k]] = (uint8_t) ~(((unsigned)m->unknown >> k * i->size) & ((1u << i->size) - 1));
     }
     if (!m->unknown) return 1;
     t->why = m->why;
