@@ -55,7 +55,7 @@ END_TEST
 
 /* Without our precautions the same would have been refused, and would have spoilt the recording. */
 START_TEST(the_stand_in_is_strict) {
-    void *context, *stream, *graph;
+    void *context, *stream, *was, *graph;
     if (!find("the_stand_in_is_strict")) return;
     ck_assert_int_eq(driver.context_create(&context, 0, 0), 0);
     ck_assert_int_eq(driver.stream_create(&stream, 0), 0);
@@ -67,6 +67,9 @@ START_TEST(the_stand_in_is_strict) {
     ck_assert_int_eq(allocate(&at, 16), 900);
     ck_assert_int_eq(driver.end_capture(stream, &graph), 901);
     ck_assert_ptr_null(graph);
+    ck_assert_int_eq(driver.stream_destroy(stream), 0);
+    ck_assert_int_eq(driver.pop(&was), 0);
+    ck_assert_int_eq(driver.context_destroy(context), 0);
 }
 END_TEST
 

@@ -23,7 +23,7 @@ void ptx_see_allocations(const ptx_kernel *k) {
         if (!areas) abort();
     }
     n_area = n;
-    qsort(areas, n_area, sizeof *areas, by_address);
+    if (n_area) qsort(areas, n_area, sizeof *areas, by_address);
     if (k->n_code > seen_room) {
         seen_room = k->n_code * 2;
         seen = realloc(seen, seen_room * sizeof *seen);

@@ -74,8 +74,9 @@ static float ptx_reciprocal(float x) {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
     if (fabsf(x) < 0x1p-126f) return copysignf(INFINITY, x);
-    float nearest = 1.0f / x,
-          other = bits * 2654435761u >> 31 ? nextafterf(nearest, INFINITY) : nextafterf(nearest, -INFINITY);
+    float nearest = 1.0f / x;
+    if (nearest != nearest || nearest == 0) return nearest;
+    float other = bits * 2654435761u >> 31 ? nextafterf(nearest, INFINITY) : nextafterf(nearest, -INFINITY);
     double exact = 1.0 / (double)x, unit = ldexp(1, ilogb((double)nearest) - 23);
     float r = isfinite(other) && fabs((double)other - exact) <= unit ? other : nearest;
     return fabsf(r) < 0x1p-126f ? copysignf(0, r) : r;
