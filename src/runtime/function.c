@@ -53,12 +53,12 @@ void rt_function_trim(sn_function *f) {
 void rt_function_release(sn_function *f) {
     if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) > 1) return;
     sn_context *ctx = f->ctx;
-    if (f->link) {
-        pthread_mutex_lock(&ctx->functions_lock);
+    pthread_mutex_lock(&ctx->functions_lock);
+    if (f->link) { /* which its neighbours change: also to be read under the lock */
         *f->link = f->next;
         if (f->next) f->next->link = f->link;
-        pthread_mutex_unlock(&ctx->functions_lock);
     }
+    pthread_mutex_unlock(&ctx->functions_lock);
     rt_function_trim(f);
     for (uint32_t k = 0; k < f->plans.n; k++)
         for (uint32_t i = 0; f->plan[k].kernel && i < f->plans.at[k]->n_step; i++)
