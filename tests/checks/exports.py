@@ -37,7 +37,7 @@ def objects():
     out = subprocess.run(["nm", "-A", *paths], capture_output=True, text=True).stdout
     defines, needs = {p: set() for p in paths}, {p: set() for p in paths}
     for path, kind, name in re.findall(r"^(.*?):[ 0-9a-f]* (\w) (\S+)$", out, re.M):
-        if kind in "TDRBU":
+        if kind in "TDRBU" and not name.startswith("__odr_asan."):  # AddressSanitizer's, one for each of ours
             (needs if kind == "U" else defines)[path].add(name)
     return defines, needs
 
