@@ -129,6 +129,9 @@ typedef struct {
     uint8_t full;                /* no member more fits its budget */
 } fu_group;
 
+/* All that it had has gone to others. */
+static inline int fu_is_empty(const fu_group *g) { return !g->member.n && !g->combined.n && !g->assign.n; }
+
 typedef enum {
 #define FU_REASONS(X)                                                                                                  \
     X(CYCLE, "cycle: needs a value that is complete only after this kernel")                                           \
@@ -169,7 +172,7 @@ typedef struct {
     uint32_t *next_in_class, *class_size; /* members of a class as a ring */
     BASE_VEC(fu_group) group;
     BASE_VEC(fu_assign) assign;
-    fu_groups stack;          /* of fu_add_before */
+    fu_groups stack;          /* of groups that a walk has still to visit */
     fu_class *cls;            /* of a slot, once all is united; else NULL */
     uint32_t *stamp, now;     /* marks of fu_sources */
     fu_reader **reader;       /* per graph node: groups with a member that has it as an operand, the latest first */

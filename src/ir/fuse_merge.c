@@ -7,8 +7,6 @@
 
 #include "ir/fuse.h"
 
-static int is_empty(const fu_group *g) { return !g->member.n && !g->combined.n && !g->assign.n; }
-
 /* What a group reads, in and outside of itself. */
 typedef struct {
     ir_id u;
@@ -180,7 +178,7 @@ static int consider(links *l, int32_t a, int32_t b) {
     fu_state *s = l->s;
     const fu_group *ga = &s->group.at[a], *gb = &s->group.at[b];
     double bytes;
-    if (is_empty(ga) || is_empty(gb) || ga->alone || gb->alone || fu_before(s, b, a)) return 0;
+    if (fu_is_empty(ga) || fu_is_empty(gb) || ga->alone || gb->alone || fu_before(s, b, a)) return 0;
     s->work += l->of[a].n + l->of[b].n;
     if (fu_before(s, a, b)) {
         int reads;
@@ -225,8 +223,8 @@ static void find_candidates(links *l, int32_t b) {
         add_candidate(l, fu_provider(l->s, u));
         const fu_groups *r = &l->reader[u];
         uint32_t at = place_among(r, b), first = at, end = at;
-        for (uint32_t n = 0; first > 0 && n < FU_SIBLINGS; n += !is_empty(&l->s->group.at[r->at[first]])) first--;
-        for (uint32_t n = 0; end < r->n && n < FU_SIBLINGS; end++) n += !is_empty(&l->s->group.at[r->at[end]]);
+        for (uint32_t n = 0; first > 0 && n < FU_SIBLINGS; n += !fu_is_empty(&l->s->group.at[r->at[first]])) first--;
+        for (uint32_t n = 0; end < r->n && n < FU_SIBLINGS; end++) n += !fu_is_empty(&l->s->group.at[r->at[end]]);
         for (uint32_t k = first; k < end; k++) add_candidate(l, r->at[k]);
         l->s->work += end - first;
     }
@@ -243,7 +241,7 @@ void fu_merge(fu_state *s) {
     for (int changed = 1; changed;) {
         changed = 0;
         for (int32_t b = 0; b < (int32_t)n; b++) {
-            if (is_empty(&s->group.at[b])) continue;
+            if (fu_is_empty(&s->group.at[b])) continue;
             find_candidates(&l, b);
             for (uint32_t i = 0; i < l.list.n; i++) {
                 int32_t a = l.list.at[i];

@@ -103,8 +103,6 @@ static void place_group(builder *b, int32_t gi) {
     if (g->gemm || b->parts.at[at].n == FU_MAX_PARTS) b->open.at[at] = at + 1;
 }
 
-static int is_empty(const fu_group *g) { return !g->member.n && !g->combined.n && !g->assign.n; } /* merged away */
-
 static int is_awaited(const fu_state *s, int32_t gi) {
     const fu_groups *next = &s->group.at[gi].next;
     for (uint32_t i = 0; i < next->n; i++)
@@ -136,18 +134,23 @@ static uint64_t pop_ready(builder *b) {
  * rounds, each in order of their numbers: what becomes ready behind this place has its turn in this round, too. */
 static void release(builder *b, int32_t gi, uint64_t round, int32_t place) {
     fu_state *s = b->s;
-    const fu_group *g = &s->group.at[gi];
-    int32_t after = is_empty(g) ? b->first_step[gi] : b->step_of_group[gi] + 1;
-    for (uint32_t i = 0; i < g->next.n; i++) {
-        int32_t x = g->next.at[i];
-        if (s->group.at[x].merged) continue;
-        s->work++;
-        if (b->first_step[x] < after) b->first_step[x] = after;
-        if (--b->waits[x]) continue;
-        if (is_empty(&s->group.at[x]))
-            release(b, x, round, place);
-        else
-            push_ready(b, (round + (x < place)) << 32 | (uint32_t)x);
+    s->stack.n = 0;
+    *base_vec_push(&s->stack, s->arena) = gi;
+    while (s->stack.n) {
+        int32_t done = s->stack.at[--s->stack.n];
+        const fu_group *g = &s->group.at[done];
+        int32_t after = fu_is_empty(g) ? b->first_step[done] : b->step_of_group[done] + 1;
+        for (uint32_t i = 0; i < g->next.n; i++) {
+            int32_t x = g->next.at[i];
+            if (s->group.at[x].merged) continue;
+            s->work++;
+            if (b->first_step[x] < after) b->first_step[x] = after;
+            if (--b->waits[x]) continue;
+            if (fu_is_empty(&s->group.at[x]))
+                *base_vec_push(&s->stack, s->arena) = x;
+            else
+                push_ready(b, (round + (x < place)) << 32 | (uint32_t)x);
+        }
     }
 }
 
@@ -159,14 +162,14 @@ static void place_groups(builder *b) {
     for (int32_t gi = 0; gi < (int32_t)n; gi++) {
         const fu_group *g = &s->group.at[gi];
         b->step_of_group[gi] = -1;
-        left += !is_empty(g);
+        left += !fu_is_empty(g);
         for (uint32_t i = 0; i < g->previous.n; i++) b->waits[gi] += !s->group.at[g->previous.at[i]].merged;
     }
     fu_groups first = {0};
     for (int32_t gi = 0; gi < (int32_t)n; gi++)
         if (!b->waits[gi] && !s->group.at[gi].merged) *base_vec_push(&first, s->arena) = gi;
     for (uint32_t i = 0; i < first.n; i++) {
-        if (is_empty(&s->group.at[first.at[i]]))
+        if (fu_is_empty(&s->group.at[first.at[i]]))
             release(b, first.at[i], 0, 0);
         else
             push_ready(b, (uint32_t)first.at[i]);

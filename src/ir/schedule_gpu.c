@@ -154,8 +154,10 @@ static void choose_team(lw_part *p, const kind *k, kn_id point, int exits) {
         int light = k->prims <= LIGHT_BODY && (several || k->points > FEW_ROWS) && !k->chunks;
         if (exits || k->entry) p->team = BLOCK;
         uint32_t each = light ? PER_THREAD : 1;
-        for (uint32_t i = 0; i < p->phase.n; i++)
-            while (each > 1 && each * point_words(p, i) > POINT_WORDS) each /= 2;
+        for (uint32_t i = 0; each > 1 && i < p->phase.n; i++) {
+            double words = point_words(p, i);
+            while (each > 1 && each * words > POINT_WORDS) each /= 2;
+        }
         p->tile = p->team * each;
     }
 }
@@ -189,8 +191,8 @@ void lw_schedule_gpu(lw_part *p, const lw_traffic *t, kn_id point) {
             phase->width = p->tile;
             if (lw_has_fold(p, i))
                 phase->ilp = lw_over_chunks(p, phase) ? CHUNK_ILP : t[i].prims <= LIGHT_BODY ? ILP : 1;
-            while (phase->ilp > 1 && phase->ilp * (p->tile / p->team) * point_words(p, i) > POINT_WORDS)
-                phase->ilp /= 2;
+            double words = phase->ilp > 1 ? p->tile / p->team * point_words(p, i) : 0;
+            while (phase->ilp > 1 && phase->ilp * words > POINT_WORDS) phase->ilp /= 2;
         }
     }
     p->rounds = k.across ? 0 : rounds(p);
