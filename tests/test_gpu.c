@@ -352,6 +352,7 @@ START_TEST(no_device) {
         ck_assert_int_eq(net_open(&n, "gpu"), SN_ERR_UNAVAILABLE);
         ck_assert_ptr_nonnull(strstr(last_log, "no device"));
         net_close(&n);
+        ck_assert_int_eq(sn_device_available("gpu", NULL, 0), SN_ERR_UNAVAILABLE);
         unsetenv("STANDIN_NO_DEVICE");
     }
     char text[512] = "";

@@ -341,6 +341,11 @@ START_TEST(views_and_statistics) {
     ck_assert_int_eq(sn_function_get_stats_of(f, &other.known, offsetof(sn_function_stats, n_plans)), SN_OK);
     ck_assert_uint_eq(other.known.bytes_per_call, stats.bytes_per_call);
     ck_assert_uint_eq(other.known.n_plans, UINT32_MAX);
+    memset(&other, 0xff, sizeof other);
+    ck_assert_int_eq(sn_function_get_stats_of(f, &other.known, 0), SN_OK);
+    ck_assert_uint_eq(other.known.n_plans, UINT32_MAX);
+    ck_assert_int_eq(sn_function_get_stats_of(f, NULL, sizeof stats), SN_ERR_ARGUMENT);
+    ck_assert_int_eq(sn_function_get_stats_of(NULL, &stats, sizeof stats), SN_ERR_ARGUMENT);
     sn_function_free(f);
     sn_var_free(w);
 
