@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # What is run on a machine with an NVIDIA GPU, from a build folder or from a folder that `./dev gpu --pack` made; there it
 # needs no compiler, no package and no network. A stage writes its log before the next one begins, and none stops the
 # others. `./dev gpu --help` says the rest.
@@ -19,18 +19,21 @@ stages, in this order where none is named (slow and peers by name alone):
 options:
   --out FOLDER   results (default: gpu-results)
   --minutes M    stop after M minutes (default 9); called again it goes on behind what is done
+  --jobs N       so many tests at a time (default: as many as processors, 8 at most); what is timed runs alone
   --again        forget what is done
   --standin      on the tests' stand-in device, to try this script: nothing of it is a figure of a GPU
 USAGE
 }
 
 here=$(cd "$(dirname "$0")" && pwd)
-build=$here out=gpu-results minutes=9 standin='' again='' stages=''
+build=$here out=gpu-results minutes=9 standin='' again='' stages='' jobs=$(nproc)
+[ "$jobs" -le 8 ] || jobs=8
 while [ $# -gt 0 ]; do
     case $1 in
         --build) build=$2 && shift ;;
         --out) out=$2 && shift ;;
         --minutes) minutes=$2 && shift ;;
+        --jobs) jobs=$2 && shift ;;
         --again) again=1 ;;
         --standin) standin=1 ;;
         --help) usage && exit 0 ;;
@@ -137,23 +140,30 @@ stage_info() {
     say "info: $(sed -n 's/^ *gpu[: ]*//p' "$out/info.log" | head -n 1)"
 }
 
+# Most of a test's time is NVRTC's, which uses one processor: several tests share the device.
 each_test() { # STAGE MORE_ENVIRONMENT PATTERN [PREFIX ..]
     stage_name=$1 more=$2 pattern=$3
     shift 3
     while IFS='|' read -r name settings words; do
         echo "$name" | grep -Eqx "$pattern" || continue
         is_done "$name" "$stage_name" && continue
+        while [ "$(jobs -pr | wc -l)" -ge "$jobs" ]; do wait -n; done
         if late; then
             say "$stage_name: time is up; call again to go on at $name"
-            return
+            break
         fi
-        run_test "$stage_name" "$name" "$settings $more" "$words" "$@" </dev/null
+        run_test "$stage_name" "$name" "$settings $more" "$words" "$@" </dev/null &
     done <"$build/tests/gpu-tests.txt"
+    wait
 }
 
 # Golden text is of no device and looks for the sources.
 stage_tests() { limit=500 && each_test tests '' '.*'; }
-stage_slow() { limit=3000 && each_test slow 'SN_SLOW=1 SN_COUNT=2000 CK_TIMEOUT_MULTIPLIER=200' 'test_gpu_kernels|test_gpu_mnist|gpu_random'; }
+stage_slow() {
+    limit=3000
+    each_test slow 'SN_SLOW=1 SN_COMPILED=1 SN_COUNT=2000 CK_TIMEOUT_MULTIPLIER=200' \
+        'test_gpu_kernels|test_gpu_mnist|gpu_random|gpu_ops.*'
+}
 
 # What is slow there gets fewer kernels and graphs.
 stage_sanitizer() {

@@ -128,10 +128,11 @@ END_TEST
 
 int main(void) {
     Suite *suite = suite_create("blocks");
-    TCase *tc = tcase_create("blocks");
-    tcase_add_loop_test(tc, results, 0, 6);
-    tcase_add_loop_test(tc, kernels, 0, N_NETS);
-    suite_add_tcase(suite, tc);
+    TCase *run = tcase_create("results"), *text = tcase_create("kernels");
+    tcase_add_loop_test(run, results, 0, 6);
+    tcase_add_loop_test(text, kernels, 0, N_NETS);
+    suite_add_tcase(suite, run);
+    suite_add_tcase(suite, text);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

@@ -93,6 +93,7 @@ void support_look_case(sn_context *ctx, const char *what, uint64_t seed,
                        void (*build)(support_case *c, const void *arg), const void *arg, int flags, support_look look,
                        void *look_arg) {
     char text[1024];
+    if (getenv("SN_COMPILED")) flags |= SUPPORT_COMPILED | SUPPORT_THREADS;
     support_case *c = calloc(1, sizeof *c);
     ck_assert_ptr_nonnull(c);
     c->what = what;

@@ -19,6 +19,21 @@ typedef struct {
     ir_id copied[SUPPORT_MAX_ROOTS];
 } copying;
 
+/* A function wants an input for every size that it uses. */
+static void tell_size(copying *c, ir_dim dim, uint32_t name) {
+    static const uint8_t zeros[4096];
+    ir_graph *g = c->body.g;
+    for (uint32_t i = 0; i < g->input.n; i++) {
+        const ir_node *in = ir_at(g, g->input.at[i]);
+        for (uint32_t a = 0; a < in->rank; a++)
+            if (in->dim[a] == dim) return;
+    }
+    ck_assert_int_le(c->body.dim[name], (int64_t)sizeof zeros);
+    ck_assert_uint_lt(g->input.n, SUPPORT_MAX_INPUTS);
+    ir_input(g, g->dim_name.at[name], SN_U8, 1, &dim);
+    c->body.input[g->input.n - 1] = zeros;
+}
+
 static void copy(void *arg) {
     copying *c = arg;
     const ir_graph *from = &c->from->g;
@@ -39,6 +54,7 @@ static void copy(void *arg) {
         map[from->input.at[i]] = ir_copy_node(g, from, from->input.at[i], NULL);
         c->body.input[g->input.n - 1] = c->from->input[i];
     }
+    for (uint32_t i = 0; i < from->dim_name.n; i++) tell_size(c, ir_dim_named(g, from->dim_name.at[i]), i);
     for (ir_id v = 1; v < from->node.n; v++) {
         const ir_node *n = ir_at(from, v);
         if (!needed[v] || map[v]) continue;

@@ -53,7 +53,8 @@ typedef struct {
     void *owned[SUPPORT_MAX_INPUTS];
 } support_case;
 
-/* Makes a graph, lets build fill it under the graph's trap, and runs it; a difference fails the test. */
+/* Makes a graph, lets build fill it under the graph's trap, and runs it; a difference fails the test. With
+ * SN_COMPILED=1 in the environment compiled code runs in any case. */
 void support_run_case(sn_context *ctx, const char *what, void (*build)(support_case *c, const void *arg),
                       const void *arg, int flags);
 /* The same with another seed, and a look at each path's function. */
