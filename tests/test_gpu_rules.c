@@ -292,6 +292,7 @@ START_TEST(ended) {
     length = N;
     pid_t child = fork();
     if (!child) {
+        gpu.leave(1);
         if (atexit(leave) || atexit(close_at_exit)) _exit(1);
         if (app_open(&at_the_end, NULL, NULL)) _exit(4);
         base_trap err = {.armed = 0};

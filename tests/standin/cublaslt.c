@@ -67,6 +67,7 @@ static int make(void **out, size_t bytes, kind is) {
     if (!*out) return ALLOC_FAILED;
     memcpy(*out, &is, sizeof is);
     live++;
+    standin_made(A_PRODUCT, 1);
     return OK;
 }
 static int destroy(void *p, kind is) {
@@ -74,6 +75,7 @@ static int destroy(void *p, kind is) {
     memset(p, 0, sizeof is);
     free(p);
     live--;
+    standin_made(A_PRODUCT, -1);
     return OK;
 }
 /* A value of exactly these bytes. */

@@ -215,6 +215,7 @@ result cuMemAlloc_v2(device_ptr *at, size_t bytes) {
     allocated += bytes;
     pthread_mutex_unlock(&lock);
     *at = (device_ptr)(uintptr_t)memory;
+    standin_made(AN_AREA, 1);
     return 0;
 }
 
@@ -232,6 +233,7 @@ result cuMemFree_v2(device_ptr at) {
     }
     pthread_mutex_unlock(&lock);
     if (!a) return INVALID_VALUE;
+    standin_made(AN_AREA, -1);
     ptx_forget(&a->shadow);
     free(a->at);
     free(a);
@@ -280,6 +282,7 @@ result cuMemHostAlloc(void **at, size_t bytes, unsigned flags) {
     pinned = a;
     pinned_bytes += bytes;
     pthread_mutex_unlock(&lock);
+    standin_made(PINNED_MEMORY, 1);
     return 0;
 }
 result cuMemFreeHost(void *at) {
@@ -294,6 +297,7 @@ result cuMemFreeHost(void *at) {
     }
     pthread_mutex_unlock(&lock);
     if (!a) return INVALID_VALUE;
+    standin_made(PINNED_MEMORY, -1);
     memset(a->at, 0xff, a->bytes); /* what still reads it finds nothing of use */
     free(a->at);
     free(a);
@@ -365,6 +369,7 @@ result cuStreamCreate(void **at, unsigned flags) {
     s->context = standin_context();
     s->blocking = !flags;
     *at = s;
+    standin_made(A_STREAM, 1);
     return 0;
 }
 result cuStreamDestroy_v2(void *at) {
@@ -372,6 +377,7 @@ result cuStreamDestroy_v2(void *at) {
     standin_clear(&s->waiting);
     standin_clear(&s->captured);
     free(s);
+    standin_made(A_STREAM, -1);
     return 0;
 }
 /* Waiting that fails tells what failed: nothing is at work afterwards either. */
@@ -411,10 +417,13 @@ result cuEventCreate(void **at, unsigned flags) {
     e->context = standin_context();
     e->untimed = (flags & 2) != 0;
     *at = e;
+    standin_made(AN_EVENT, 1);
     return 0;
 }
 result cuEventDestroy_v2(void *at) {
+    if (!at) return INVALID_HANDLE;
     free(at);
+    standin_made(AN_EVENT, -1);
     return 0;
 }
 

@@ -48,6 +48,7 @@ static result keep_module(module *m, void **out) {
     m->next = loaded;
     loaded = m;
     pthread_mutex_unlock(&loading);
+    standin_made(A_MODULE, 1);
     *out = m;
     return 0;
 }
@@ -125,6 +126,7 @@ result cuModuleUnload(void *at) {
         close(m->fd);
     }
     free(m);
+    standin_made(A_MODULE, -1);
     return standin_enter("cuModuleUnload");
 }
 
@@ -297,6 +299,7 @@ result standin_graph(work_list *captured, void **out) {
     g->work = *captured;
     g->n = length(&g->work);
     *captured = (work_list){NULL, NULL};
+    standin_made(A_GRAPH, 1);
     *out = g;
     return 0;
 }
@@ -313,6 +316,7 @@ result cuGraphInstantiateWithFlags(void **exec, void *at, unsigned long long fla
     ENTER(cuGraphInstantiateWithFlags);
     graph *g = calloc(1, sizeof *g);
     if (!g || copy_graph(g, at)) return OUT_OF_MEMORY;
+    standin_made(A_RECORDING, 1);
     *exec = g;
     return 0;
 }
@@ -348,9 +352,11 @@ static void destroy(graph *g) {
 /* As with modules: freed whatever is told. */
 result cuGraphExecDestroy(void *exec) {
     destroy(exec);
+    standin_made(A_RECORDING, -1);
     return standin_enter("cuGraphExecDestroy");
 }
 result cuGraphDestroy(void *at) {
     destroy(at);
+    standin_made(A_GRAPH, -1);
     return standin_enter("cuGraphDestroy");
 }

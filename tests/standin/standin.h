@@ -48,6 +48,12 @@ uint64_t standin_bytes_out(void);
 uint64_t standin_allocated(void);
 /* Bytes of the host's memory that are pinned now. */
 uint64_t standin_pinned(void);
+/* Objects that are not destroyed: of one kind ("stream", "event", "module", "graph", "recording", "product"), or all,
+ * with allocations and pinned memory (NULL). A process that ends well without having given back all of them, or primary
+ * contexts, says so and ends with status 3: unless a call was made to fail in it, the device was lost, or it told
+ * standin_leave(1). */
+long standin_live(const char *kind);
+void standin_leave(int may);
 /* cublaslt.c: objects that are not destroyed; what is refused from now on: 1: algorithms with an epilogue, 2: all. */
 long standin_lt_live(void);
 void standin_lt_refuse(unsigned what);
@@ -59,6 +65,20 @@ const char *standin_complaint(void);
 /* Counts a call; the code with which it has to fail, or 0. */
 int standin_enter(const char *name);
 int standin_sticky(int code); /* makes an error stay, and returns it */
+
+/* Something was made (1) or destroyed (-1). */
+typedef enum {
+    A_STREAM,
+    AN_EVENT,
+    A_MODULE,
+    A_GRAPH,
+    A_RECORDING,
+    A_PRODUCT,
+    AN_AREA,
+    PINNED_MEMORY,
+    KINDS
+} standin_kind;
+void standin_made(standin_kind kind, int by);
 
 /* Puts run(arg copied) on a stream: now, later, or into the graph that is being captured. */
 int standin_enqueue(void *stream, int (*run)(void *arg), const void *arg, size_t bytes);

@@ -19,6 +19,7 @@ static void no_order(unsigned order) { (void)order; }
 static void no_defer(int defer) { (void)defer; }
 static uint64_t no_bytes(void) { return 0; }
 static long no_live(void) { return 0; }
+static long none_live(const char *kind) { return (void)kind, 0; }
 static void no_refusal(unsigned what) { (void)what; }
 
 static void *open_in(const char *folder, const char *name) {
@@ -42,6 +43,8 @@ int support_standin_open(support_standin *out) {
                              .bytes_out = no_bytes,
                              .allocated = no_bytes,
                              .pinned = no_bytes,
+                             .live = none_live,
+                             .leave = no_defer,
                              .lt_live = no_live,
                              .lt_refuse = no_refusal};
     const char *folder = getenv("SINTER_CUDA_PATH");
@@ -65,6 +68,8 @@ int support_standin_open(support_standin *out) {
                   {cuda, "standin_context_depth", &out->context_depth},
                   {cuda, "standin_retained", &out->retained},
                   {cuda, "standin_pinned", &out->pinned},
+                  {cuda, "standin_live", &out->live},
+                  {cuda, "standin_leave", &out->leave},
                   {lt, "standin_lt_live", &out->lt_live},
                   {lt, "standin_lt_refuse", &out->lt_refuse}};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {

@@ -20,6 +20,8 @@ typedef struct {
     uint64_t (*bytes_out)(void);
     uint64_t (*allocated)(void);
     uint64_t (*pinned)(void);
+    long (*live)(const char *kind);
+    void (*leave)(int may);
     long (*lt_live)(void); /* cublaslt.c has these two */
     void (*lt_refuse)(unsigned what);
 } support_standin;
