@@ -225,6 +225,52 @@ START_TEST(one_input_then_another) {
 }
 END_TEST
 
+static uint64_t number_after(const sn_function *f, const char *name) {
+    char *text;
+    ck_assert_int_eq(sn_function_show((sn_function *)(uintptr_t)f, SN_SHOW_PROFILE_JSON, &text), SN_OK);
+    const char *at = strstr(text, name);
+    ck_assert_msg(at != NULL, "%s has no %s", text, name);
+    uint64_t n = strtoull(at + strlen(name), NULL, 10);
+    sn_string_free(f->ctx, text);
+    return n;
+}
+
+/* The first two runs of a call are timed, however many are asked for at once, and all are counted; at other addresses
+ * one run comes before what is recorded. */
+START_TEST(steps_are_counted) {
+    enum { STEPS = 40 /* 2 and 32 and 6, then 1 and 32 and 7 */ };
+    net n;
+    if (!support_standin_needed(&gpu, "steps_are_counted")) return;
+    ck_assert_msg(!net_open(&n, "gpu"), "%s", last_log);
+    sn_graph *g = sn_graph_new(n.ctx, "count");
+    sn_expr i = sn_input(g, "i", SN_I64, SN_SCALAR), out = sn_add(i, sn_const_of(g, SN_I64, 1));
+    sn_function_desc desc = {.inputs = &i, .n_inputs = 1, .outputs = &out, .n_outputs = 1};
+    sn_function *f = function(g, &desc);
+    sn_call *call;
+    sn_array *to[2];
+    ck_assert_int_eq(sn_call_new(f, &call), SN_OK);
+    for (uint64_t round = 0; round < 2; round++) {
+        int64_t have;
+        ck_assert_int_eq(sn_array_new(n.ctx, SN_I64, 0, NULL, &to[round]), SN_OK);
+        ck_assert_int_eq(sn_call_bind_output_array(call, 0, to[round]), SN_OK);
+        gpu.reset();
+        ck_assert_msg(!sn_call_run_steps(call, 0, 5, STEPS), "%s", sn_call_error(call));
+        ck_assert_int_eq(sn_array_get(to[round], &have, sizeof have), SN_OK);
+        ck_assert_int_eq(have, 5 + STEPS);
+        ck_assert_uint_eq(gpu.count("cuStreamBeginCapture_v2"), 2);
+        ck_assert_uint_eq(gpu.count("cuGraphLaunch"), 2 + (round ? 7 : 6));
+        ck_assert_uint_eq(number_after(f, "\"calls\": "), (round + 1) * STEPS);
+        ck_assert_uint_eq(number_after(f, "\"timed\": "), 2);
+        ck_assert_uint_eq(number_after(f, "\"graph_launches\": "), round ? 8 + 9 : 8);
+    }
+    for (int k = 0; k < 2; k++) sn_array_free(to[k]);
+    sn_call_free(call);
+    sn_function_free(f);
+    sn_graph_free(g);
+    net_close(&n);
+}
+END_TEST
+
 /* Steps that count take one kernel more for sixteen. On a lost device the first step that fails is the last that is
  * begun, of however many. */
 START_TEST(many_steps_end_early) {
@@ -438,6 +484,7 @@ int main(void) {
     tcase_add_test(training, a_warm_step_is_one_start);
     tcase_add_test(training, epochs_are_one_start_a_step);
     tcase_add_test(training, many_steps_end_early);
+    tcase_add_test(training, steps_are_counted);
     tcase_add_test(training, one_input_then_another);
     tcase_add_loop_test(t, every_failure_has_a_sentence, 2, 3);
     tcase_add_loop_test(t, every_failure_has_a_sentence, 719, 720);

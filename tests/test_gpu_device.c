@@ -31,6 +31,12 @@ START_TEST(own_context) {
     sn_array *again;
     ck_assert_int_eq(sn_array_from_dlpack(a.ctx, lent, &again), SN_OK);
     sn_array_free(again);
+    /* On a stream of the application's there may be kernels of its own at work on an array: whoever frees one waits. */
+    ck_assert_int_eq(sn_array_new(a.ctx, SN_F32, 1, (int64_t[]){4}, &again), SN_OK);
+    ck_assert_int_eq(sn_context_sync(a.ctx), SN_OK);
+    gpu.reset();
+    sn_array_free(again);
+    ck_assert_uint_eq(gpu.count("cuStreamSynchronize"), stream ? 1 : 0);
     ck_assert_int_eq(gpu.context_depth(), 0);
     app_close(&a);
     ck_assert_int_eq(gpu.context_depth(), 0);

@@ -68,6 +68,11 @@ START_TEST(lost_while_allocating) {
     gpu.reset(); /* a driver may go on answering other questions */
     ck_assert_int_eq(sn_call_run(a.call), SN_ERR_INTERNAL);
     ck_assert_ptr_nonnull(strstr(sn_call_error(a.call), "asking for 16 bytes: "));
+    gpu.fail_at("cuMemAlloc_v2", 1, 719); /* what comes of it later is not the cause */
+    ck_assert_int_eq(sn_array_new(a.ctx, SN_F32, 1, (int64_t[]){2}, &more), SN_ERR_NOMEM);
+    gpu.reset();
+    ck_assert_int_eq(sn_call_run(a.call), SN_ERR_INTERNAL);
+    ck_assert_ptr_nonnull(strstr(sn_call_error(a.call), "asking for 16 bytes: "));
     ck_assert_ptr_nonnull(strstr(sn_call_error(a.call), "the CUDA context is lost"));
     app_close(&a);
 }
@@ -146,6 +151,21 @@ START_TEST(scratch_comes_back) {
     }
     ck_assert_uint_eq(gpu.count("cuMemAlloc_v2"), 1);
     ck_assert_uint_eq(gpu.count("cuGraphLaunch"), 3);
+    /* It is asked for twice, and a call that got none can be run again. */
+    gpu.memory(1);
+    ck_assert_int_eq(sn_array_new(a.ctx, SN_F32, 1, (int64_t[]){1}, &most), SN_ERR_NOMEM);
+    gpu.memory(gpu.allocated());
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(sn_call_run(call), SN_ERR_NOMEM);
+        ck_assert_msg(strstr(sn_call_error(call), " bytes for the rows of a kernel, 0 of ") != NULL, "%s",
+                      sn_call_error(call));
+    }
+    gpu.memory(0);
+    gpu.reset();
+    gpu.fail_at("cuMemAlloc_v2", 1, 2);
+    ck_assert_msg(!sn_call_run(call), "%s", sn_call_error(call));
+    ck_assert_uint_eq(gpu.count("cuMemAlloc_v2"), 2);
+    ck_assert_mem_eq(first, y, sizeof y);
     sn_call_free(call);
     sn_function_free(f);
     sn_graph_free(g);

@@ -5,11 +5,12 @@
 #include <check.h>
 #include <dirent.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "sinter/sinter.h"
+#include "runtime/call.h"
 
 enum { HOSTS = 4, K = 60, H = 70, N_MAX = 6000, SIZES = 4 };
 static const int pool_threads[] = {1, 2, 3, 7};
@@ -367,6 +368,80 @@ START_TEST(functions_come_and_go) {
 }
 END_TEST
 
+/* ---- a call that two threads use --------------------------------------------------------------------------------- */
+
+static void *run_it(void *call) { return sn_call_run(call) ? NULL : call; }
+
+/* While a run is under way, which here waits for a variable, everything that would touch the call is refused, and the
+ * run goes on unharmed. */
+START_TEST(a_call_is_for_one_thread) {
+    float values[3] = {1, 2, 3}, sums[3], other[3];
+    int64_t size = 3;
+    sn_context *ctx;
+    sn_var *v;
+    sn_array *array;
+    sn_function *f;
+    sn_call *call;
+    sn_context_options options = {.struct_size = sizeof options, .backend = "interp"};
+    ck_assert_int_eq(sn_context_new(&options, &ctx), SN_OK);
+    ck_assert_int_eq(sn_var_new(ctx, "v", SN_F32, 1, &size, &v), SN_OK);
+    ck_assert_int_eq(sn_array_new(ctx, SN_F32, 1, &size, &array), SN_OK);
+    sn_graph *g = sn_graph_new(ctx, "shared");
+    sn_dim n = sn_dim_new(g, "N");
+    sn_expr in[] = {sn_input(g, "x", SN_F32, SN_SHAPE(SN_DIM(3))), sn_input(g, "step", SN_I64, SN_SCALAR)};
+    sn_expr out = sn_add(sn_add(in[0], sn_use(g, v)), sn_cast(in[1], SN_F32));
+    sn_function_desc desc = {.inputs = in, .n_inputs = 2, .outputs = &out, .n_outputs = 1, .dims = &n, .n_dims = 1};
+    ck_assert_msg(!sn_function_new(g, &desc, &f), "%s", sn_graph_error(g));
+    ck_assert_int_eq(sn_call_new(f, &call), SN_OK);
+    const int64_t step = 10;
+    const sn_tensor x = sn_tensor_of(SN_F32, values, 1, &size), y = sn_tensor_of(SN_F32, sums, 1, &size),
+                    z = sn_tensor_of(SN_F32, other, 1, &size),
+                    i = sn_tensor_of(SN_I64, (void *)(uintptr_t)&step, 0, NULL);
+    ck_assert_int_eq(sn_call_set_dim(call, 0, 5), SN_OK);
+    ck_assert_int_eq(sn_call_bind_input(call, 0, &x), SN_OK);
+    ck_assert_int_eq(sn_call_bind_input(call, 1, &i), SN_OK);
+    ck_assert_int_eq(sn_call_bind_output(call, 0, &y), SN_OK);
+    for (int round = 0; round < 2; round++) {
+        pthread_t thread;
+        void *fine;
+        rt_lock_exclusive(&v->lock);
+        ck_assert_int_eq(pthread_create(&thread, NULL, run_it, call), 0);
+        while (!atomic_load(&call->running)) sched_yield();
+        for (int way = 0; way < 7; way++) {
+            sn_status status = way == 0   ? sn_call_run(call)
+                               : way == 1 ? sn_call_run_steps(call, 1, 0, 2)
+                               : way == 2 ? sn_call_bind_input(call, 0, &z)
+                               : way == 3 ? sn_call_bind_output(call, 0, &z)
+                               : way == 4 ? sn_call_bind_input_array(call, 0, array)
+                               : way == 5 ? sn_call_bind_output_array(call, 0, array)
+                                          : sn_call_set_dim(call, 0, -1);
+            ck_assert_msg(status == SN_ERR_ARGUMENT, "way %d", way);
+            ck_assert_ptr_nonnull(strstr(sn_call_error(call), "a call is for one thread at a time"));
+        }
+        memset(sums, 0, sizeof sums);
+        rt_unlock_exclusive(&v->lock);
+        ck_assert_int_eq(pthread_join(thread, &fine), 0);
+        ck_assert_ptr_eq(fine, call);
+        for (int k = 0; k < 3; k++) ck_assert(sums[k] == (float)(k + 11));
+        ck_assert_int_eq(sn_call_set_dim(call, 0, -1), SN_ERR_ARGUMENT); /* of the call's own again */
+        ck_assert_ptr_nonnull(strstr(sn_call_error(call), "is negative"));
+        ck_assert_int_eq(sn_call_run(call), SN_OK);
+    }
+    /* One that fails lets go, too. */
+    ck_assert_int_eq(sn_call_run_steps(call, 7, 0, 2), SN_ERR_ARGUMENT);
+    ck_assert_int_eq(sn_call_run_steps(call, 1, 0, 0), SN_OK);
+    ck_assert_int_eq(sn_call_bind_input_array(call, 9, array), SN_ERR_ARGUMENT);
+    ck_assert_int_eq(sn_call_run_steps(call, 1, 0, 2), SN_OK);
+    ck_assert(sums[0] == 2);
+    sn_call_free(call);
+    sn_function_free(f);
+    sn_graph_free(g);
+    sn_array_free(array);
+    sn_var_free(v);
+    sn_context_free(ctx);
+}
+END_TEST
+
 int main(void) {
     sn_context *ctx;
     sn_context_options options = {.struct_size = sizeof options, .log_level = SN_LOG_OFF, .backend = "cpu"};
@@ -381,6 +456,7 @@ int main(void) {
     tcase_add_test(tests, equal_graphs_are_interpreted_once);
     tcase_add_test(tests, updates_are_seen_whole);
     tcase_add_test(tests, functions_come_and_go);
+    tcase_add_test(tests, a_call_is_for_one_thread);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

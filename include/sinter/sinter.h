@@ -20,7 +20,7 @@
  *   Expressions Builders never fail in the middle of an expression: a bad one yields the poison expression, the graph
  *               keeps the first error with the caller's file and line, and sn_function_new reports it.
  *   Threads     A context, a function and a variable may be used from any thread; a graph and a call by one thread at
- *               a time. There is no mutable global state.
+ *               a time: what is asked of a call while it runs is refused. There is no mutable global state.
  *   Ownership   Whoever calls sn_X_new calls sn_X_free, which accepts NULL. A graph may be freed once its functions are
  *               made; a context after everything made from it.
  *   Memory      Tensors are dense and row-major. What a call writes may not overlap what it reads.
@@ -418,7 +418,9 @@ SN_API sn_status sn_function_get_stats_of(const sn_function *function, sn_functi
 
 /* A call: bind once, run many times. Bound memory must stay valid and in place until it is bound anew. A run takes
  * memory when it is the first one, and when its sizes need more than any before; else it allocates nothing, and nor
- * does sn_function_call, which keeps its calls. A bind that fails leaves that input or output without memory. */
+ * does sn_function_call, which keeps its calls. A bind that fails leaves that input or output without memory. What
+ * another thread asks of a call while it runs fails with SN_ERR_ARGUMENT and does not harm the run, but for
+ * sn_call_free; of two runs that begin at the very same moment this need not be noticed. */
 SN_API sn_status sn_call_new(sn_function *function, sn_call **out);
 SN_API void sn_call_free(sn_call *call);
 SN_API sn_status sn_call_bind_input(sn_call *call, size_t index, const sn_tensor *tensor);

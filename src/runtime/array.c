@@ -149,13 +149,13 @@ static sn_status bind(sn_call *call, uint32_t slot, sn_array *array, const char 
 }
 
 sn_status sn_call_bind_input_array(sn_call *call, size_t index, sn_array *array) {
-    if (!call) return SN_ERR_ARGUMENT;
+    if (!call || rt_call_is_taken(call)) return SN_ERR_ARGUMENT;
     if (index >= call->function->n_input) return rt_no_such(call, "input", index, call->function->n_input);
     return bind(call, (uint32_t)index, array, "input", index);
 }
 
 sn_status sn_call_bind_output_array(sn_call *call, size_t index, sn_array *array) {
-    if (!call) return SN_ERR_ARGUMENT;
+    if (!call || rt_call_is_taken(call)) return SN_ERR_ARGUMENT;
     if (index >= call->function->roots.n_out) return rt_no_such(call, "output", index, call->function->roots.n_out);
     return bind(call, call->function->n_input + (uint32_t)index, array, "output", index);
 }

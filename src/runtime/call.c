@@ -166,7 +166,13 @@ void sn_call_free(sn_call *call) {
     rt_function_release(f);
 }
 
-const char *sn_call_error(const sn_call *call) { return call ? call->error.text : "no call"; }
+const char *sn_call_error(const sn_call *call) {
+    if (!call) return "no call";
+    if (atomic_load_explicit(&call->clashed, memory_order_relaxed))
+        return "this call was being run already: a call is for one thread at a time, so make one for each thread "
+               "(sn_call_new), or use sn_function_call";
+    return call->error.text;
+}
 
 /* ---- binding ----------------------------------------------------------------------------------------------------- */
 
@@ -213,19 +219,19 @@ sn_status rt_no_such(sn_call *call, const char *what, size_t index, uint32_t n) 
 }
 
 sn_status sn_call_bind_input(sn_call *call, size_t index, const sn_tensor *tensor) {
-    if (!call) return SN_ERR_ARGUMENT;
+    if (!call || rt_call_is_taken(call)) return SN_ERR_ARGUMENT;
     if (index >= call->function->n_input) return rt_no_such(call, "input", index, call->function->n_input);
     return rt_bind(call, (uint32_t)index, tensor, NULL);
 }
 
 sn_status sn_call_bind_output(sn_call *call, size_t index, const sn_tensor *tensor) {
-    if (!call) return SN_ERR_ARGUMENT;
+    if (!call || rt_call_is_taken(call)) return SN_ERR_ARGUMENT;
     if (index >= call->function->roots.n_out) return rt_no_such(call, "output", index, call->function->roots.n_out);
     return rt_bind(call, call->function->n_input + (uint32_t)index, tensor, NULL);
 }
 
 sn_status sn_call_set_dim(sn_call *call, size_t index, int64_t size) {
-    if (!call) return SN_ERR_ARGUMENT;
+    if (!call || rt_call_is_taken(call)) return SN_ERR_ARGUMENT;
     const sn_function *f = call->function;
     if (index >= f->n_told)
         return base_set_error(&call->error, SN_ERR_ARGUMENT,
@@ -342,7 +348,20 @@ static sn_status prepare_and_run(sn_call *call, int counting, size_t input, int6
     return status;
 }
 
-sn_status sn_call_run(sn_call *call) { return call ? prepare_and_run(call, 0, 0, 1) : SN_ERR_ARGUMENT; }
+static int begin(sn_call *call) {
+    if (!call || rt_call_is_taken(call)) return 0;
+    atomic_store_explicit(&call->running, 1, memory_order_relaxed);
+    return 1;
+}
+
+static sn_status end(sn_call *call, sn_status status) {
+    atomic_store_explicit(&call->running, 0, memory_order_release);
+    return status;
+}
+
+sn_status sn_call_run(sn_call *call) {
+    return begin(call) ? end(call, prepare_and_run(call, 0, 0, 1)) : SN_ERR_ARGUMENT;
+}
 
 static sn_status check_steps(sn_call *call, size_t input, int64_t first, int64_t n) {
     const sn_function *f = call->function;
@@ -363,9 +382,9 @@ static sn_status check_steps(sn_call *call, size_t input, int64_t first, int64_t
 /* The counting input is bound to a number inside the call for as long as the steps run. It tells no dims, so the sizes
  * stay solved, and the addresses are what has to be put in again afterwards. */
 sn_status sn_call_run_steps(sn_call *call, size_t input, int64_t first, int64_t n) {
-    if (!call) return SN_ERR_ARGUMENT;
+    if (!begin(call)) return SN_ERR_ARGUMENT;
     sn_status status = check_steps(call, input, first, n);
-    if (status) return status;
+    if (status) return end(call, status);
     const sn_tensor was = call->tensor[input];
     const uint8_t was_bound = call->bound[input];
     sn_array *const was_array = call->array[input];
@@ -379,7 +398,7 @@ sn_status sn_call_run_steps(sn_call *call, size_t input, int64_t first, int64_t 
     call->bound[input] = was_bound;
     call->array[input] = was_array;
     if (call->state == RT_READY) call->state = RT_POINTERS;
-    return status;
+    return end(call, status);
 }
 
 /* ---- the convenience over it ------------------------------------------------------------------------------------- */

@@ -54,6 +54,8 @@ struct sn_call {
     sn_call *next, **link; /* in function->calls; link is what points here */
     sn_call *next_idle;
     base_trap error;
+    _Atomic uint32_t running; /* since a run began and until it ends: nobody else may come to the fields below .. */
+    _Atomic uint32_t clashed; /* .. and somebody has tried */
     rt_state state;
     sn_tensor *tensor; /* inputs, then outputs; data: the host's memory, or the array's */
     uint8_t *bound;
@@ -87,6 +89,18 @@ static inline void rt_count_time(rt_count *count, uint64_t ns) {
     uint64_t sum = atomic_load_explicit(&count->ns, memory_order_relaxed);
     atomic_store_explicit(&count->samples, samples + 1, memory_order_relaxed);
     atomic_store_explicit(&count->ns, sum + ns, memory_order_relaxed);
+}
+
+/* Is another thread's run under way? Plain loads and stores, since an exchange would cost a tenth of a small run: of
+ * two runs that begin within the same few ns neither sees the other. Nothing else of the call is touched then. */
+static inline int rt_call_is_taken(sn_call *call) {
+    if (atomic_load_explicit(&call->running, memory_order_acquire)) {
+        atomic_store_explicit(&call->clashed, 1, memory_order_relaxed);
+        return 1;
+    }
+    if (atomic_load_explicit(&call->clashed, memory_order_relaxed))
+        atomic_store_explicit(&call->clashed, 0, memory_order_relaxed);
+    return 0;
 }
 
 /* hold.c: what a call locks for a run. */

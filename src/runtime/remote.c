@@ -133,7 +133,8 @@ static rt_recorded *find(sn_call *call) {
     oldest->arena = call->arena;
     memcpy(oldest->at, r->at, ((size_t)f->n_input + f->roots.n_out) * sizeof *r->at);
     memcpy(oldest->names, call->names, f->graph.dim_name.n * sizeof *call->names);
-    oldest->runs = oldest->once_age = oldest->many_age = 0;
+    oldest->ran = 0;
+    oldest->once_age = oldest->many_age = 0;
     oldest->once_bad = oldest->many_bad = 0;
     return oldest;
 }
@@ -305,8 +306,8 @@ static void run_once(sn_call *call) {
     const be_remote *remote = ctx->backend->remote;
     rt_recorded *x = call->remote.now;
     uint64_t run = runs_of(call), age = remote->age(ctx->device) + 1;
-    int timed = run % TIMED < 2, recorded = !timed && x->runs && x->once_age == age;
-    if (!timed && x->runs && !recorded && x->once_bad < TRIES) {
+    int timed = run % TIMED < 2, recorded = !timed && x->ran && x->once_age == age;
+    if (!timed && x->ran && !recorded && x->once_bad < TRIES) {
         remote->record(ctx->device);
         start_steps(call);
         remote->recorded(ctx->device, &x->once);
@@ -322,7 +323,7 @@ static void run_once(sn_call *call) {
             start_steps(call);
         add_to(&call->bus.launches, call->program->n_step);
     }
-    x->runs++;
+    x->ran = 1;
     atomic_store_explicit(&call->runs, run + 1, memory_order_relaxed);
 }
 
@@ -350,7 +351,6 @@ static int run_many(sn_call *call, size_t input) {
     }
     remote->replay(ctx->device, x->many);
     add_to(&call->bus.replays, 1);
-    x->runs += MANY;
     atomic_store_explicit(&call->runs, runs_of(call) + MANY, memory_order_relaxed);
     return 1;
 }
@@ -384,7 +384,7 @@ sn_status rt_remote_run(sn_call *call, int counting, size_t input, int64_t n) {
         r->sending = r->sent != NULL;
     }
     while (n > 0 && !remote->failing(ctx->device)) {
-        if (counting && n >= MANY && runs_of(call) >= 2 && r->now->runs && run_many(call, input)) {
+        if (counting && n >= MANY && runs_of(call) >= 2 && r->now->ran && run_many(call, input)) {
             n -= MANY;
             continue;
         }

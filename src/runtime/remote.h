@@ -13,7 +13,7 @@ typedef struct {
     int64_t *names;
     void *arena, **at;           /* temporaries; each input and output */
     uint64_t used;               /* when last, counted by the call; 0: nothing is here */
-    uint64_t runs;               /* so far */
+    int ran;                     /* once as it is, at least */
     be_recording *once, *many;   /* a run; several runs that count. May be those of what was here before: */
     uint64_t once_age, many_age; /* of the device when they were made; 0: not made */
     size_t many_input;           /* what is counted in many */
