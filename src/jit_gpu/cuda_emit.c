@@ -70,8 +70,11 @@ uint32_t ce_team(const kn_kernel *k, uint32_t part) {
 
 static kn_size extent_of(const ce *e, uint32_t point) { return e->k->axis[e->part->point[point]].extent; }
 
+/* Of what has no tile at all, one: it is divided by, if never executed. */
 static const char *tiles_along(ce *e, uint32_t i) {
-    const char *n = ce_size(e, extent_of(e, i));
+    kn_size extent = extent_of(e, i);
+    if (extent.dim == KN_NONE && !extent.k) return "1";
+    const char *n = ce_size(e, extent);
     if (i + 1u < e->part->n_point || e->part->tile == 1) return n;
     return ce_text(e, "((%s + %u) / %u)", n, e->part->tile - 1u, e->part->tile);
 }
@@ -126,16 +129,16 @@ static void tile_points(ce *e) {
         ce_line(e, "i64 n%uc[%u];", n, tile);
         ce_line(e, "FOR(r, %u) n%uc[r] = n%u + sn_least(r, present - 1);", tile, n, n);
     }
-    if (lanes && e->even) {
-        ce_line(e, "const i64 n%ul = n%u + t%s;", n, n, own > 1 ? ce_text(e, " * %u", own) : "");
-        ce_line(e, "const bool in_n%u = t%s < present;", n, own > 1 ? ce_text(e, " * %u", own) : "");
-        return;
-    }
-    if (lanes && own == 1) ce_line(e, "const i64 n%ul = n%u + sn_least(t, present - 1);", n, n);
-    if (lanes && own > 1) {
-        ce_line(e, "i64 n%ul[%u];", n, own);
-        ce_line(e, "FOR(v, %u) n%ul[v] = n%u + sn_least(t * %u + v, present - 1);", own, n, n, own);
-    }
+    if (!lanes) return;
+    const char *lane = own > 1 ? ce_text(e, "t * %u", own) : "t";
+    if (own > 1)
+        ce_line(e, "const i64 n%ul = sn_opaque(n%u + %s);", n, n, lane);
+    else
+        ce_line(e, e->even ? "const i64 n%ul = n%u + t;" : "const i64 n%ul = n%u + sn_least(t, present - 1);", n, n);
+    if (e->even)
+        ce_line(e, "const bool in_n%u = %s < present;", n, lane);
+    else if (own > 1)
+        ce_line(e, "const int own_n%u = present - %s;", n, lane);
 }
 
 /* kn_chunk_tile. A division of 64 bits would be a call to a routine of a hundred instructions; a product with
@@ -173,7 +176,7 @@ static void emit_tiles(ce *e) {
     }
     ce_chunk_level(e);
     if (meet) ce_line(e, "SYNC%u;", e->part_id);
-    ce_line(e, "const i64 first = %s, end = %s;", first_tile(e, "chunk"), first_tile(e, "(chunk + 1)"));
+    ce_line(e, "const i64 first = sn_opaque(%s), end = %s;", first_tile(e, "chunk"), first_tile(e, "(chunk + 1)"));
     if (part->n_point) first_indices(e);
     ce_line(e, "for (i64 tile = first; tile < end; tile++) {");
     e->depth++;
@@ -226,7 +229,7 @@ static void scratch_memories(ce *e) {
         const kn_mem *mem = &e->k->mem[m];
         if ((mem->space != KN_ROW && mem->space != KN_PART) || !is_of_part(e, m)) continue;
         const char *type = ce_memory_type((sn_dtype)mem->store);
-        if (ce_is_held(e, m)) {
+        if (ce_is_held(e, m) || (mem->space == KN_PART && !ce_accumulates(e->k, m))) {
             if (mem->space == KN_PART)
                 ce_line(e, "%s *const m%u = m%ug + chunk * %s;", type, m, m, ce_size(e, mem->count));
         } else if (mem->space == KN_ROW)
@@ -241,7 +244,8 @@ static void scratch_memories(ce *e) {
 static void copy_partials(ce *e) {
     int met = 0;
     for (kn_id m = 0; m < e->k->n_mem; m++) {
-        if (e->k->mem[m].space != KN_PART || !is_of_part(e, m) || ce_is_held(e, m)) continue;
+        if (e->k->mem[m].space != KN_PART || !is_of_part(e, m) || ce_is_held(e, m) || !ce_accumulates(e->k, m))
+            continue;
         if (!met++) ce_line(e, "SYNC%u;", e->part_id);
         const char *n = ce_size(e, e->k->mem[m].count);
         ce_line(e, "if (g.at[%u] >= 0) for (i64 i = t; i < %s; i += %u) m%ug[chunk * %s + i] = m%u[i];", m, n, e->team,

@@ -12,8 +12,9 @@
  *
  * each only where it varies and there is more than one. Statements run over them in unrolled loops: FOR(r, 4).
  *
- * Ragged ends. Indices are clamped, so that every load is a valid one; absent lanes and copies store nothing and fold
- * nothing. What does not vary over lanes is computed by all threads of the team alike, and stored by one.
+ * Ragged ends. Indices of copies, of iterations, and of lanes where a thread has one, are clamped, so that every load
+ * is a valid one; of several lanes the absent ones load nothing. All that is absent stores nothing and folds nothing.
+ * What does not vary over lanes is computed by all threads of the team alike, and stored by one.
  *
  * Even launches have a second text. In it the lanes of a thread are all present or all absent (in_j1, in_n0), their
  * elements are aligned, and absent threads load nothing. Loops that take no more rounds of lanes than the part says are
@@ -50,6 +51,10 @@ typedef struct {
 void ce_find_even(const kn_kernel *k, uint32_t part, ce_even *even, uint16_t *held);
 /* Is the launch even, as far as the part goes? Device addresses are aligned or not as host addresses are. */
 int ce_is_even(const kn_kernel *k, uint32_t part, const ce_even *even, const int64_t *dim, void *const *mem);
+
+/* Does a fold over points accumulate in that memory of partials, element by element? Else all it leaves is stored once,
+ * and never in scratch. */
+int ce_accumulates(const kn_kernel *k, kn_id mem);
 
 /* The last parameter of every kernel; followed in memory by the arrays
  *     int64_t chunks[n_part], each[n_part], over[n_part]; uint64_t inverse[n_part]; uint32_t first[n_part],
@@ -173,6 +178,7 @@ void ce_declare_held(ce *e, const kn_access *access, const char *start);
 /* Loads ahead what the phase keeps. */
 void ce_load_ahead(ce *e);
 void ce_load(ce *e, kn_id inst);
+int ce_skips_absent(const ce *e, const kn_inst *load); /* do absent lanes load nothing? */
 void ce_store(ce *e, kn_id inst);
 int ce_store_meets(const ce *e, kn_id inst); /* must all have loaded before? */
 /* Must the team meet between phases [first, end) and this one, because one thread reads what another stored? again:

@@ -199,6 +199,17 @@ void ce_loop_fold_end(ce *e, kn_id id) {
 
 int ce_in_registers(const ce *e, const kn_inst *in) { return !(in->over & kn_axes_with(e->k, KN_LOOP)); }
 
+int ce_accumulates(const kn_kernel *k, kn_id mem) {
+    for (kn_id i = 0; i < k->n_inst; i++) {
+        if (!kn_is_point_fold(&k->inst[i]) || !(k->inst[i].over & kn_axes_with(k, KN_LOOP))) continue;
+        for (uint32_t which = 0; which < KN_ACCESSES; which++) {
+            kn_id access = kn_access_at(&k->inst[i], which);
+            if (access != KN_NONE && k->access[access].mem == mem) return 1;
+        }
+    }
+    return 0;
+}
+
 static int point_lanes(const ce *e) { return e->mode == CE_POINT_LANES; }
 
 /* Accumulators of one unroll index: of the copies, or of this thread's lanes. */

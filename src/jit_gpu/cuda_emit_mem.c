@@ -30,9 +30,8 @@ void ce_declare_held(ce *e, const kn_access *access, const char *start) {
 
 /* ---- elements ---------------------------------------------------------------------------------------------------- */
 
-const char *ce_element(ce *e, const kn_access *access) {
-    if (ce_is_held(e, access->mem) && !e->to_memory)
-        return ce_text(e, "%s%s", registers(e, 'w', access->mem), ce_indices(e, ce_access_axes(access)));
+/* "n0 * D1 + j1": which element of its memory. */
+static const char *number_of(ce *e, const kn_access *access) {
     int in_row = e->k->mem[access->mem].space == KN_ROW;
     const char *text = NULL;
     for (uint32_t i = 0; i < access->n; i++) {
@@ -52,11 +51,17 @@ const char *ce_element(ce *e, const kn_access *access) {
     }
     if (access->base.k || !text)
         text = text ? ce_text(e, "%s + %s", text, ce_size(e, access->base)) : ce_size(e, access->base);
-    return ce_text(e, "%s[%s]", memory(e, access->mem), text);
+    return text;
+}
+
+const char *ce_element(ce *e, const kn_access *access) {
+    if (ce_is_held(e, access->mem) && !e->to_memory)
+        return ce_text(e, "%s%s", registers(e, 'w', access->mem), ce_indices(e, ce_access_axes(access)));
+    return ce_text(e, "%s[%s]", memory(e, access->mem), number_of(e, access));
 }
 
 int ce_is_wide(const ce *e, const kn_access *access) {
-    if (e->mode == CE_COPIES || e->per_thread == 1 || e->k->mem[access->mem].store == SN_BOOL) return 0;
+    if (e->mode == CE_COPIES || e->per_thread == 1) return 0;
     if (access->guard != KN_NONE) return 0;
     if (access->ix != KN_NONE && e->k->inst[access->ix].over & ce_bit(e->lane_axis))
         return 0; /* else a row is picked */
@@ -66,12 +71,10 @@ int ce_is_wide(const ce *e, const kn_access *access) {
     return 0;
 }
 
-/* Condition that all lanes of this thread are present. The index of its last one is then not clamped. */
+/* Condition that all lanes of this thread are present. */
 static const char *all_lanes(ce *e) {
-    uint32_t last = e->per_thread - 1;
-    if (e->mode == CE_POINT_LANES) return ce_text(e, "t * %u + %u < present", e->per_thread, last);
-    return ce_text(e, "j%u%s + t * %u + %u < %s", e->inner, e->ilp > 1 ? ce_text(e, " + u * %u", e->width) : "",
-                   e->per_thread, last, ce_size(e, e->k->axis[e->inner].extent));
+    if (e->mode == CE_POINT_LANES) return ce_text(e, "own_n%u >= %u", e->last_point, e->per_thread);
+    return ce_text(e, "own_j%u%s == %u", e->inner, e->ilp > 1 ? "[u]" : "", e->per_thread);
 }
 
 static const char *from_memory(ce *e, sn_dtype type, const char *element) {
@@ -85,6 +88,14 @@ static const char *first_element(ce *e, const kn_access *access) {
     e->lane0 = 0;
     return text;
 }
+/* .. to be written as a vector: see sn_opaque. Points are opaque anyway, and rounds have constant distances to keep. */
+static const char *first_written(ce *e, const kn_access *access) {
+    if (e->mode != CE_LOOP_LANES || ce_in_rounds(e)) return first_element(e, access);
+    e->lane0 = 1;
+    const char *text = ce_text(e, "%s[sn_opaque(%s)]", memory(e, access->mem), number_of(e, access));
+    e->lane0 = 0;
+    return text;
+}
 static const char *first_value(ce *e, kn_id inst) {
     e->lane0 = 1;
     const char *text = ce_value(e, inst);
@@ -92,18 +103,27 @@ static const char *first_value(ce *e, kn_id inst) {
     return text;
 }
 
-/* Where absent threads load nothing. to: of lane v and of the first lane. */
+int ce_skips_absent(const ce *e, const kn_inst *in) {
+    return in->over & ce_bit(e->lane_axis) && (e->even || e->per_thread > 1);
+}
+
+/* Where absent lanes load nothing. to: of lane v and of the first lane. */
 static void load_present(ce *e, const kn_inst *in, const char *to, const char *to_first) {
     const kn_access *access = &e->k->access[in->acc];
-    const char *when = ce_present(e, ce_bit(e->lane_axis), 0);
+    const char *when = ce_present(e, ce_bit(e->lane_axis), 0), *loops = ce_loops(e, in->over, 1);
     if (ce_is_wide(e, access)) {
-        ce_line(e, "%sif (%s) sn_read<%u>(&%s, &%s);", ce_loops(e, in->over, 0), when, e->per_thread, to_first,
-                first_element(e, access));
-        return;
+        const char *first = first_element(e, access), *each = ce_loops(e, in->over, 0);
+        if (e->even) {
+            ce_line(e, "%sif (%s) sn_read<%u>(&%s, &%s);", each, when, e->per_thread, to_first, first);
+            return;
+        }
+        ce_line(e, "%sif (%s && sn_fits<%u>(&%s)) sn_read<%u>(&%s, &%s);", each, all_lanes(e), e->per_thread, first,
+                e->per_thread, to_first, first);
+        loops = ce_text(e, "else FOR(v, %u) ", e->per_thread);
     }
     const char *value = from_memory(e, (sn_dtype)in->type, ce_element(e, access));
     if (access->guard != KN_NONE) when = ce_text(e, "%s && %s", when, ce_value(e, access->guard));
-    ce_line(e, "%sif (%s) %s = %s;", ce_loops(e, in->over, 1), when, to, value);
+    ce_line(e, "%sif (%s) %s = %s;", loops, when, to, value);
 }
 
 void ce_load_ahead(ce *e) {
@@ -139,7 +159,7 @@ void ce_load(ce *e, kn_id id) {
                 ce_indices(e, in->over));
         return;
     }
-    if (e->even && in->over & ce_bit(e->lane_axis) && !ce_is_held(e, access->mem)) {
+    if (ce_skips_absent(e, in) && !ce_is_held(e, access->mem)) {
         if (*declare) ce_line(e, "%s%s = 0;", declare, to);
         load_present(e, in, to, first_value(e, id));
         return;
@@ -147,13 +167,7 @@ void ce_load(ce *e, kn_id id) {
     const char *element = ce_element(e, access), *value = from_memory(e, type, element);
     if (access->guard != KN_NONE)
         value = ce_text(e, "%s ? %s : (%s)0", ce_value(e, access->guard), value, ce_type(type));
-    if (e->even || !ce_is_wide(e, access)) {
-        ce_line(e, "%s%s%s%s = %s;", ce_loops(e, in->over, 1), *declare ? "const " : "", declare, to, value);
-        return;
-    }
-    ce_line(e, "%sif (%s && sn_fits<%u>(&%s)) sn_read<%u>(&%s, &%s);", ce_loops(e, in->over, 0), all_lanes(e),
-            e->per_thread, first_element(e, access), e->per_thread, first_value(e, id), first_element(e, access));
-    ce_line(e, "else FOR(v, %u) %s = %s;", e->per_thread, to, value);
+    ce_line(e, "%s%s%s%s = %s;", ce_loops(e, in->over, 1), *declare ? "const " : "", declare, to, value);
 }
 
 /* Is the memory loaded in the phase that runs? */
@@ -191,13 +205,13 @@ void ce_store(ce *e, kn_id id) {
         ce_line(e, "%s%s", ce_loops(e, in->over, 1), store);
     } else if (e->even) {
         ce_line(e, "%sif (%s) sn_write<%u>(&%s, &%s);", ce_loops(e, in->over, 0), when, e->per_thread,
-                first_element(e, access), first_value(e, in->a[0]));
+                first_written(e, access), first_value(e, in->a[0]));
     } else {
         const char *copies =
             in->over & ce_bit(e->last_point) && e->mode != CE_POINT_LANES && e->part->tile > 1 ? "r < present && " : "";
         const char *entry = e->phase->at_entry && mem->space != KN_ROW ? "chunk == 0 && " : "";
         ce_line(e, "%sif (%s%s%s && sn_fits<%u>(&%s)) sn_write<%u>(&%s, &%s);", ce_loops(e, in->over, 0), copies, entry,
-                all_lanes(e), e->per_thread, first_element(e, access), e->per_thread, first_element(e, access),
+                all_lanes(e), e->per_thread, first_element(e, access), e->per_thread, first_written(e, access),
                 first_value(e, in->a[0]));
         ce_line(e, "else FOR(v, %u) %s", e->per_thread, store);
     }

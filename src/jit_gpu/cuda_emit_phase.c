@@ -95,11 +95,9 @@ static const char *name_of(ce *e, kn_id inst) {
 
 /* ---- indices ----------------------------------------------------------------------------------------------------- */
 
-/* The index of a thread's lane, of that of its first one, or of the array of all. */
+/* Of the index of a thread's first lane, that of lane v. */
 static const char *lane_of(ce *e, const char *index) {
-    if (e->per_thread == 1) return index;
-    if (!e->even) return ce_text(e, e->lane0 ? "%s[0]" : "%s[v]", index);
-    return e->lane0 ? index : ce_text(e, "(%s + v)", index);
+    return e->per_thread == 1 || e->lane0 ? index : ce_text(e, "(%s + v)", index);
 }
 
 const char *ce_index(ce *e, kn_id axis) {
@@ -114,14 +112,14 @@ const char *ce_index(ce *e, kn_id axis) {
     return e->mode == CE_LOOP_LANES ? lane_of(e, index) : index;
 }
 
-/* "t * 4 + v": the lane. */
-static const char *lane(ce *e) { return e->per_thread > 1 ? ce_text(e, "t * %u + v", e->per_thread) : "t"; }
+/* "t * 4": the first lane of a thread. */
+static const char *first_lane(ce *e) { return e->per_thread > 1 ? ce_text(e, "t * %u", e->per_thread) : "t"; }
 
-/* The raw index of the innermost loop, as far as it goes beyond j. */
+/* The raw index of the innermost loop, of a thread's first lane, as far as it goes beyond j. */
 static const char *loop_offset(ce *e) {
     const char *text = "";
     if (e->ilp > 1) text = e->mode == CE_LOOP_LANES ? ce_text(e, " + u * %u", e->width) : " + u";
-    return e->mode == CE_LOOP_LANES ? ce_text(e, "%s + %s", text, lane(e)) : text;
+    return e->mode == CE_LOOP_LANES ? ce_text(e, "%s + %s", text, first_lane(e)) : text;
 }
 
 static const char *both(ce *e, const char *a, const char *b) { return a ? ce_text(e, "%s && %s", a, b) : b; }
@@ -134,7 +132,8 @@ const char *ce_present(ce *e, uint32_t axes, int one) {
         text = both(e, text,
                     e->mode != CE_POINT_LANES ? "r < present"
                     : e->even                 ? ce_text(e, "in_n%u", e->last_point)
-                                              : ce_text(e, "%s < present", lane(e)));
+                    : e->per_thread > 1       ? ce_text(e, "v < own_n%u", e->last_point)
+                                              : "t < present");
     if (e->even && axes & ce_bit(e->inner) && e->mode == CE_LOOP_LANES)
         return both(e, text, ce_text(e, "in_j%u%s", e->inner, e->ilp > 1 ? "[u]" : ""));
     if (axes & ce_bit(e->inner) && (e->mode == CE_LOOP_LANES || e->ilp > 1)) {
@@ -142,7 +141,10 @@ const char *ce_present(ce *e, uint32_t axes, int one) {
         if (e->mode == CE_LOOP_LANES && e->width < e->team) text = both(e, text, ce_text(e, "t < %u", e->width));
         int64_t round = (int64_t)e->ilp * (e->mode == CE_LOOP_LANES ? e->width : 1);
         if (!e->full && (n.dim != KN_NONE || n.k % round))
-            text = both(e, text, ce_text(e, "j%u%s < %s", e->inner, loop_offset(e), ce_size(e, n)));
+            text = both(e, text,
+                        e->mode == CE_LOOP_LANES && e->per_thread > 1
+                            ? ce_text(e, "v < own_j%u%s", e->inner, e->ilp > 1 ? "[u]" : "")
+                            : ce_text(e, "j%u%s < %s", e->inner, loop_offset(e), ce_size(e, n)));
     }
     return text;
 }
@@ -227,7 +229,7 @@ static void emit_instruction(ce *e, kn_id id) {
         ce_store(e, id);
     else if (in->kind == KI_LOAD) {
         const char *dims = ce_dims(e, in->over, 1), *name = name_of(e, id);
-        int may_be_absent = e->even && in->over & ce_bit(e->lane_axis);
+        int may_be_absent = ce_skips_absent(e, in);
         if (*dims) ce_line(e, "%s %s%s%s;", ce_type((sn_dtype)in->type), name, dims, may_be_absent ? " = {}" : "");
         ce_load(e, id);
     } else if (in->kind == KI_PRIM && kn_prims[in->prim].is_maths)
@@ -315,9 +317,6 @@ void ce_find_sole(ce *e) {
 
 /* ---- loops ------------------------------------------------------------------------------------------------------- */
 
-/* "t * 4": the first lane of a thread. */
-static const char *first_lane(ce *e) { return e->per_thread > 1 ? ce_text(e, "t * %u", e->per_thread) : "t"; }
-
 /* Condition of the index j. */
 static const char *is_inside(ce *e, const char *index) {
     const char *inside = ce_text(e, "%s < %s", index, ce_size(e, e->k->axis[e->inner].extent));
@@ -377,6 +376,13 @@ static void emit_full_rounds(ce *e, const char *n) {
     ce_close(e);
 }
 
+/* Does the phase write vectors? Then its indices are opaque, as those of points are: it takes fewer registers, too. */
+static int writes_vectors(const ce *e) {
+    for (kn_id i = e->phase->first; i < e->phase->end; i++)
+        if (e->k->inst[i].kind == KI_STORE && ce_is_wide(e, &e->k->access[e->k->inst[i].acc])) return 1;
+    return 0;
+}
+
 static void emit_inner_loop(ce *e) {
     kn_id j = e->inner;
     const char *n = ce_size(e, e->k->axis[j].extent);
@@ -394,15 +400,19 @@ static void emit_inner_loop(ce *e) {
     }
     e->depth++;
     if (lanes || e->ilp > 1) {
-        const char *u = e->ilp > 1 ? "[u]" : "", *v = lanes && e->per_thread > 1 ? "[v]" : "";
-        if (*u || *v) {
-            ce_line(e, "i64 j%ux%s%s;", j, *u ? ce_text(e, "[%u]", e->ilp) : "",
-                    *v ? ce_text(e, "[%u]", e->per_thread) : "");
-            ce_line(e, "%s%sj%ux%s%s = sn_least(j%u%s, %s - 1);", *u ? ce_text(e, "FOR(u, %u) ", e->ilp) : "",
-                    *v ? ce_text(e, "FOR(v, %u) ", e->per_thread) : "", j, u, v, j, loop_offset(e), n);
-        } else {
-            ce_line(e, "const i64 j%ux = sn_least(j%u%s, %s - 1);", j, j, loop_offset(e), n);
-        }
+        const char *x = ce_text(e, "j%u%s", j, loop_offset(e)), *u = e->ilp > 1 ? "[u]" : "";
+        const char *each = e->ilp > 1 ? ce_text(e, "FOR(u, %u) ", e->ilp) : "";
+        int several = lanes && e->per_thread > 1;
+        if (!several)
+            x = ce_text(e, "sn_least(%s, %s - 1)", x, n);
+        else if (writes_vectors(e))
+            x = ce_text(e, "sn_opaque(%s)", x);
+        if (e->ilp > 1)
+            ce_line(e, "i64 j%ux[%u];%s", j, e->ilp, several ? ce_text(e, " int own_j%u[%u];", j, e->ilp) : "");
+        ce_line(e, "%s%sj%ux%s = %s;", each, e->ilp > 1 ? "" : "const i64 ", j, u, x);
+        if (several)
+            ce_line(e, "%s%sown_j%u%s = (int)sn_least(%u, %s - j%ux%s);", each, e->ilp > 1 ? "" : "const int ", j, u,
+                    e->per_thread, n, j, u);
     }
     emit_level(e, e->phase->n_loop, 0);
     ce_close(e);

@@ -14,18 +14,6 @@ typedef struct {
     int in_shared;
 } geometry;
 
-/* Does the part's fold over points accumulate in that memory, element by element? */
-static int accumulates(const kn_kernel *k, kn_id mem) {
-    for (kn_id i = 0; i < k->n_inst; i++) {
-        if (!kn_is_point_fold(&k->inst[i]) || !(k->inst[i].over & kn_axes_with(k, KN_LOOP))) continue;
-        for (uint32_t which = 0; which < KN_ACCESSES; which++) {
-            kn_id access = kn_access_at(&k->inst[i], which);
-            if (access != KN_NONE && k->access[access].mem == mem) return 1;
-        }
-    }
-    return 0;
-}
-
 static size_t bytes_of(const kn_kernel *k, kn_id mem, const int64_t *dim) {
     size_t n = (size_t)kn_size_value(k->mem[mem].count, dim) * sn_dtype_size((sn_dtype)k->mem[mem].store);
     return (n + 63) & ~(size_t)63;
@@ -58,7 +46,7 @@ static geometry plan(const be_device *dev, const be_exec *exec, const int64_t *d
     for (kn_id m = 0; m < k->n_mem; m++) {
         int32_t place = -1;
         if (k->mem[m].space == KN_ROW) continue;
-        if (k->mem[m].space == KN_PART && g.in_shared && accumulates(k, m) && !in_registers(exec, even, m)) {
+        if (k->mem[m].space == KN_PART && g.in_shared && ce_accumulates(k, m) && !in_registers(exec, even, m)) {
             size_t bytes = bytes_of(k, m, dim);
             if ((g.scratch + bytes) * g.teams <= limit) {
                 place = (int32_t)g.scratch;

@@ -66,6 +66,13 @@ static void classes(net *n, sn_context *ctx) {
     net_adam(n, 0.001);
 }
 
+/* A constant extent of 0, between others. */
+static void empty(net *n, sn_context *ctx) {
+    net_begin(n, ctx, "empty");
+    sn_expr x = net_input(n, "x", SN_SHAPE(net_dim(n, "N"), SN_DIM(0), SN_DIM(5)));
+    net_output(n, sn_add(x, net_input(n, "y", SN_SHAPE(SN_DIM(0), SN_DIM(1)))));
+}
+
 /* Sizes of a multiple of all vectors and of none; past a tile, and within one. */
 const gpu_graph gpu_graphs[GPU_GRAPHS] = {{"softmax", softmax, {{6, 256}, {5, 77}}},
                                           {"many_factors", many_factors, {{128}, {33}}},
@@ -76,4 +83,5 @@ const gpu_graph gpu_graphs[GPU_GRAPHS] = {{"softmax", softmax, {{6, 256}, {5, 77
                                           {"gather", gather, {{32}, {5}}},
                                           {"total", total, {{8192}, {3001}}},
                                           {"halves", halves, {{16, 128}, {9, 35}}},
-                                          {"classes", classes, {{20}, {7}}}};
+                                          {"classes", classes, {{20}, {7}}},
+                                          {"empty", empty, {{8}, {3}}}};

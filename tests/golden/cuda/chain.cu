@@ -23,11 +23,11 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
         if (chunk >= g.chunks[0]) return;
         if (g.even[0]) {
             const float v3 = 0.0f;
-            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
             i64 n0 = first * 128;
             for (i64 tile = first; tile < end; tile++) {
                 const int present = (int)sn_least(128, D0 - n0);
-                const i64 n0l = n0 + t * 4;
+                const i64 n0l = sn_opaque(n0 + t * 4);
                 const bool in_n0 = t * 4 < present;
                 /* phase 0 */
                 float v0l[4] = {}; /* y */
@@ -45,27 +45,27 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
             }
         } else {
             const float v3 = 0.0f;
-            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
             i64 n0 = first * 128;
             for (i64 tile = first; tile < end; tile++) {
                 const int present = (int)sn_least(128, D0 - n0);
-                i64 n0l[4];
-                FOR(v, 4) n0l[v] = n0 + sn_least(t * 4 + v, present - 1);
+                const i64 n0l = sn_opaque(n0 + t * 4);
+                const int own_n0 = present - t * 4;
                 /* phase 0 */
-                float v0l[4]; /* y */
-                if (t * 4 + 3 < present && sn_fits<4>(&m0[n0l[0]])) sn_read<4>(&v0l[0], &m0[n0l[0]]);
-                else FOR(v, 4) v0l[v] = m0[n0l[v]];
-                float v1l[4]; /* x */
-                if (t * 4 + 3 < present && sn_fits<4>(&m1[n0l[0]])) sn_read<4>(&v1l[0], &m1[n0l[0]]);
-                else FOR(v, 4) v1l[v] = m1[n0l[v]];
+                float v0l[4] = {}; /* y */
+                if (own_n0 >= 4 && sn_fits<4>(&m0[n0l])) sn_read<4>(&v0l[0], &m0[n0l]);
+                else FOR(v, 4) if (v < own_n0) v0l[v] = m0[(n0l + v)];
+                float v1l[4] = {}; /* x */
+                if (own_n0 >= 4 && sn_fits<4>(&m1[n0l])) sn_read<4>(&v1l[0], &m1[n0l]);
+                else FOR(v, 4) if (v < own_n0) v1l[v] = m1[(n0l + v)];
                 float v2l[4]; /* sub(y,x) */
                 FOR(v, 4) v2l[v] = (v0l[v] - v1l[v]);
                 float v4l[4];
                 FOR(v, 4) v4l[v] = sn_max(v2l[v], v3);
                 float v5l[4]; /* mul(y,..) */
                 FOR(v, 4) v5l[v] = (v0l[v] * v4l[v]);
-                if (t * 4 + 3 < present && sn_fits<4>(&m2[n0l[0]])) sn_write<4>(&m2[n0l[0]], &v5l[0]); /* mul(y,..) */
-                else FOR(v, 4) if (t * 4 + v < present) m2[n0l[v]] = v5l[v];
+                if (own_n0 >= 4 && sn_fits<4>(&m2[n0l])) sn_write<4>(&m2[n0l], &v5l[0]); /* mul(y,..) */
+                else FOR(v, 4) if (v < own_n0) m2[(n0l + v)] = v5l[v];
                 n0 += 128;
             }
         }

@@ -34,7 +34,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
         u8 *const meet = sn_meet;
         int turn = 0;
         if (g.even[0]) {
-            float *const m4 = g.at[4] < 0 ? m4g + chunk * 10 : (float *)(scratch + g.at[4]);
+            float *const m4 = m4g + chunk * 10;
             float *const m5 = m5g + chunk * D3;
             float a29[10][2];
             FOR(i, 10) FOR(v, 2) a29[i][v] = 0.0f;
@@ -54,7 +54,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             const float v8 = (v7 / v6);
             const float v10 = 0.0f; /* relu(x) */
             const float v31 = 0.0f; /* relu(x) */
-            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
             i64 n0 = first * 2;
             for (i64 tile = first; tile < end; tile++) {
                 const int present = (int)sn_least(2, D0 - n0);
@@ -155,10 +155,8 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 const bool in_j2 = j2x < D1;
                 FOR(k1, 10) if (in_j2) m5[j2x * 10 + k1] = w5[q][k1];
             }
-            SYNC0;
-            if (g.at[4] >= 0) for (i64 i = t; i < 10; i += 256) m4g[chunk * 10 + i] = m4[i];
         } else {
-            float *const m4 = g.at[4] < 0 ? m4g + chunk * 10 : (float *)(scratch + g.at[4]);
+            float *const m4 = m4g + chunk * 10;
             float *const m5 = g.at[5] < 0 ? m5g + chunk * D3 : (float *)(scratch + g.at[5]);
             float a29[10][2];
             FOR(i, 10) FOR(v, 2) a29[i][v] = 0.0f;
@@ -178,7 +176,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             const float v8 = (v7 / v6);
             const float v10 = 0.0f; /* relu(x) */
             const float v31 = 0.0f; /* relu(x) */
-            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
             i64 n0 = first * 2;
             for (i64 tile = first; tile < end; tile++) {
                 const int present = (int)sn_least(2, D0 - n0);
@@ -265,7 +263,6 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             }
             if (t == 0) FOR(k1, 10) m4[k1] = sn_fold_own<op_add, 2>(a29[k1]);
             SYNC0;
-            if (g.at[4] >= 0) for (i64 i = t; i < 10; i += 256) m4g[chunk * 10 + i] = m4[i];
             if (g.at[5] >= 0) for (i64 i = t; i < D3; i += 256) m5g[chunk * D3 + i] = m5[i];
         }
         return;
@@ -336,7 +333,7 @@ extern "C" __global__ void __launch_bounds__(128, 4) kernel(
         const float v12 = (v11 / v5);
         const float v13 = __int_as_float((int)S3);
         const float v14 = __int_as_float((int)S4);
-        const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+        const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
         i64 n0 = first * 32;
         for (i64 tile = first; tile < end; tile++) {
             const int present = (int)sn_least(32, D0 - n0);

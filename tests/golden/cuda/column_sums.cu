@@ -23,11 +23,11 @@ extern "C" __global__ void __launch_bounds__(128, 4) kernel(
         const i64 chunk = team - (i64)g.first[0] * 4;
         if (chunk >= g.chunks[0]) return;
         if (g.even[0]) {
-            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
             i64 n0 = first * 128;
             for (i64 tile = first; tile < end; tile++) {
                 const int present = (int)sn_least(128, D0 - n0);
-                const i64 n0l = n0 + t * 4;
+                const i64 n0l = sn_opaque(n0 + t * 4);
                 const bool in_n0 = t * 4 < present;
                 /* phase 0 */
                 float a1[4][4];
@@ -57,12 +57,12 @@ extern "C" __global__ void __launch_bounds__(128, 4) kernel(
                 n0 += 128;
             }
         } else {
-            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
             i64 n0 = first * 128;
             for (i64 tile = first; tile < end; tile++) {
                 const int present = (int)sn_least(128, D0 - n0);
-                i64 n0l[4];
-                FOR(v, 4) n0l[v] = n0 + sn_least(t * 4 + v, present - 1);
+                const i64 n0l = sn_opaque(n0 + t * 4);
+                const int own_n0 = present - t * 4;
                 /* phase 0 */
                 float a1[4][4];
                 FOR(u, 4) FOR(v, 4) a1[u][v] = 0.0f;
@@ -71,17 +71,17 @@ extern "C" __global__ void __launch_bounds__(128, 4) kernel(
                     _Pragma("unroll 2") for (; j1 + 4 <= D1; j1 += 4) {
                         i64 j1x[4];
                         FOR(u, 4) j1x[u] = j1 + u;
-                        float v0l[4][4]; /* x */
-                        FOR(u, 4) if (t * 4 + 3 < present && sn_fits<4>(&m0[j1x[u] * D0 + n0l[0]])) sn_read<4>(&v0l[u][0], &m0[j1x[u] * D0 + n0l[0]]);
-                        else FOR(v, 4) v0l[u][v] = m0[j1x[u] * D0 + n0l[v]];
+                        float v0l[4][4] = {}; /* x */
+                        FOR(u, 4) if (own_n0 >= 4 && sn_fits<4>(&m0[j1x[u] * D0 + n0l])) sn_read<4>(&v0l[u][0], &m0[j1x[u] * D0 + n0l]);
+                        else FOR(v, 4) if (v < own_n0) v0l[u][v] = m0[j1x[u] * D0 + (n0l + v)];
                         FOR(u, 4) FOR(v, 4) a1[u][v] = (a1[u][v] + v0l[u][v]); /* sum(x) */
                     }
                     if (j1 < D1) {
                         i64 j1x[4];
                         FOR(u, 4) j1x[u] = sn_least(j1 + u, D1 - 1);
-                        float v0l[4][4]; /* x */
-                        FOR(u, 4) if (t * 4 + 3 < present && sn_fits<4>(&m0[j1x[u] * D0 + n0l[0]])) sn_read<4>(&v0l[u][0], &m0[j1x[u] * D0 + n0l[0]]);
-                        else FOR(v, 4) v0l[u][v] = m0[j1x[u] * D0 + n0l[v]];
+                        float v0l[4][4] = {}; /* x */
+                        FOR(u, 4) if (own_n0 >= 4 && sn_fits<4>(&m0[j1x[u] * D0 + n0l])) sn_read<4>(&v0l[u][0], &m0[j1x[u] * D0 + n0l]);
+                        else FOR(v, 4) if (v < own_n0) v0l[u][v] = m0[j1x[u] * D0 + (n0l + v)];
                         FOR(u, 4) FOR(v, 4) if (j1 + u < D1) a1[u][v] = (a1[u][v] + v0l[u][v]); /* sum(x) */
                     }
                 }
@@ -89,8 +89,8 @@ extern "C" __global__ void __launch_bounds__(128, 4) kernel(
                 FOR(u, 2) FOR(v, 4) a1[u][v] = op_add::of(a1[2 * u][v], a1[2 * u + 1][v]);
                 FOR(u, 1) FOR(v, 4) a1[u][v] = op_add::of(a1[2 * u][v], a1[2 * u + 1][v]);
                 FOR(v, 4) v1l[v] = a1[0][v];
-                if (t * 4 + 3 < present && sn_fits<4>(&m1[n0l[0]])) sn_write<4>(&m1[n0l[0]], &v1l[0]); /* sum(x) */
-                else FOR(v, 4) if (t * 4 + v < present) m1[n0l[v]] = v1l[v];
+                if (own_n0 >= 4 && sn_fits<4>(&m1[n0l])) sn_write<4>(&m1[n0l], &v1l[0]); /* sum(x) */
+                else FOR(v, 4) if (v < own_n0) m1[(n0l + v)] = v1l[v];
                 n0 += 128;
             }
         }

@@ -27,14 +27,13 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
         const i64 team = (i64)blockIdx.x;
         const i64 chunk = team - (i64)g.first[0];
         if (chunk >= g.chunks[0]) return;
-        u8 *const scratch = g.in_shared ? sn_shared : (u8 *)g.scratch + team * g.scratch_bytes;
         u8 *const meet = sn_meet;
         int turn = 0;
         if (g.even[0]) {
-            float *const m4 = g.at[4] < 0 ? m4g + chunk * 10 : (float *)(scratch + g.at[4]);
+            float *const m4 = m4g + chunk * 10;
             float a6[10];
             FOR(i, 10) a6[i] = 0.0f;
-            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
             i64 n0 = first;
             for (i64 tile = first; tile < end; tile++) {
                 /* phase 0 */
@@ -70,28 +69,26 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 n0 += 1;
             }
             if (t == 0) FOR(k1, 10) m4[k1] = a6[k1];
-            SYNC0;
-            if (g.at[4] >= 0) for (i64 i = t; i < 10; i += 256) m4g[chunk * 10 + i] = m4[i];
         } else {
-            float *const m4 = g.at[4] < 0 ? m4g + chunk * 10 : (float *)(scratch + g.at[4]);
+            float *const m4 = m4g + chunk * 10;
             float a6[10];
             FOR(i, 10) a6[i] = 0.0f;
-            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
             i64 n0 = first;
             for (i64 tile = first; tile < end; tile++) {
                 /* phase 0 */
                 float a2[4];
                 FOR(v, 4) a2[v] = 0.0f;
                 for (i64 j2 = 0; j2 < D1; j2 += 1024) {
-                    i64 j2x[4];
-                    FOR(v, 4) j2x[v] = sn_least(j2 + t * 4 + v, D1 - 1);
-                    float v0[4]; /* W1 */
-                    if (j2 + t * 4 + 3 < D1 && sn_fits<4>(&m0[n0 * D1 + j2x[0]])) sn_read<4>(&v0[0], &m0[n0 * D1 + j2x[0]]);
-                    else FOR(v, 4) v0[v] = m0[n0 * D1 + j2x[v]];
-                    float v1[4]; /* x */
-                    if (j2 + t * 4 + 3 < D1 && sn_fits<4>(&m1[j2x[0]])) sn_read<4>(&v1[0], &m1[j2x[0]]);
-                    else FOR(v, 4) v1[v] = m1[j2x[v]];
-                    FOR(v, 4) if (j2 + t * 4 + v < D1) a2[v] = fmaf(v0[v], v1[v], a2[v]); /* matmul(W1,x) */
+                    const i64 j2x = j2 + t * 4;
+                    const int own_j2 = (int)sn_least(4, D1 - j2x);
+                    float v0[4] = {}; /* W1 */
+                    if (own_j2 == 4 && sn_fits<4>(&m0[n0 * D1 + j2x])) sn_read<4>(&v0[0], &m0[n0 * D1 + j2x]);
+                    else FOR(v, 4) if (v < own_j2) v0[v] = m0[n0 * D1 + (j2x + v)];
+                    float v1[4] = {}; /* x */
+                    if (own_j2 == 4 && sn_fits<4>(&m1[j2x])) sn_read<4>(&v1[0], &m1[j2x]);
+                    else FOR(v, 4) if (v < own_j2) v1[v] = m1[(j2x + v)];
+                    FOR(v, 4) if (v < own_j2) a2[v] = fmaf(v0[v], v1[v], a2[v]); /* matmul(W1,x) */
                 }
                 float v2;
                 float y2;
@@ -114,8 +111,6 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 n0 += 1;
             }
             if (t == 0) FOR(k1, 10) m4[k1] = a6[k1];
-            SYNC0;
-            if (g.at[4] >= 0) for (i64 i = t; i < 10; i += 256) m4g[chunk * 10 + i] = m4[i];
         }
     }
 }
@@ -195,7 +190,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             FOR(k1, 10) v9[k1] = (v5[k1] * v8[k1]);
             float v10[10];
             FOR(k1, 10) v10[k1] = (v7[k1] * v9[k1]);
-            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
             i64 n0 = first;
             for (i64 tile = first; tile < end; tile++) {
                 float x21[4] = {};
@@ -286,7 +281,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             FOR(k1, 10) v9[k1] = (v5[k1] * v8[k1]);
             float v10[10];
             FOR(k1, 10) v10[k1] = (v7[k1] * v9[k1]);
-            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
             i64 n0 = first;
             for (i64 tile = first; tile < end; tile++) {
                 /* phase 3 */
@@ -314,22 +309,22 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 }
                 /* phase 4 */
                 for (i64 j2 = 0; j2 < D1; j2 += 1024) {
-                    i64 j2x[4];
-                    FOR(v, 4) j2x[v] = sn_least(j2 + t * 4 + v, D1 - 1);
-                    float v21[4]; /* x */
-                    if (j2 + t * 4 + 3 < D1 && sn_fits<4>(&m4[j2x[0]])) sn_read<4>(&v21[0], &m4[j2x[0]]);
-                    else FOR(v, 4) v21[v] = m4[j2x[v]];
+                    const i64 j2x = sn_opaque(j2 + t * 4);
+                    const int own_j2 = (int)sn_least(4, D1 - j2x);
+                    float v21[4] = {}; /* x */
+                    if (own_j2 == 4 && sn_fits<4>(&m4[j2x])) sn_read<4>(&v21[0], &m4[j2x]);
+                    else FOR(v, 4) if (v < own_j2) v21[v] = m4[(j2x + v)];
                     float v22[4]; /* matmul(..,x) */
                     FOR(v, 4) v22[v] = (v17 * v21[v]);
-                    float v23[4]; /* W1 */
-                    if (j2 + t * 4 + 3 < D1 && sn_fits<4>(&m5[n0 * D1 + j2x[0]])) sn_read<4>(&v23[0], &m5[n0 * D1 + j2x[0]]);
-                    else FOR(v, 4) v23[v] = m5[n0 * D1 + j2x[v]];
+                    float v23[4] = {}; /* W1 */
+                    if (own_j2 == 4 && sn_fits<4>(&m5[n0 * D1 + j2x])) sn_read<4>(&v23[0], &m5[n0 * D1 + j2x]);
+                    else FOR(v, 4) if (v < own_j2) v23[v] = m5[n0 * D1 + (j2x + v)];
                     float v24[4]; /* sub(W1,..) */
                     FOR(v, 4) v24[v] = (-v22[v]);
                     float v25[4]; /* sub(W1,..) */
                     FOR(v, 4) v25[v] = fmaf(v24[v], v1, v23[v]);
-                    if (j2 + t * 4 + 3 < D1 && sn_fits<4>(&m5[n0 * D1 + j2x[0]])) sn_write<4>(&m5[n0 * D1 + j2x[0]], &v25[0]); /* sub(W1,..) */
-                    else FOR(v, 4) if (j2 + t * 4 + v < D1) m5[n0 * D1 + j2x[v]] = v25[v];
+                    if (own_j2 == 4 && sn_fits<4>(&m5[n0 * D1 + j2x])) sn_write<4>(&m5[sn_opaque(n0 * D1 + j2x)], &v25[0]); /* sub(W1,..) */
+                    else FOR(v, 4) if (v < own_j2) m5[n0 * D1 + (j2x + v)] = v25[v];
                 }
                 n0 += 1;
             }

@@ -32,7 +32,7 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
             const i64 v3 = D3; /* gather(table,ids) */
             const i64 v4 = sn_add(v3, v2); /* gather(table,ids) */
             const i64 v6 = 0LL; /* gather(table,ids) */
-            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
             i64 n0 = 0;
             i64 n1 = 0;
             if (first < end) {
@@ -43,7 +43,7 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
             }
             for (i64 tile = first; tile < end; tile++) {
                 const int present = (int)sn_least(128, D1 - n1);
-                const i64 n1l = n1 + t * 4;
+                const i64 n1l = sn_opaque(n1 + t * 4);
                 const bool in_n1 = t * 4 < present;
                 /* phase 1 */
                 const i64 v1 = m0[n0]; /* ids */
@@ -64,7 +64,7 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
             const i64 v3 = D3; /* gather(table,ids) */
             const i64 v4 = sn_add(v3, v2); /* gather(table,ids) */
             const i64 v6 = 0LL; /* gather(table,ids) */
-            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
             i64 n0 = 0;
             i64 n1 = 0;
             if (first < end) {
@@ -75,19 +75,19 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
             }
             for (i64 tile = first; tile < end; tile++) {
                 const int present = (int)sn_least(128, D1 - n1);
-                i64 n1l[4];
-                FOR(v, 4) n1l[v] = n1 + sn_least(t * 4 + v, present - 1);
+                const i64 n1l = sn_opaque(n1 + t * 4);
+                const int own_n1 = present - t * 4;
                 /* phase 1 */
                 const i64 v1 = m0[n0]; /* ids */
                 const i64 v5 = sn_min(v1, v4); /* gather(table,ids) */
                 const i64 v7 = sn_max(v5, v6); /* gather(table,ids) */
-                float v8l[4]; /* gather(table,ids) */
-                if (t * 4 + 3 < present && sn_fits<4>(&m1[n1l[0] + v7 * D1])) sn_read<4>(&v8l[0], &m1[n1l[0] + v7 * D1]);
-                else FOR(v, 4) v8l[v] = m1[n1l[v] + v7 * D1];
+                float v8l[4] = {}; /* gather(table,ids) */
+                if (own_n1 >= 4 && sn_fits<4>(&m1[n1l + v7 * D1])) sn_read<4>(&v8l[0], &m1[n1l + v7 * D1]);
+                else FOR(v, 4) if (v < own_n1) v8l[v] = m1[(n1l + v) + v7 * D1];
                 float v9l[4];
                 FOR(v, 4) v9l[v] = (v8l[v] * v0);
-                if (t * 4 + 3 < present && sn_fits<4>(&m2[n0 * D1 + n1l[0]])) sn_write<4>(&m2[n0 * D1 + n1l[0]], &v9l[0]);
-                else FOR(v, 4) if (t * 4 + v < present) m2[n0 * D1 + n1l[v]] = v9l[v];
+                if (own_n1 >= 4 && sn_fits<4>(&m2[n0 * D1 + n1l])) sn_write<4>(&m2[n0 * D1 + n1l], &v9l[0]);
+                else FOR(v, 4) if (v < own_n1) m2[n0 * D1 + (n1l + v)] = v9l[v];
                 n1 += 128;
                 if (n1 >= D1) n1 = 0, n0++;
             }

@@ -37,7 +37,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
         u8 *const meet = sn_meet;
         int turn = 0;
         if (g.even[0]) {
-            float *const m7 = g.at[7] < 0 ? m7g + chunk * 2 : (float *)(scratch + g.at[7]);
+            float *const m7 = m7g + chunk * 2;
             float *const m8 = m8g + chunk * D3;
             float *const m9 = m9g + chunk * D1;
             float *const m10 = m10g + chunk * D3;
@@ -62,7 +62,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             const float v7 = 1.0f;
             const float v8 = (v7 / v2);
             const float v9 = 1.0f;
-            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
             i64 n0 = first * 4;
             for (i64 tile = first; tile < end; tile++) {
                 const int present = (int)sn_least(4, D0 - n0);
@@ -209,11 +209,9 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 const bool in_j3 = j3x < D1;
                 FOR(k1, 2) if (in_j3) sn_write<4>(&m10[k1 * D1 + j3x], &w10[k1][0]);
             }
-            SYNC0;
-            if (g.at[7] >= 0) for (i64 i = t; i < 2; i += 256) m7g[chunk * 2 + i] = m7[i];
         } else {
             float *const m4 = (float *)(scratch + g.at[4]);
-            float *const m7 = g.at[7] < 0 ? m7g + chunk * 2 : (float *)(scratch + g.at[7]);
+            float *const m7 = m7g + chunk * 2;
             float *const m8 = g.at[8] < 0 ? m8g + chunk * D3 : (float *)(scratch + g.at[8]);
             float *const m9 = g.at[9] < 0 ? m9g + chunk * D1 : (float *)(scratch + g.at[9]);
             float *const m10 = g.at[10] < 0 ? m10g + chunk * D3 : (float *)(scratch + g.at[10]);
@@ -236,7 +234,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             const float v7 = 1.0f;
             const float v8 = (v7 / v2);
             const float v9 = 1.0f;
-            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
             i64 n0 = first * 4;
             for (i64 tile = first; tile < end; tile++) {
                 const int present = (int)sn_least(4, D0 - n0);
@@ -248,29 +246,29 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 float a18[8][4];
                 FOR(i, 8) FOR(v, 4) a18[i][v] = 0.0f;
                 for (i64 j3 = 0; j3 < D1; j3 += 1024) {
-                    i64 j3x[4];
-                    FOR(v, 4) j3x[v] = sn_least(j3 + t * 4 + v, D1 - 1);
-                    float v11[2][4]; /* W1 */
-                    FOR(k1, 2) if (j3 + t * 4 + 3 < D1 && sn_fits<4>(&m2[k1 * D1 + j3x[0]])) sn_read<4>(&v11[k1][0], &m2[k1 * D1 + j3x[0]]);
-                    else FOR(v, 4) v11[k1][v] = m2[k1 * D1 + j3x[v]];
+                    const i64 j3x = sn_opaque(j3 + t * 4);
+                    const int own_j3 = (int)sn_least(4, D1 - j3x);
+                    float v11[2][4] = {}; /* W1 */
+                    FOR(k1, 2) if (own_j3 == 4 && sn_fits<4>(&m2[k1 * D1 + j3x])) sn_read<4>(&v11[k1][0], &m2[k1 * D1 + j3x]);
+                    else FOR(v, 4) if (v < own_j3) v11[k1][v] = m2[k1 * D1 + (j3x + v)];
                     float v12c[4][4]; /* matmul(X,W1) */
                     FOR(r, 4) FOR(v, 4) {
                         float acc = (float)0;
                         FOR(k1, 2) acc = k1 == 0 ? (v10c[r][k1] * v11[k1][v]) : fmaf(v10c[r][k1], v11[k1][v], acc);
                         v12c[r][v] = acc;
                     }
-                    float v13[4]; /* b1 */
-                    if (j3 + t * 4 + 3 < D1 && sn_fits<4>(&m3[j3x[0]])) sn_read<4>(&v13[0], &m3[j3x[0]]);
-                    else FOR(v, 4) v13[v] = m3[j3x[v]];
+                    float v13[4] = {}; /* b1 */
+                    if (own_j3 == 4 && sn_fits<4>(&m3[j3x])) sn_read<4>(&v13[0], &m3[j3x]);
+                    else FOR(v, 4) if (v < own_j3) v13[v] = m3[(j3x + v)];
                     float v14c[4][4]; /* add(..,b1) */
                     FOR(r, 4) FOR(v, 4) v14c[r][v] = (v12c[r][v] + v13[v]);
                     float v15c[4][4];
                     FOR(r, 4) FOR(v, 4) v15c[r][v] = sn_tanh_f32(v14c[r][v]);
-                    FOR(r, 4) if (r < present && j3 + t * 4 + 3 < D1 && sn_fits<4>(&m4[(n0c[r] - n0) * D1 + j3x[0]])) sn_write<4>(&m4[(n0c[r] - n0) * D1 + j3x[0]], &v15c[r][0]);
-                    else FOR(v, 4) if (r < present && j3 + t * 4 + v < D1) m4[(n0c[r] - n0) * D1 + j3x[v]] = v15c[r][v];
-                    float v17[2][4]; /* W2 */
-                    FOR(k2, 2) FOR(v, 4) v17[k2][v] = m5[j3x[v] * 2 + k2];
-                    FOR(r, 4) FOR(k2, 2) FOR(v, 4) if (j3 + t * 4 + v < D1) a18[r * 2 + k2][v] = fmaf(v15c[r][v], v17[k2][v], a18[r * 2 + k2][v]); /* matmul(..,W2) */
+                    FOR(r, 4) if (r < present && own_j3 == 4 && sn_fits<4>(&m4[(n0c[r] - n0) * D1 + j3x])) sn_write<4>(&m4[sn_opaque((n0c[r] - n0) * D1 + j3x)], &v15c[r][0]);
+                    else FOR(v, 4) if (r < present && v < own_j3) m4[(n0c[r] - n0) * D1 + (j3x + v)] = v15c[r][v];
+                    float v17[2][4] = {}; /* W2 */
+                    FOR(k2, 2) FOR(v, 4) if (v < own_j3) v17[k2][v] = m5[(j3x + v) * 2 + k2];
+                    FOR(r, 4) FOR(k2, 2) FOR(v, 4) if (v < own_j3) a18[r * 2 + k2][v] = fmaf(v15c[r][v], v17[k2][v], a18[r * 2 + k2][v]); /* matmul(..,W2) */
                 }
                 float v18c[4][2];
                 float y18[8];
@@ -327,23 +325,23 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 }
                 /* phase 3 */
                 for (i64 j3 = 0; j3 < D1; j3 += 1024) {
-                    i64 j3x[4];
-                    FOR(v, 4) j3x[v] = sn_least(j3 + t * 4 + v, D1 - 1);
-                    float v35[2][4]; /* W2 */
-                    FOR(k2, 2) FOR(v, 4) v35[k2][v] = m5[j3x[v] * 2 + k2];
+                    const i64 j3x = j3 + t * 4;
+                    const int own_j3 = (int)sn_least(4, D1 - j3x);
+                    float v35[2][4] = {}; /* W2 */
+                    FOR(k2, 2) FOR(v, 4) if (v < own_j3) v35[k2][v] = m5[(j3x + v) * 2 + k2];
                     float v36c[4][4]; /* matmul(..,W2) */
                     FOR(r, 4) FOR(v, 4) {
                         float acc = (float)0;
                         FOR(k2, 2) acc = k2 == 0 ? (v33c[r][k2] * v35[k2][v]) : fmaf(v33c[r][k2], v35[k2][v], acc);
                         v36c[r][v] = acc;
                     }
-                    float v37c[4][4];
-                    FOR(r, 4) if (j3 + t * 4 + 3 < D1 && sn_fits<4>(&m4[(n0c[r] - n0) * D1 + j3x[0]])) sn_read<4>(&v37c[r][0], &m4[(n0c[r] - n0) * D1 + j3x[0]]);
-                    else FOR(v, 4) v37c[r][v] = m4[(n0c[r] - n0) * D1 + j3x[v]];
-                    FOR(k2, 2) FOR(v, 4) if (j3 + t * 4 + v < D1) {
-                        float acc = m8[j3x[v] * 2 + k2];
+                    float v37c[4][4] = {};
+                    FOR(r, 4) if (own_j3 == 4 && sn_fits<4>(&m4[(n0c[r] - n0) * D1 + j3x])) sn_read<4>(&v37c[r][0], &m4[(n0c[r] - n0) * D1 + j3x]);
+                    else FOR(v, 4) if (v < own_j3) v37c[r][v] = m4[(n0c[r] - n0) * D1 + (j3x + v)];
+                    FOR(k2, 2) FOR(v, 4) if (v < own_j3) {
+                        float acc = m8[(j3x + v) * 2 + k2];
                         FOR(r, 4) if (r < present) acc = fmaf(v37c[r][v], v33c[r][k2], acc);
-                        m8[j3x[v] * 2 + k2] = acc;
+                        m8[(j3x + v) * 2 + k2] = acc;
                     }
                     float v39c[4][4];
                     FOR(r, 4) FOR(v, 4) v39c[r][v] = (-v37c[r][v]);
@@ -351,22 +349,21 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                     FOR(r, 4) FOR(v, 4) v40c[r][v] = fmaf(v39c[r][v], v37c[r][v], v9);
                     float v41c[4][4];
                     FOR(r, 4) FOR(v, 4) v41c[r][v] = (v36c[r][v] * v40c[r][v]);
-                    FOR(v, 4) if (j3 + t * 4 + v < D1) {
-                        float acc = m9[j3x[v]];
+                    FOR(v, 4) if (v < own_j3) {
+                        float acc = m9[(j3x + v)];
                         FOR(r, 4) if (r < present) acc = (acc + v41c[r][v]);
-                        m9[j3x[v]] = acc;
+                        m9[(j3x + v)] = acc;
                     }
-                    FOR(k1, 2) FOR(v, 4) if (j3 + t * 4 + v < D1) { /* matmul(X,..) */
-                        float acc = m10[k1 * D1 + j3x[v]];
+                    FOR(k1, 2) FOR(v, 4) if (v < own_j3) { /* matmul(X,..) */
+                        float acc = m10[k1 * D1 + (j3x + v)];
                         FOR(r, 4) if (r < present) acc = fmaf(v10c[r][k1], v41c[r][v], acc);
-                        m10[k1 * D1 + j3x[v]] = acc;
+                        m10[k1 * D1 + (j3x + v)] = acc;
                     }
                 }
                 n0 += 4;
             }
             if (t == 0) FOR(k2, 2) m7[k2] = sn_fold_own<op_add, 4>(a34[k2]);
             SYNC0;
-            if (g.at[7] >= 0) for (i64 i = t; i < 2; i += 256) m7g[chunk * 2 + i] = m7[i];
             if (g.at[8] >= 0) for (i64 i = t; i < D3; i += 256) m8g[chunk * D3 + i] = m8[i];
             if (g.at[9] >= 0) for (i64 i = t; i < D1; i += 256) m9g[chunk * D1 + i] = m9[i];
             if (g.at[10] >= 0) for (i64 i = t; i < D3; i += 256) m10g[chunk * D3 + i] = m10[i];
@@ -418,7 +415,7 @@ extern "C" __global__ void __launch_bounds__(128, 4) kernel(
         const float v4 = (v3 / v1);
         const float v5 = (v2 * v4);
         const float v6 = __int_as_float((int)S1);
-        const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+        const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
         i64 n0 = first * 32;
         for (i64 tile = first; tile < end; tile++) {
             const int present = (int)sn_least(32, D0 - n0);
@@ -472,7 +469,7 @@ extern "C" __global__ void __launch_bounds__(128, 4) kernel(
         const float v19 = (v18 / v16);
         const float v20 = (v17 * v19);
         const float v21 = __int_as_float((int)S1);
-        const i64 first = chunk * g.each[1] + (i64)__umul64hi(chunk * g.over[1], g.inverse[1]), end = (chunk + 1) * g.each[1] + (i64)__umul64hi((chunk + 1) * g.over[1], g.inverse[1]);
+        const i64 first = sn_opaque(chunk * g.each[1] + (i64)__umul64hi(chunk * g.over[1], g.inverse[1])), end = (chunk + 1) * g.each[1] + (i64)__umul64hi((chunk + 1) * g.over[1], g.inverse[1]);
         i64 n2 = first * 32;
         for (i64 tile = first; tile < end; tile++) {
             const int present = (int)sn_least(32, D0 - n2);
@@ -520,7 +517,7 @@ extern "C" __global__ void __launch_bounds__(128, 4) kernel(
         if (chunk >= g.chunks[2]) return;
         /* phase 6 */
         const float v30 = __int_as_float((int)S1);
-        const i64 first = chunk * g.each[2] + (i64)__umul64hi(chunk * g.over[2], g.inverse[2]), end = (chunk + 1) * g.each[2] + (i64)__umul64hi((chunk + 1) * g.over[2], g.inverse[2]);
+        const i64 first = sn_opaque(chunk * g.each[2] + (i64)__umul64hi(chunk * g.over[2], g.inverse[2])), end = (chunk + 1) * g.each[2] + (i64)__umul64hi((chunk + 1) * g.over[2], g.inverse[2]);
         i64 n4 = first * 32;
         for (i64 tile = first; tile < end; tile++) {
             const int present = (int)sn_least(32, D4 - n4);

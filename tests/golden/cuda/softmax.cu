@@ -27,7 +27,7 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
         int turn = 0;
         if (g.even[0]) {
             const float v7 = 1.0f;
-            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
             i64 n0 = first;
             for (i64 tile = first; tile < end; tile++) {
                 float w1[8][4];
@@ -89,19 +89,19 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
         } else {
             float *const m1 = (float *)(scratch + g.at[1]);
             const float v7 = 1.0f;
-            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
             i64 n0 = first;
             for (i64 tile = first; tile < end; tile++) {
                 /* phase 0 */
                 float a1[4];
                 FOR(v, 4) a1[v] = __int_as_float(0xff800000);
                 for (i64 j1 = 0; j1 < D1; j1 += 128) {
-                    i64 j1x[4];
-                    FOR(v, 4) j1x[v] = sn_least(j1 + t * 4 + v, D1 - 1);
-                    float v0[4]; /* x */
-                    if (j1 + t * 4 + 3 < D1 && sn_fits<4>(&m0[n0 * D1 + j1x[0]])) sn_read<4>(&v0[0], &m0[n0 * D1 + j1x[0]]);
-                    else FOR(v, 4) v0[v] = m0[n0 * D1 + j1x[v]];
-                    FOR(v, 4) if (j1 + t * 4 + v < D1) a1[v] = sn_max(a1[v], v0[v]); /* reduce_max(x) */
+                    const i64 j1x = j1 + t * 4;
+                    const int own_j1 = (int)sn_least(4, D1 - j1x);
+                    float v0[4] = {}; /* x */
+                    if (own_j1 == 4 && sn_fits<4>(&m0[n0 * D1 + j1x])) sn_read<4>(&v0[0], &m0[n0 * D1 + j1x]);
+                    else FOR(v, 4) if (v < own_j1) v0[v] = m0[n0 * D1 + (j1x + v)];
+                    FOR(v, 4) if (v < own_j1) a1[v] = sn_max(a1[v], v0[v]); /* reduce_max(x) */
                 }
                 float v1;
                 float y1;
@@ -112,18 +112,18 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
                 float a6[4];
                 FOR(v, 4) a6[v] = 0.0f;
                 for (i64 j1 = 0; j1 < D1; j1 += 128) {
-                    i64 j1x[4];
-                    FOR(v, 4) j1x[v] = sn_least(j1 + t * 4 + v, D1 - 1);
-                    float v2[4]; /* x */
-                    if (j1 + t * 4 + 3 < D1 && sn_fits<4>(&m0[n0 * D1 + j1x[0]])) sn_read<4>(&v2[0], &m0[n0 * D1 + j1x[0]]);
-                    else FOR(v, 4) v2[v] = m0[n0 * D1 + j1x[v]];
+                    const i64 j1x = sn_opaque(j1 + t * 4);
+                    const int own_j1 = (int)sn_least(4, D1 - j1x);
+                    float v2[4] = {}; /* x */
+                    if (own_j1 == 4 && sn_fits<4>(&m0[n0 * D1 + j1x])) sn_read<4>(&v2[0], &m0[n0 * D1 + j1x]);
+                    else FOR(v, 4) if (v < own_j1) v2[v] = m0[n0 * D1 + (j1x + v)];
                     float v3[4]; /* sub(x,..) */
                     FOR(v, 4) v3[v] = (v2[v] - v1);
                     float v4[4];
                     FOR(v, 4) v4[v] = sn_exp_f32(v3[v]);
-                    if (j1 + t * 4 + 3 < D1 && sn_fits<4>(&m1[j1x[0]])) sn_write<4>(&m1[j1x[0]], &v4[0]);
-                    else FOR(v, 4) if (j1 + t * 4 + v < D1) m1[j1x[v]] = v4[v];
-                    FOR(v, 4) if (j1 + t * 4 + v < D1) a6[v] = (a6[v] + v4[v]);
+                    if (own_j1 == 4 && sn_fits<4>(&m1[j1x])) sn_write<4>(&m1[sn_opaque(j1x)], &v4[0]);
+                    else FOR(v, 4) if (v < own_j1) m1[(j1x + v)] = v4[v];
+                    FOR(v, 4) if (v < own_j1) a6[v] = (a6[v] + v4[v]);
                 }
                 float v6;
                 float y6;
@@ -134,15 +134,15 @@ extern "C" __global__ void __launch_bounds__(128) kernel(
                 const float v8 = (v7 / v6);
                 /* phase 3 */
                 for (i64 j1 = 0; j1 < D1; j1 += 128) {
-                    i64 j1x[4];
-                    FOR(v, 4) j1x[v] = sn_least(j1 + t * 4 + v, D1 - 1);
-                    float v9[4];
-                    if (j1 + t * 4 + 3 < D1 && sn_fits<4>(&m1[j1x[0]])) sn_read<4>(&v9[0], &m1[j1x[0]]);
-                    else FOR(v, 4) v9[v] = m1[j1x[v]];
+                    const i64 j1x = sn_opaque(j1 + t * 4);
+                    const int own_j1 = (int)sn_least(4, D1 - j1x);
+                    float v9[4] = {};
+                    if (own_j1 == 4 && sn_fits<4>(&m1[j1x])) sn_read<4>(&v9[0], &m1[j1x]);
+                    else FOR(v, 4) if (v < own_j1) v9[v] = m1[(j1x + v)];
                     float v10[4];
                     FOR(v, 4) v10[v] = (v9[v] * v8);
-                    if (j1 + t * 4 + 3 < D1 && sn_fits<4>(&m2[n0 * D1 + j1x[0]])) sn_write<4>(&m2[n0 * D1 + j1x[0]], &v10[0]);
-                    else FOR(v, 4) if (j1 + t * 4 + v < D1) m2[n0 * D1 + j1x[v]] = v10[v];
+                    if (own_j1 == 4 && sn_fits<4>(&m2[n0 * D1 + j1x])) sn_write<4>(&m2[sn_opaque(n0 * D1 + j1x)], &v10[0]);
+                    else FOR(v, 4) if (v < own_j1) m2[n0 * D1 + (j1x + v)] = v10[v];
                 }
                 n0 += 1;
             }

@@ -21,18 +21,17 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
         const i64 team = (i64)blockIdx.x;
         const i64 chunk = team - (i64)g.first[0];
         if (chunk >= g.chunks[0]) return;
-        u8 *const scratch = g.in_shared ? sn_shared : (u8 *)g.scratch + team * g.scratch_bytes;
         u8 *const meet = sn_meet;
         int turn = 0;
         if (g.even[0]) {
-            float *const m1 = g.at[1] < 0 ? m1g + chunk * 1 : (float *)(scratch + g.at[1]);
+            float *const m1 = m1g + chunk * 1;
             float a1[4];
             FOR(v, 4) a1[v] = 0.0f;
-            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
             i64 n0 = first * 1024;
             for (i64 tile = first; tile < end; tile++) {
                 const int present = (int)sn_least(1024, D0 - n0);
-                const i64 n0l = n0 + t * 4;
+                const i64 n0l = sn_opaque(n0 + t * 4);
                 const bool in_n0 = t * 4 < present;
                 /* phase 0 */
                 float v0l[4] = {}; /* x */
@@ -44,31 +43,27 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             y1 = sn_fold_own<op_add, 4>(a1);
             sn_fold<op_add, 256, 256, 1, 1>(&y1, t, meet, turn);
             if (t == 0) m1[0] = y1;
-            SYNC0;
-            if (g.at[1] >= 0) for (i64 i = t; i < 1; i += 256) m1g[chunk * 1 + i] = m1[i];
         } else {
-            float *const m1 = g.at[1] < 0 ? m1g + chunk * 1 : (float *)(scratch + g.at[1]);
+            float *const m1 = m1g + chunk * 1;
             float a1[4];
             FOR(v, 4) a1[v] = 0.0f;
-            const i64 first = chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0]), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
+            const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
             i64 n0 = first * 1024;
             for (i64 tile = first; tile < end; tile++) {
                 const int present = (int)sn_least(1024, D0 - n0);
-                i64 n0l[4];
-                FOR(v, 4) n0l[v] = n0 + sn_least(t * 4 + v, present - 1);
+                const i64 n0l = sn_opaque(n0 + t * 4);
+                const int own_n0 = present - t * 4;
                 /* phase 0 */
-                float v0l[4]; /* x */
-                if (t * 4 + 3 < present && sn_fits<4>(&m0[n0l[0]])) sn_read<4>(&v0l[0], &m0[n0l[0]]);
-                else FOR(v, 4) v0l[v] = m0[n0l[v]];
-                FOR(v, 4) if (t * 4 + v < present) a1[v] = (a1[v] + v0l[v]); /* sum(x) */
+                float v0l[4] = {}; /* x */
+                if (own_n0 >= 4 && sn_fits<4>(&m0[n0l])) sn_read<4>(&v0l[0], &m0[n0l]);
+                else FOR(v, 4) if (v < own_n0) v0l[v] = m0[(n0l + v)];
+                FOR(v, 4) if (v < own_n0) a1[v] = (a1[v] + v0l[v]); /* sum(x) */
                 n0 += 1024;
             }
             float y1;
             y1 = sn_fold_own<op_add, 4>(a1);
             sn_fold<op_add, 256, 256, 1, 1>(&y1, t, meet, turn);
             if (t == 0) m1[0] = y1;
-            SYNC0;
-            if (g.at[1] >= 0) for (i64 i = t; i < 1; i += 256) m1g[chunk * 1 + i] = m1[i];
         }
     }
 }
