@@ -334,8 +334,8 @@ START_TEST(every_failure_has_a_sentence) {
         gpu.reset();
         net_close(&n);
         if (_i < 700) /* memory of a device that is lost cannot be given back */
-            ck_assert_msg(gpu.allocated() == 0, "failure %lu left %lu bytes on the device", k,
-                          (unsigned long)gpu.allocated());
+            ck_assert_msg(gpu.live(NULL) == 0, "failure %lu left %ld objects, and %lu bytes on the device", k,
+                          gpu.live(NULL), (unsigned long)gpu.allocated());
     }
     ck_assert_int_gt(failures, 20);
 }
@@ -405,6 +405,37 @@ START_TEST(no_device) {
     ck_assert_int_eq(sn_device_available("abacus", text, sizeof text), SN_ERR_ARGUMENT);
     ck_assert_ptr_nonnull(strstr(text, "abacus"));
     ck_assert_int_eq(sn_device_available("interp", text, sizeof text), SN_OK);
+}
+END_TEST
+
+static int is_loaded(const char *library) {
+    char line[4096];
+    int found = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    ck_assert_ptr_nonnull(maps);
+    while (!found && fgets(line, sizeof line, maps)) found = strstr(line, library) != NULL;
+    fclose(maps);
+    return found;
+}
+
+/* The library of products, which has hundreds of megabytes, comes with the first large one: neither a look at the
+ * device nor a small product loads it. */
+START_TEST(products_come_late) {
+    char text[512];
+    net n;
+    ck_assert_msg(!sn_device_available("gpu", text, sizeof text), "%s", text);
+    ck_assert_msg(!net_open(&n, "gpu"), "%s", last_log); /* has two */
+    ck_assert_int_eq(net_bind(&n, POINTS), SN_OK);
+    ck_assert_msg(!sn_call_run(n.call), "%s", sn_call_error(n.call));
+    ck_assert(is_loaded("libcuda.so"));
+    ck_assert(!is_loaded("libcublasLt"));
+    sn_graph *g = sn_graph_new(n.ctx, "large");
+    sn_expr x = sn_input(g, "x", SN_F32, SN_SHAPE(SN_DIM(200), SN_DIM(200))), y = sn_matmul(x, x);
+    sn_function *f = function(g, &(sn_function_desc){.inputs = &x, .n_inputs = 1, .outputs = &y, .n_outputs = 1});
+    ck_assert(is_loaded("libcublasLt"));
+    sn_function_free(f);
+    sn_graph_free(g);
+    net_close(&n);
 }
 END_TEST
 
@@ -491,6 +522,7 @@ int main(void) {
     tcase_add_test(t, runs_after_a_failure_are_whole);
     tcase_add_test(t, out_of_memory_passes);
     tcase_add_test(t, no_device);
+    tcase_add_test(t, products_come_late);
     tcase_add_test(t, blobs);
     tcase_add_test(t, kept_on_disk);
     suite_add_tcase(s, training);

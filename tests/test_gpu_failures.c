@@ -107,6 +107,10 @@ START_TEST(idle_calls_make_room) {
     sn_var *var;
     ck_assert_int_eq(sn_var_new(a.ctx, "most", SN_F32, 1, (int64_t[]){10 * LARGE}, &var), SN_ERR_NOMEM);
     ck_assert_ptr_nonnull(strstr(sn_context_error(a.ctx), "bytes are free"));
+    gpu.reset();
+    gpu.fail_at("cuMemGetInfo_v2", 1, 1);
+    ck_assert_int_eq(sn_var_new(a.ctx, "most", SN_F32, 1, (int64_t[]){10 * LARGE}, &var), SN_ERR_NOMEM);
+    ck_assert_str_eq(sn_context_error(a.ctx), "variable \"most\": out of memory: 800000 bytes asked for");
     gpu.memory(0);
     app_close(&a);
 }
@@ -394,6 +398,7 @@ END_TEST
 /* Each call of the driver made to fail once, with the application's context and stream, arrays, and work that is put
  * off: an error with a sentence or no harm; nothing leaks, no context stays current, and the next run is whole. */
 START_TEST(every_failure_has_a_sentence) {
+    static const char *const kinds[] = {"stream" /* the application's */, "event", "module", "graph", "recording"};
     void *context, *stream, *was;
     app a;
     float values[N], sum, have;
@@ -453,7 +458,12 @@ START_TEST(every_failure_has_a_sentence) {
         /* What a failed call was to give back stays. */
         if (_i < 700 && strcmp(gpu.failed(), "cuMemFree_v2"))
             ck_assert_msg(gpu.allocated() == before, "failure %lu, of %s, left memory on the device", k, gpu.failed());
-        if (_i < 700) ck_assert_uint_eq(gpu.pinned(), pinned);
+        if (_i < 700) {
+            ck_assert_uint_eq(gpu.pinned(), pinned);
+            for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++)
+                ck_assert_msg(gpu.live(kinds[kind]) == !kind, "failure %lu, of %s, left %ld %ss", k, gpu.failed(),
+                              gpu.live(kinds[kind]), kinds[kind]);
+        }
         ck_assert_int_eq(gpu.context_depth(), 0);
     }
     ck_assert_int_eq(driver.push(context), 0);

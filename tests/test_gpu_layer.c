@@ -61,7 +61,7 @@ static void layer_close(layer *l) {
     sn_var_free(l->b);
     sn_context_free(l->ctx);
     ck_assert_int_eq(atomic_load(&memory.live), 0);
-    ck_assert_uint_eq(gpu.allocated(), 0);
+    ck_assert_int_eq(gpu.live(NULL), 0);
     ck_assert_int_eq(gpu.lt_live(), 0);
 }
 
@@ -122,6 +122,31 @@ START_TEST(a_layer_is_one_product) {
         ck_assert_int_eq(layer_run(l, 36), SN_OK);
         layer_check(l, 36);
     }
+    layer_close(l);
+    free(l);
+}
+END_TEST
+
+/* More sizes than recordings are kept of, the last of another plan, which is a kernel: no update of what was recorded
+ * for others, so that is replaced; and back again. */
+START_TEST(recordings_of_other_plans) {
+    enum { KEPT = 8 };
+    static const int64_t rows[KEPT + 1] = {72, 66, 61, 57, 52, 43, 34, 25, 1};
+    if (!support_standin_needed(&gpu, "recordings_of_other_plans")) return;
+    layer *l = malloc(sizeof *l);
+    layer_open(l, &(sn_context_options){.tf32 = 0});
+    for (int i = 0; i < 2; i++) ck_assert_msg(!layer_run(l, 10), "%s", sn_call_error(l->call)); /* timed */
+    gpu.reset();
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i <= KEPT; i++)
+            for (int run = 0; run < 3; run++) {
+                ck_assert_msg(!layer_run(l, rows[i]), "%s", sn_call_error(l->call));
+                layer_check(l, rows[i]);
+            }
+    /* Of the first round the last is new in another's place; of the second all are, one of them in its place. */
+    ck_assert_uint_eq(gpu.count("cuGraphExecUpdate_v2"), 1 + KEPT + 1);
+    ck_assert_uint_eq(gpu.count("cuGraphInstantiateWithFlags"), KEPT + 3);
+    ck_assert_int_eq(gpu.live("recording"), KEPT);
     layer_close(l);
     free(l);
 }
@@ -338,6 +363,7 @@ int main(void) {
     Suite *suite = suite_create("gpu_layer");
     TCase *tc = tcase_create("gpu_layer");
     tcase_add_test(tc, a_layer_is_one_product);
+    tcase_add_test(tc, recordings_of_other_plans);
     tcase_add_test(tc, options_arrive);
     tcase_add_test(tc, refused_calls_can_be_repeated);
     tcase_add_loop_test(tc, every_failure_has_a_sentence, 0, 2);

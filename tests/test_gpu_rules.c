@@ -137,6 +137,24 @@ START_TEST(what_cannot_be_recorded_runs) {
 }
 END_TEST
 
+/* The loss of the device is no reason to try it otherwise. */
+START_TEST(loss_while_recording) {
+    app a;
+    if (!find("loss_while_recording")) return;
+    app_ok(&a, NULL, NULL);
+    for (int i = 0; i < 2; i++) run_ok(&a);
+    last_log[0] = 0;
+    gpu.reset();
+    gpu.fail_at("cuStreamEndCapture", 1, 719);
+    ck_assert_int_eq(sn_call_run(a.call), SN_ERR_INTERNAL);
+    ck_assert_ptr_nonnull(strstr(sn_call_error(a.call), "GPU: recording a call: CUDA_ERROR_LAUNCH_FAILED"));
+    ck_assert_ptr_nonnull(strstr(sn_call_error(a.call), "the CUDA context is lost"));
+    ck_assert_str_eq(last_log, "");
+    gpu.reset();
+    app_close(&a);
+}
+END_TEST
+
 /* A driver loads code when it is first started, which must not be in a recording. */
 START_TEST(code_is_loaded_early) {
     app a;
@@ -346,6 +364,7 @@ int main(void) {
     tcase_add_test(t, the_stand_in_is_strict);
     tcase_add_test(t, default_stream);
     tcase_add_loop_test(t, what_cannot_be_recorded_runs, 0, 5);
+    tcase_add_test(t, loss_while_recording);
     tcase_add_test(t, code_is_loaded_early);
     tcase_add_loop_test(t, code_of_a_newer_cuda, 0, 4);
     tcase_add_test(t, ptx_is_refused);

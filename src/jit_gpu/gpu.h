@@ -77,6 +77,7 @@ __attribute__((format(printf, 3, 4))) void gpu_failed(be_device *dev, cu_result 
  * has the lock of turns, and records nothing. */
 void gpu_settle(be_device *dev);
 void gpu_settle_here(be_device *dev);
+void gpu_room_here(be_device *dev, size_t *left, size_t *total); /* 0, 0: not known. In the context. */
 void *gpu_alloc(be_device *dev, size_t bytes);
 void gpu_free(be_device *dev, void *p, size_t bytes);
 extern const be_remote gpu_remote;

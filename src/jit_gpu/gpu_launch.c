@@ -79,8 +79,8 @@ sn_status gpu_prepare(be_device *dev, const be_exec *exec, const kn_launch *laun
     cu_ptr more = 0;
     cu_result result = need > dev->scratch_bytes ? dev->cu.cuMemAlloc_v2(&more, need) : CU_OK;
     if (result) {
-        size_t left = 0, total = 0;
-        (void)dev->cu.cuMemGetInfo_v2(&left, &total);
+        size_t left, total;
+        gpu_room_here(dev, &left, &total);
         cu_fail(&dev->cu, err, result, "%zu bytes for the rows of a kernel, %zu of %zu are free", need, left, total);
     } else if (more) {
         gpu_settle_here(dev);

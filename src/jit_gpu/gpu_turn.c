@@ -80,12 +80,16 @@ static void settle(be_device *dev) {
     gpu_leave(dev, &visit);
 }
 
+void gpu_room_here(be_device *dev, size_t *left, size_t *total) {
+    if (dev->cu.cuMemGetInfo_v2(left, total)) *left = *total = 0;
+}
+
 static void gpu_room(be_device *dev, size_t *left, size_t *total) {
     base_trap ignored = {.armed = 0};
     *left = *total = 0;
     gpu_visit visit;
     if (gpu_enter(dev, &visit, &ignored)) return;
-    if (dev->cu.cuMemGetInfo_v2(left, total)) *left = *total = 0;
+    gpu_room_here(dev, left, total);
     gpu_leave(dev, &visit);
 }
 
@@ -295,10 +299,10 @@ static void gpu_replay(be_device *dev, be_recording *recording) {
     if (result) gpu_failed(dev, result, "starting a recorded call");
 }
 
+/* One that runs is freed by the driver when it is done. */
 static void gpu_forget(be_device *dev, be_recording *recording) {
     gpu_visit visit;
     if (!recording || !gpu_enter_to_free(dev, &visit)) return;
-    gpu_settle(dev);
     (void)dev->cu.cuGraphExecDestroy(recording);
     gpu_leave(dev, &visit);
 }

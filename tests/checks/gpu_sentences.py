@@ -87,12 +87,17 @@ with tempfile.TemporaryDirectory() as name:
     status, text = tool(small, **there)
     if status:
         bad.append(f"no cuBLASLt: a small product ends with {status}\n{text}")
+    says(line_of("gpu blas", **there), "no: no cuBLASLt: libcublasLt.so.13 cannot be opened; looked in", "no cuBLASLt")
     status, text = tool(large, **there)
     says(text, "no cuBLASLt: libcublasLt.so.13 cannot be opened; looked in", "no cuBLASLt")
     if status != 2:
         bad.append(f"no cuBLASLt: a large product ends with {status}")
 
     there = with_libraries(DRIVER, COMPILER, PRODUCTS)
+    folder = there["SINTER_CUDA_PATH"]
+    says(line_of("gpu compiler", **there), f"gpu compiler yes, NVRTC 13.0, {folder}/{COMPILER}\n", "info")
+    says(line_of("gpu blas", **there), f"gpu blas     yes, {folder}/{PRODUCTS}\n", "info")
+    says(line_of("gpu compiler", STANDIN_VERSION="12040", **there), "; NVRTC 13.0 makes code that the driver", "info")
     status, text = tool(small, STANDIN_VERSION="12040", SINTER_LOG="warn", **there)
     says(text, "NVRTC 13.0 makes code that the driver, which is for CUDA 12.4, may not take: update the driver, or "
                "install NVRTC 12", "newer compiler")

@@ -189,6 +189,7 @@ result cuGetExportTable(const void **table, const void *id) {
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 result cuMemGetInfo_v2(size_t *left, size_t *total) {
+    *left = *total = 12345; /* of no meaning where it fails */
     ENTER(cuMemGetInfo_v2);
     IN_CONTEXT();
     *total = most;

@@ -47,28 +47,54 @@ static void print_features(const cpu_id *id) {
 
 /* What the device says while it opens its libraries: where they are. */
 typedef struct {
-    char compiler[400], blas[400];
+    char compiler[400], blas[400], warning[400];
 } found;
 
 static void note(void *user, sn_log_level level, const char *message) {
+    static const char *const compilers[] = {"compiler: ", "CUDA compiler: "};
     found *f = user;
-    (void)level;
-    if (!strncmp(message, "compiler: ", 10)) snprintf(f->compiler, sizeof f->compiler, ", %.390s", message + 10);
+    for (size_t i = 0; i < sizeof compilers / sizeof *compilers; i++)
+        if (!strncmp(message, compilers[i], strlen(compilers[i])))
+            snprintf(level == SN_LOG_INFO ? f->compiler : f->warning, sizeof f->compiler,
+                     level == SN_LOG_INFO ? ", %.390s" : "; %.390s", message + strlen(compilers[i]));
     if (!strncmp(message, "matrix products: ", 17)) snprintf(f->blas, sizeof f->blas, ", %.390s", message + 17);
 }
 
-static void print_gpu(const be_options *options) {
+/* All that a program needs sooner or later is opened here. */
+static void print_gpu(const be_options *options, found *where) {
     base_trap error = {.armed = 0};
     be_device *dev = NULL;
     char version[BE_COMPILER_MAX];
+    *where = (found){0};
     if (be_gpu.open(options, &dev, &error)) {
         printf("gpu          no: %s\n", error.text);
         return;
     }
     printf("gpu          yes, %s\n", be_gpu.describe(dev));
     sn_status compiler = be_gpu.compiler(dev, version, &error);
-    printf("gpu compiler %s%s\n", compiler ? "no: " : "yes, ", compiler ? error.text : version);
+    char *said = strstr(where->compiler, ", NVRTC "); /* which comes first here */
+    if (said) *said = 0;
+    printf("gpu compiler %s%s%s%s\n", compiler ? "no: " : "yes, ", compiler ? error.text : version, where->compiler,
+           where->warning);
+    sn_status blas = be_gpu.reserve_gemm(dev, &error);
+    printf("gpu blas     %s%s\n", blas ? "no: " : "yes", blas ? error.text : where->blas);
     be_gpu.close(dev);
+}
+
+static void print_cpu(const be_options *options, const found *where) {
+    base_trap error = {.armed = 0};
+    be_device *dev = NULL;
+    char version[BE_COMPILER_MAX];
+    if (be_cpu.open(options, &dev, &error)) {
+        printf("cpu          no: %s\n", error.text);
+        return;
+    }
+    printf("cpu          yes, target %s\n", be_cpu.target(dev));
+    sn_status compiler = be_cpu.compiler(dev, version, &error);
+    printf("compiler     %s%s%s\n", compiler ? "no: " : "yes, ", compiler ? error.text : version, where->compiler);
+    sn_status blas = be_cpu.reserve_gemm(dev, &error);
+    printf("blas         %s%s\n", blas ? "no: " : "yes", blas ? error.text : where->blas);
+    be_cpu.close(dev);
 }
 
 static int run(int argc, char **argv) {
@@ -81,27 +107,15 @@ static int run(int argc, char **argv) {
     print_features(&id);
     base_alloc alloc;
     base_log log;
-    base_trap error = {0};
     base_alloc_init(&alloc, NULL);
     base_log_init(&log, note, &where, SN_LOG_INFO);
     be_options options = {.alloc = &alloc, .log = &log};
-    be_device *dev = NULL;
-    if (be_cpu.open(&options, &dev, &error)) {
-        printf("cpu          no: %s\n", error.text);
-        printf("interp       yes\n");
-        return 0;
-    }
-    printf("cpu          yes, target %s\n", be_cpu.target(dev));
-    char version[BE_COMPILER_MAX];
-    sn_status compiler = be_cpu.compiler(dev, version, &error);
-    printf("compiler     %s%s%s\n", compiler ? "no: " : "yes, ", compiler ? error.text : version, where.compiler);
-    sn_status blas = be_cpu.reserve_gemm(dev, &error);
-    printf("blas         %s%s\n", blas ? "no: " : "yes", blas ? error.text : where.blas);
-    print_gpu(&options);
+    print_cpu(&options, &where);
+    print_gpu(&options, &where);
     printf("interp       yes\n");
     print_cache();
-    be_cpu.close(dev);
     return 0;
 }
 
-const tool_command tool_info = {"info", run, "info", "backends, processor, compiler and BLAS found, or why not", NULL};
+const tool_command tool_info = {"info", run, "info",
+                                "processor, backends, compilers and BLAS libraries found, or why not", NULL};
