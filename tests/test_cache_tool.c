@@ -169,7 +169,7 @@ START_TEST(packs_and_removes) {
     first_key(key);
     snprintf(words, sizeof words, "rm %s", key);
     PRINTS(words, 0, "removed 1");
-    PRINTS("gc 1", 0, "1 entries");
+    PRINTS("gc 1", 0, "1 entry of ");
     ck_assert_int_eq(support_folder_count(dir, ".k1", NULL), 0);
     snprintf(words, sizeof words, "unpack %s/b --json", dir);
     PRINTS(words, 0, "{\"entries\": 2}");

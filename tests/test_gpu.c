@@ -496,7 +496,7 @@ START_TEST(kept_on_disk) {
         sn_context_free(ctx);
     }
     ck_assert_int_eq(tool(dir, "verify", text, sizeof text), 0);
-    ck_assert_ptr_nonnull(strstr(text, "1 entries, 0 damaged"));
+    ck_assert_ptr_nonnull(strstr(text, "1 entry, 0 damaged"));
     ck_assert_int_eq(tool(dir, "show kept.0 cuda", text, sizeof text), 0);
     ck_assert_ptr_nonnull(strstr(text, "typedef long long i64;"));
     ck_assert_int_eq(tool(dir, "show kept.0 ptx", text, sizeof text), 0);

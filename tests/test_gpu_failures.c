@@ -53,6 +53,60 @@ START_TEST(failed_late) {
 }
 END_TEST
 
+/* What nobody was told yet is told by its first failure. */
+START_TEST(first_of_two_failures) {
+    void *context, *stream;
+    app a;
+    sn_array *some[2];
+    if (!find("first_of_two_failures")) return;
+    ck_assert_int_eq(driver.context_create(&context, 0, 0), 0);
+    ck_assert_int_eq(driver.stream_create(&stream, 0), 0);
+    app_ok(&a, context, stream);
+    for (int i = 0; i < 2; i++) ck_assert_int_eq(sn_array_new(a.ctx, SN_F32, 0, NULL, &some[i]), SN_OK);
+    for (int i = 0; i < 2; i++) {
+        gpu.fail_at("cuStreamSynchronize", 1, 1 + i);
+        sn_array_free(some[i]);
+    }
+    ck_assert_int_ne(sn_context_sync(a.ctx), SN_OK);
+    ck_assert_ptr_nonnull(strstr(sn_context_error(a.ctx), "CUDA_ERROR_INVALID_VALUE"));
+    ck_assert_int_eq(sn_context_sync(a.ctx), SN_OK);
+    app_close(&a);
+    ck_assert_int_eq(driver.stream_destroy(stream), 0);
+    ck_assert_int_eq(driver.context_destroy(context), 0);
+}
+END_TEST
+
+/* A call that fails has no more of the host's memory in use, and one that cannot wait for what it is to wait for fails.
+ */
+START_TEST(failed_calls_let_go) {
+    static float values[LARGE];
+    static const char *const calls[] = {"cuGraphLaunch", "cuEventRecord", "cuEventSynchronize"};
+    app a;
+    if (!find("failed_calls_let_go")) return;
+    app_ok(&a, NULL, NULL);
+    const sn_tensor x = VEC(values, LARGE), few = VEC(values, N), other = VEC(values, 10);
+    gpu.defer(1);
+    for (int direct = 0; direct < 2; direct++) {
+        ck_assert_int_eq(sn_call_bind_input(a.call, 0, direct ? &x : &few), SN_OK);
+        for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+            for (int k = 0; k < 4; k++) run_ok(&a);
+            ck_assert_int_eq(sn_call_bind_input(a.call, 0, &other), SN_OK);
+            run_ok(&a);
+            ck_assert_int_eq(sn_context_sync(a.ctx), SN_OK);
+            ck_assert_int_eq(sn_call_bind_input(a.call, 0, direct ? &x : &few), SN_OK);
+            uint64_t in = gpu.bytes_in();
+            gpu.reset();
+            gpu.fail_at(calls[i], 1, 1);
+            ck_assert_msg(sn_call_run(a.call) == SN_ERR_INTERNAL, "%s", calls[i]);
+            ck_assert_str_eq(gpu.failed(), calls[i]);
+            ck_assert_ptr_nonnull(strstr(sn_call_error(a.call), "CUDA_ERROR_INVALID_VALUE"));
+            if (i < 2) ck_assert_uint_ge(gpu.bytes_in() - in, (direct ? LARGE : N) * sizeof *values);
+        }
+    }
+    app_close(&a);
+}
+END_TEST
+
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 /* Work that is at fault is noticed first by whatever asks the driver next, even if that is for memory. */
@@ -223,6 +277,15 @@ START_TEST(scratch_in_use) {
         ck_assert_uint_eq(gpu.count("cuStreamBeginCapture_v2"), run + 1);
         ck_assert_uint_eq(gpu.count("cuGraphLaunch"), run);
     }
+    /* It is not given back while a call is at work in it, either. */
+    sn_array *most;
+    ck_assert_int_eq(sn_call_run(call[0]), SN_OK);
+    gpu.reset();
+    gpu.memory(1);
+    ck_assert_int_eq(sn_array_new(a.ctx, SN_F64, 0, NULL, &most), SN_ERR_NOMEM);
+    gpu.memory(0);
+    ck_assert_uint_eq(gpu.count("cuMemFree_v2"), 1);
+    ck_assert_uint_eq(gpu.count("cuStreamSynchronize"), 1);
     for (int i = 0; i < 2; i++) {
         sn_array_free(x[i]), sn_array_free(y[i]);
         sn_call_free(call[i]);
@@ -478,6 +541,8 @@ int main(void) {
     Suite *s = suite_create("gpu failures");
     TCase *t = tcase_create("device");
     tcase_add_loop_test(t, failed_late, 0, 5);
+    tcase_add_test(t, first_of_two_failures);
+    tcase_add_test(t, failed_calls_let_go);
     tcase_add_test(t, lost_while_allocating);
     tcase_add_test(t, idle_calls_make_room);
     tcase_add_test(t, scratch_comes_back);

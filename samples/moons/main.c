@@ -263,8 +263,8 @@ static bool show_compiled(const network *net, const moons_options *o) {
         ms += stats.compile_ms;
     }
     printf("compiled step, loss, probabilities, predictions in %.1f ms\n", ms);
-    printf("a step is %" PRIu32 " kernels and %" PRIu32 " matrix products, compiled in %.1f ms:\n\n", step.n_kernels,
-           step.n_matmuls, step.compile_ms);
+    printf("a step is %" PRIu32 " kernel%s and %" PRIu32 " matrix product%s, compiled in %.1f ms:\n\n", step.n_kernels,
+           step.n_kernels == 1 ? "" : "s", step.n_matmuls, step.n_matmuls == 1 ? "" : "s", step.compile_ms);
     if (o->show_graph && !(show(net, SN_SHOW_GRAPH, NULL) && show(net, SN_SHOW_OPT, NULL))) return false;
     if (!show(net, SN_SHOW_FUSE, NULL)) return false;
     if (o->show_graph && !show(net, SN_SHOW_PROGRAM, NULL)) return false;

@@ -20,4 +20,8 @@ __attribute__((format(printf, 2, 3))) void base_strbuf_printf(base_strbuf *buf, 
  * The buffer is empty afterwards. */
 char *base_strbuf_take(base_strbuf *buf, size_t *n);
 
+/* The end of a noun that is counted: "%u kernel%s". */
+static inline const char *base_s(uint64_t n) { return n == 1 ? "" : "s"; }
+static inline const char *base_ies(uint64_t n) { return n == 1 ? "y" : "ies"; }
+
 #endif

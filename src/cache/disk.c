@@ -310,9 +310,9 @@ static void perhaps_sweep(cache_disk *d, uint64_t written) {
     uint64_t chance = base_hash64(&now, sizeof now, (uint64_t)(uintptr_t)&now);
     if (chance % (d->o.max_bytes / SWEEPS_PER_BUDGET + 1) > written) return;
     cache_swept swept = cache_dir_sweep(d->alloc, d->o.dir, d->o.max_bytes);
-    base_logf(d->log, SN_LOG_INFO, "kernel cache: %llu entries of %llu bytes, %llu of %llu bytes removed",
-              (unsigned long long)swept.entries, (unsigned long long)swept.bytes, (unsigned long long)swept.removed,
-              (unsigned long long)swept.removed_bytes);
+    base_logf(d->log, SN_LOG_INFO, "kernel cache: %llu entr%s of %llu bytes, %llu of %llu bytes removed",
+              (unsigned long long)swept.entries, base_ies(swept.entries), (unsigned long long)swept.bytes,
+              (unsigned long long)swept.removed, (unsigned long long)swept.removed_bytes);
 }
 
 static void put_folder(cache_disk *d, const cache_key *key, const base_strbuf *entry) {

@@ -351,9 +351,9 @@ sn_status rt_compile(sn_graph *graph, const sn_function_desc *desc, base_trap *e
     ctx->functions = f;
     pthread_mutex_unlock(&ctx->functions_lock);
     base_logf(&ctx->log, SN_LOG_INFO,
-              "function \"%s\": %u steps, %u kernels compiled, %.2f ms, of it %.2f for the plan%s", f->name,
-              (unsigned)f->program->n_step, (unsigned)f->n_compiled, f->compile_ms, f->plan_ms,
-              f->plans.n > 1 ? "s" : "");
+              "function \"%s\": %u step%s, %u kernel%s compiled, %.2f ms, of it %.2f for the plan%s", f->name,
+              (unsigned)f->program->n_step, base_s(f->program->n_step), (unsigned)f->n_compiled, base_s(f->n_compiled),
+              f->compile_ms, f->plan_ms, base_s(f->plans.n));
     dump(f);
     *out = f;
     return SN_OK;

@@ -73,7 +73,8 @@ static void put_table(const sn_function *f, uint32_t which, base_strbuf *out) {
 
 void rt_profile_text(sn_function *f, base_strbuf *out) {
     pthread_mutex_lock(&f->lock);
-    base_strbuf_printf(out, "function \"%s\": %" PRIu64 " calls\n", f->name, runs_of(f));
+    const uint64_t runs = runs_of(f);
+    base_strbuf_printf(out, "function \"%s\": %" PRIu64 " call%s\n", f->name, runs, base_s(runs));
     base_strbuf_printf(out, "%4s  %-6s %12s %12s %8s %12s %8s  %s\n", "step", "kind", "mean us", "bytes", "GB/s",
                        "flops", "GF/s", "name");
     for (uint32_t which = 0; which < f->plans.n; which++) {
@@ -83,9 +84,10 @@ void rt_profile_text(sn_function *f, base_strbuf *out) {
     if (f->ctx->backend->remote) {
         bus_totals bus = bus_of(f);
         base_strbuf_printf(out,
-                           "to the device %" PRIu64 " bytes, from it %" PRIu64 "; %" PRIu64 " launches, %" PRIu64
-                           " graph launches\n",
-                           bus.in, bus.out, bus.launches, bus.replays);
+                           "to the device %" PRIu64 " byte%s, from it %" PRIu64 "; %" PRIu64 " launch%s, %" PRIu64
+                           " graph launch%s\n",
+                           bus.in, base_s(bus.in), bus.out, bus.launches, bus.launches == 1 ? "" : "es", bus.replays,
+                           bus.replays == 1 ? "" : "es");
     }
     pthread_mutex_unlock(&f->lock);
 }

@@ -96,8 +96,8 @@ static void put_step(const sn_function *f, const rt_plan *plan, uint32_t i, base
 /* Steps, temporaries, and their places at the dims of the last call that met new ones. Under the lock. */
 static void put_program(const sn_function *f, const rt_plan *plan, base_strbuf *out) {
     const pg_program *p = plan->program;
-    base_strbuf_printf(out, "program \"%s\": %u steps, %u temporaries\n", f->name, (unsigned)p->n_step,
-                       (unsigned)p->n_temp);
+    base_strbuf_printf(out, "program \"%s\": %u step%s, %u temporar%s\n", f->name, (unsigned)p->n_step,
+                       base_s(p->n_step), (unsigned)p->n_temp, base_ies(p->n_temp));
     for (uint32_t i = 0; i < p->n_step; i++) put_step(f, plan, i, out);
     for (uint32_t i = 0; i < p->n_temp; i++) {
         const pg_temp *t = &p->temp[i];

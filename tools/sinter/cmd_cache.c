@@ -200,16 +200,20 @@ static int verify(const cache_list *l) {
     if (l->json)
         printf("], \"entries\": %zu}\n", l->n);
     else
-        printf("%zu entries, %zu damaged\n", l->n, bad);
+        printf("%zu entr%s, %zu damaged\n", l->n, base_ies(l->n), bad);
     return bad != 0;
 }
 
 static int collect(cache_list *l, uint64_t max_bytes) {
     cache_swept swept = cache_dir_sweep(&l->alloc, l->dir, max_bytes);
-    printf(l->json ? "{\"entries\": %llu, \"bytes\": %llu, \"removed\": %llu, \"removed_bytes\": %llu}\n"
-                   : "%llu entries of %llu bytes; removed %llu of %llu bytes\n",
-           (unsigned long long)swept.entries, (unsigned long long)swept.bytes, (unsigned long long)swept.removed,
-           (unsigned long long)swept.removed_bytes);
+    unsigned long long entries = swept.entries, bytes = swept.bytes, removed = swept.removed,
+                       gone = swept.removed_bytes;
+    if (l->json)
+        printf("{\"entries\": %llu, \"bytes\": %llu, \"removed\": %llu, \"removed_bytes\": %llu}\n", entries, bytes,
+               removed, gone);
+    else
+        printf("%llu entr%s of %llu bytes; removed %llu of %llu bytes\n", entries, base_ies(entries), bytes, removed,
+               gone);
     return 0;
 }
 
@@ -247,7 +251,10 @@ static int bundle(cache_list *l, int packing, int argc, char **argv) {
     sn_status status = packing ? cache_pack(&l->alloc, l->dir, chosen, &c, argv[0], &count, &err)
                                : cache_unpack(&l->alloc, argv[0], l->dir, &count, &err);
     if (status) return tool_fail("cache", "%s", err.text);
-    printf(l->json ? "{\"entries\": %u}\n" : "%u entries\n", (unsigned)count);
+    if (l->json)
+        printf("{\"entries\": %u}\n", (unsigned)count);
+    else
+        printf("%u entr%s\n", (unsigned)count, base_ies(count));
     return 0;
 }
 

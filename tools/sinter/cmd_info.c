@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backend/backend.h"
+#include "base/strbuf.h"
 #include "cache/disk.h"
 #include "jit_cpu/cores.h"
 #include "jit_cpu/cpuid.h"
@@ -20,8 +21,8 @@ static void print_cache(void) {
         printf("cache        no: %s\n", options.no_dir);
     } else {
         cache_swept there = cache_dir_sweep(&alloc, options.dir, 0);
-        printf("cache        %s, %llu entries, %llu bytes\n", options.dir, (unsigned long long)there.entries,
-               (unsigned long long)there.bytes);
+        printf("cache        %s, %llu entr%s, %llu bytes\n", options.dir, (unsigned long long)there.entries,
+               base_ies(there.entries), (unsigned long long)there.bytes);
     }
 }
 
@@ -103,7 +104,8 @@ static int run(int argc, char **argv) {
     if (argc > 1) return tool_fail("info", "takes no arguments");
     cpu_id id = cpu_id_read();
     printf("sinter       %s\n", sn_version());
-    printf("processor    x86-64-v%d, %d threads\n", (int)cpu_id_level(&id), cpu_cores());
+    printf("processor    x86-64-v%d, %d thread%s\n", (int)cpu_id_level(&id), cpu_cores(),
+           base_s((uint64_t)cpu_cores()));
     print_features(&id);
     base_alloc alloc;
     base_log log;
