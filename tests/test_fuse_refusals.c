@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ir/fuse.h"
+#include "runtime/context.h"
 #include "support/nets.h"
 
 /* ---- reading decisions ------------------------------------------------------------------------------------------- */
@@ -138,6 +139,16 @@ static void make_accumulators_symbolic(net *n, int near) {
     net_output(n, probe(sn_sum(sn_mul(x, sn_sum(x, SN_AXES(1), 1)), SN_AXES(0), 0)));
 }
 
+/* Rows of 300 x 17, whose loop leaves something for each of 17 columns, unrolled: of four folds, or of three. */
+static void make_registers(net *n, int near) {
+    sn_expr x = net_input(n, "x", SN_SHAPE(net_dim(n, "N"), SN_DIM(300), SN_DIM(17)));
+    net_output(n, sn_sum(x, SN_AXES(1, 2), 0));
+    if (!near) net_output(n, sn_prod(x, SN_AXES(1), 0));
+    net_output(n, sn_amax(x, SN_AXES(1), 0));
+    net_output(n, sn_amin(x, SN_AXES(1), 0));
+    net_output(n, probe(sn_sum(x, SN_AXES(1), 0)));
+}
+
 /* The sum of 26 inputs, or of 24. */
 static void make_memories(net *n, int near) {
     sn_dim N = net_dim(n, "N");
@@ -182,6 +193,8 @@ static void make_profit(net *n, int near) {
     net_output(n, probe(sn_mul(own, near ? shared : sn_expand(shared, 1))));
 }
 
+enum { FOR_GPU = -1 /* instead of a size: scheduled for one, where nothing runs here */ };
+
 typedef struct {
     fu_reason reason;
     maker make;
@@ -199,6 +212,7 @@ static const refusal refusals[] = {
     {FU_ROW, make_row, "\"probe\"", 2, 1, 7},
     {FU_ACCUMULATORS, make_accumulators, "\"probe\"", 2, 2, 1}, /* partials are combined in a launch of their own */
     {FU_ACCUMULATORS, make_accumulators_symbolic, "\"probe\"", 2, 2, 33},
+    {FU_REGISTERS, make_registers, "\"probe\"", 1, 1, FOR_GPU}, /* two parts of a launch; one */
     {FU_BUDGET, make_memories, "\"probe\"", 2, 1, 33},
     {FU_BUDGET, make_instructions, "\"probe\"", 2, 1, 7},
     {FU_IN_PLACE, make_in_place, "@W", 3, 1, 0},
@@ -225,11 +239,20 @@ START_TEST(every_reason_has_its_graph) {
 }
 END_TEST
 
+static sn_context *gpu_context(void) {
+    static be_backend gpu;
+    sn_context *ctx;
+    gpu = be_interp;
+    gpu.machine = KN_FOR_GPU;
+    ck_assert_int_eq(rt_context_open(NULL, &gpu, &ctx), SN_OK);
+    return ctx;
+}
+
 START_TEST(refused_and_near_miss) {
     const refusal *r = &refusals[_i];
     for (int near = 0; near < 2; near++) {
         view v;
-        net_begin(&v.n, support_twin_context(), near ? "near" : "refused");
+        net_begin(&v.n, r->most == FOR_GPU ? gpu_context() : support_twin_context(), near ? "near" : "refused");
         r->make(&v.n, near);
         open_view(&v);
         if (near)

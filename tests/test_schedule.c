@@ -237,9 +237,65 @@ START_TEST(few_points_leave_the_lanes_to_loops) {
 }
 END_TEST
 
+/* The first part of the first kernel for a GPU. */
+static kn_part first_part(void (*build)(net *, int), int variant, uint32_t *width) {
+    be_backend gpu = be_interp;
+    gpu.machine = KN_FOR_GPU;
+    sn_context *ctx;
+    net n;
+    ck_assert_int_eq(rt_context_open(NULL, &gpu, &ctx), SN_OK);
+    net_begin(&n, ctx, "part");
+    build(&n, variant);
+    sn_function *f = net_function(&n);
+    const kn_kernel *k = f->program->step[0].kernel;
+    kn_part part = k->part[0];
+    *width = 0;
+    for (uint32_t p = part.first_phase; p < part.end_phase; p++)
+        if (k->phase[p].width > *width) *width = k->phase[p].width;
+    sn_function_free(f);
+    net_free(&n);
+    sn_context_free(ctx);
+    return part;
+}
+
+/* Rows of 300 x 7, of which so many loops leave something for each of 7 columns, and for all chunks. */
+static void build_folds(net *n, int folds) {
+    sn_expr x = net_input(n, "x", SN_SHAPE(net_dim(n, "N"), SN_DIM(300), SN_DIM(7)));
+    sn_expr total = sn_expand(sn_sum(x, SN_AXES(1, 2), 0), 1);
+    sn_expr (*const fold[])(sn_expr, sn_axes, int, const char *, int) = {sn_sum_at, sn_prod_at, sn_amax_at, sn_amin_at};
+    for (int i = 0; i < folds; i++) net_output(n, sn_mul(fold[i](x, SN_AXES(1), 0, __FILE__, __LINE__), total));
+}
+
+/* What a thread keeps of all values fits its registers: of one fold the lanes of a thread are 16 bytes, with four of
+ * them less. */
+START_TEST(gpu_threads_keep_what_fits_registers) {
+    uint32_t width;
+    kn_part one = first_part(build_folds, 1, &width);
+    ck_assert_uint_eq(width, 4u * one.team);
+    kn_part four = first_part(build_folds, 4, &width);
+    ck_assert_uint_le(width, 2u * four.team);
+}
+END_TEST
+
+static void build_rows(net *n, int sines) {
+    sn_expr y = net_input(n, "x", SN_SHAPE(net_dim(n, "N"), SN_DIM(1024)));
+    for (int i = 0; i < sines; i++) y = sn_sin(y);
+    net_output(n, sn_softmax(y, 1));
+}
+
+/* Rounds are written out as long as that is no book. */
+START_TEST(gpu_rounds_of_much_stay_loops) {
+    uint32_t width;
+    ck_assert_uint_eq(first_part(build_rows, 0, &width).rounds, 8);
+    ck_assert_uint_eq(first_part(build_rows, 8, &width).rounds, 0);
+}
+END_TEST
+
 int main(void) {
     TCase *t = tcase_create("schedule");
     tcase_add_test(t, few_points_leave_the_lanes_to_loops);
+    tcase_add_test(t, gpu_threads_keep_what_fits_registers);
+    tcase_add_test(t, gpu_rounds_of_much_stay_loops);
     tcase_add_test(t, parameters_fit);
     tcase_add_test(t, sums_of_rows_are_added_to_as_they_lie);
     tcase_add_test(t, weights_decide_not_the_data_around_the_row);

@@ -8,6 +8,15 @@
 
 /* ---- what a value needs ------------------------------------------------------------------------------------------ */
 
+const char *fu_reason_text(fu_reason reason) {
+    static const char *const texts[] = {"ok",
+#define TEXT(name, text) text,
+                                        FU_REASONS(TEXT)
+#undef TEXT
+    };
+    return texts[reason];
+}
+
 /* An exit whose partials readers combine themselves. */
 static int is_small_exit(const fu_state *s, ir_id v) {
     return s->node[v].kind == FU_HOME && s->node[v].is_exit && s->node[v].combine < 0;

@@ -33,6 +33,8 @@ enum {
     FU_BLAS_PRODUCTS = 4096, /* m n k: below, what a call of BLAS costs is as much as it computes */
     FU_GPU_EXTENT = 32,      /* on a GPU, all of m, n, k must exceed this for a library's product .. */
     FU_GPU_INTENSITY = 8,    /* .. and flops per byte of the operands this */
+    FU_GPU_WORDS = 64,       /* registers of a GPU's thread, for accumulators and for the copies of a value: half of the
+                                128 with which enough threads are there at once */
     FU_NOMINAL = 1024,       /* stands for a symbolic extent in estimates */
     FU_MIN_POINTS = 64,      /* a demotion must leave this many points (or a symbolic extent) .. */
     FU_TINY = 65536,         /* .. unless no node of the group has more elements than this, folded ones with them */
@@ -141,6 +143,7 @@ typedef enum {
     X(NEST, "nest: a folded loop inside another loop of the same sweep")                                               \
     X(ROW, "row: scratch per point too large")                                                                         \
     X(ACCUMULATORS, "accumulators: partial results per chunk too large or of symbolic size")                           \
+    X(REGISTERS, "registers: more results of loops at once than a thread of a GPU has registers for")                  \
     X(BUDGET, "budget: too many memories or instructions in one kernel")                                               \
     X(IN_PLACE, "in place: the old value is still read elsewhere")                                                     \
     X(PROFIT, "profit: nothing is saved")

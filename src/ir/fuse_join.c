@@ -4,15 +4,6 @@
 
 #include "ir/fuse.h"
 
-const char *fu_reason_text(fu_reason reason) {
-    static const char *const texts[] = {"ok",
-#define TEXT(name, text) text,
-                                        FU_REASONS(TEXT)
-#undef TEXT
-    };
-    return texts[reason];
-}
-
 /* ---- classes of a node ------------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -72,17 +63,26 @@ static void add_member_classes(role_search *r, ir_id v, int value) {
         if (!has(r->forced, r->n_forced, forced[i]) && r->n_forced < KN_MAX_AXES) r->forced[r->n_forced++] = forced[i];
 }
 
-/* Copies of one instruction of v if class extra (or none) is unrolled besides those that are. */
+/* Registers of one element: on a GPU they are all that a thread has, and 8 bytes take two. */
+static int64_t words(const fu_state *s, ir_id v) {
+    return s->machine == KN_FOR_GPU && sn_dtype_size((sn_dtype)ir_at(s->g, v)->dtype) > 4 ? 2 : 1;
+}
+
+/* Unrolled iterations over the first n classes, if class extra (or none) is unrolled besides those that are. */
+static int64_t unrolled(const fu_state *s, const fu_roles *roles, const classes *c, uint32_t n, fu_class extra) {
+    int64_t all = 1;
+    for (uint32_t i = 0; i < n; i++) {
+        int is = c->at[i] == extra;
+        for (uint32_t k = 0; k < roles->n && !is; k++) is = roles->cls[k] == c->at[i] && roles->role[k] == KN_UNROLL;
+        if (is) all *= fu_extent(s, c->at[i], NULL);
+    }
+    return all;
+}
+
+/* Copies of one instruction of v. */
 static int64_t copies(const fu_state *s, const fu_roles *roles, ir_id v, fu_class extra) {
     classes c = classes_of(s, v);
-    int64_t n = 1;
-    for (uint32_t i = 0; i < c.n; i++) {
-        int unrolled = c.at[i] == extra;
-        for (uint32_t k = 0; k < roles->n && !unrolled; k++)
-            unrolled = roles->cls[k] == c.at[i] && roles->role[k] == KN_UNROLL;
-        if (unrolled) n *= fu_extent(s, c.at[i], NULL);
-    }
-    return n;
+    return unrolled(s, roles, &c, c.n, extra);
 }
 
 static int folds_in_loop(const fu_state *s, const fu_roles *roles, ir_id v) {
@@ -168,7 +168,8 @@ fu_reason fu_find_roles(fu_state *s, const fu_group *group, uint32_t n_point, co
             int value;
             ir_id v = member_at(s, &members, k, &value);
             classes c = classes_of(s, v);
-            if (has(c.at, c.n, roles->cls[i])) fits = copies(s, roles, v, roles->cls[i]) <= FU_UNROLL_PRODUCT;
+            if (has(c.at, c.n, roles->cls[i]))
+                fits = words(s, v) * copies(s, roles, v, roles->cls[i]) <= FU_UNROLL_PRODUCT;
         }
         if (fits) roles->role[i] = KN_UNROLL;
     }
@@ -237,12 +238,23 @@ static void budget_source(void *arg, ir_id u, int pointwise) {
     }
 }
 
+/* Registers in which v, if it is a fold, accumulates at the least: one for each of its results on unrolled axes, over
+ * loops and over points. Sums over points that vary over loops lie in memory. */
+static double accumulator_words(const fu_state *s, const fu_roles *roles, ir_id v, int is_exit) {
+    int times = folds_in_loop(s, roles, v) + (is_exit && !varies_in_loop(s, roles, v));
+    const ir_node *n = ir_at(s->g, v);
+    classes c = classes_of(s, v);
+    int64_t element = words(s, v) + (IR_IS_ARG(n->op) ? words(s, n->in[0]) : 0);
+    return times ? (double)(times * element * unrolled(s, roles, &c, c.n_axis, 0)) : 0;
+}
+
 static fu_reason test_budgets(fu_state *s, ir_id v, int is_exit, int32_t gi, const fu_roles *roles) {
     const fu_group *g = &s->group.at[gi];
     member_list members = {g, v};
     budget b = {.s = s, .roles = roles, .gi = gi};
     s->test_now++;
-    double acc = 0, insts = 0;
+    double acc = 0, insts = 0, kept = 0;
+    int several = 0; /* folds that accumulate in registers */
     int symbolic;
     for (uint32_t i = 0; i < n_members(&members); i++) {
         int value;
@@ -256,12 +268,17 @@ static fu_reason test_budgets(fu_state *s, ir_id v, int is_exit, int32_t gi, con
         b.settle = 1;
         fu_sources(s, m, budget_source, &b);
         insts += (double)copies(s, roles, m, 0) * (ir_ops[ir_at(s->g, m)->op].cost + 1);
-        if (m == v ? is_exit : s->node[m].is_exit) {
+        int exit = m == v ? is_exit : s->node[m].is_exit;
+        double more = accumulator_words(s, roles, m, exit);
+        several |= kept > 0 && more > 0;
+        kept += more;
+        if (exit) {
             acc += constant_elements(s, NULL, m, &symbolic) * (IR_IS_ARG(ir_at(s->g, m)->op) ? 2 : 1); /* pairs */
             if (symbolic) return FU_ACCUMULATORS;
         }
     }
     if (b.row > FU_ROW_BYTES) return FU_ROW;
+    if (s->machine == KN_FOR_GPU && several && kept > FU_GPU_WORDS) return FU_REGISTERS;
     if (acc > FU_ACC_BYTES) return FU_ACCUMULATORS;
     if (insts > FU_MAX_INSTS || b.n_mem + g->member.n > 4 * FU_MAX_MEMS || b.n_mem > FU_MAX_MEMS) return FU_BUDGET;
     return FU_OK;

@@ -17,6 +17,7 @@ double lw_partial_bytes(const lw_part *p);                   /* nominal, that ea
 int lw_sums_rows(const lw_part *p);                          /* keeps sums, over its points, per element of a loop */
 int lw_over_chunks(const lw_part *p, const lw_phase *phase); /* does the phase fold partials? */
 int lw_has_fold(const lw_part *p, uint32_t phase);           /* does the phase fold a loop? */
+double lw_words(const lw_part *p);                           /* schedule_words.c; registers of a GPU's thread */
 void lw_schedule_gpu(lw_part *p, const lw_traffic *t, kn_id point); /* schedule_gpu.c; t: of each phase */
 
 #endif

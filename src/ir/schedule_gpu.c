@@ -23,6 +23,11 @@ enum {
                          memory gives; threads are neighbours along the row, one element each */
     ROW_VALUES = 32,  /* registers for what is the same along a row, such as its values on an unrolled axis */
     POINT_WORDS = 64, /* of 32 bits, for what one value of all points and iterations of a thread has on unrolled axes */
+    WORDS = 72,       /* of 32 bits, for what a thread keeps of all values: with indices, addresses and what arithmetic
+                         needs, 128 registers, of which a processor has enough for 512 threads: two blocks, as many as
+                         the numbers of chunks below reckon with. What does not fit is written to memory and read again,
+                         and takes the compiler minutes .. */
+    TEXT = 2000,      /* .. as do primitives in the text of a part, all that is unrolled counted: a second for these */
     LIGHT_BODY = 30,  /* primitives: below, a thread does PER_THREAD points */
     ILP = 4,          /* accumulators of a fold of each point: the loads of all of them are on their way together, .. */
     CHUNK_ILP = 8,    /* .. over chunks, where there are few points, as many as there may be */
@@ -174,6 +179,45 @@ static uint32_t rounds(const lw_part *p) {
     return most <= MAX_ROUNDS ? most : 0;
 }
 
+/* Halves one of the things that multiply what a thread keeps: those first that cost least. Loads of several iterations
+ * are on their way together, and so are those of as many values as a thread keeps here; rows that are done together
+ * share accesses to sums; lanes of one thread are one access. Returns 0 where nothing is left to halve. */
+static int keep_less(lw_part *p, const kind *k) {
+    int found = 0;
+    for (uint32_t i = 0; i < p->phase.n; i++)
+        if (p->phase.at[i].ilp > 1) {
+            p->phase.at[i].ilp /= 2;
+            found = 1;
+        }
+    if (found) return 1;
+    if (k->rows && p->tile > 1) {
+        p->tile /= 2;
+        return 1;
+    }
+    for (uint32_t i = 0; i < p->phase.n; i++) {
+        lw_phase *phase = &p->phase.at[i];
+        if (phase->lanes == KN_NONE || phase->width <= p->team) continue;
+        phase->width /= 2;
+        found = 1;
+    }
+    if (found && !k->rows && p->tile > p->team) p->tile /= 2;
+    return found;
+}
+
+/* Primitives in the text of the part, all that is unrolled counted: loops of so many rounds are written out. */
+static double text_of(const lw_part *p, const lw_traffic *t, const kind *k, uint32_t rounds) {
+    double all = 0;
+    for (uint32_t i = 0; i < p->phase.n; i++) {
+        const lw_phase *phase = &p->phase.at[i];
+        double n = t[i].prims * phase->ilp;
+        if (phase->width > p->team) n *= phase->width / p->team;
+        if (!phase->entry && k->rows) n *= p->tile;
+        if (!phase->entry && phase->n_loop && rounds) n *= rounds;
+        all += n;
+    }
+    return all;
+}
+
 void lw_schedule_gpu(lw_part *p, const lw_traffic *t, kn_id point) {
     int exits = lw_partial_bytes(p) > 0;
     kind k = find_lanes(p, t, point);
@@ -195,7 +239,9 @@ void lw_schedule_gpu(lw_part *p, const lw_traffic *t, kn_id point) {
             while (phase->ilp > 1 && phase->ilp * words > POINT_WORDS) phase->ilp /= 2;
         }
     }
+    while ((lw_words(p) > WORDS || text_of(p, t, &k, 0) > TEXT) && keep_less(p, &k)) continue;
     p->rounds = k.across ? 0 : rounds(p);
+    if (text_of(p, t, &k, p->rounds) > TEXT) p->rounds = 0;
     p->grain = k.rows && lw_sums_rows(p) ? SUM_TILES : 1;
     p->max_chunks = p->team > WARP ? MAX_BLOCK_CHUNKS : MAX_WARP_CHUNKS;
     if (k.entry) p->max_chunks = MAX_ENTRY_CHUNKS;
