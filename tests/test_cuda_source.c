@@ -207,6 +207,39 @@ START_TEST(spilling_shows) {
 }
 END_TEST
 
+/* 64 values that a loop keeps do not fit the 32 registers of 2048 threads, and so are compiled for 256; four do. */
+static void compile_for_threads(int values, const char *least) {
+    char source[600];
+    base_strbuf ptx;
+    base_trap err = {.armed = 0};
+    base_strbuf_init(&ptx, &alloc);
+    snprintf(source, sizeof source,
+             "#ifndef SN_THREADS\n#define SN_THREADS 2048\n#endif\n"
+             "extern \"C\" __global__ void __launch_bounds__(256, SN_THREADS / 256) kernel(float *x, int n) {\n"
+             "    float a[%d];\n"
+             "    _Pragma(\"unroll\") for (int i = 0; i < %d; i++) a[i] = x[i];\n"
+             "    for (int k = 0; k < n; k++)\n"
+             "        _Pragma(\"unroll\") for (int i = 0; i < %d; i++) a[i] = a[i] * x[k + i] + 1;\n"
+             "    _Pragma(\"unroll\") for (int i = 0; i < %d; i++) x[i] = a[i];\n"
+             "}\n",
+             values, values, values, values);
+    ck_assert_msg(!gpu_nvrtc_compile(nvrtc, source, "kernel.cu", 90, &ptx, NULL, &err), "%s", err.text);
+    ck_assert_ptr_nonnull(strstr(ptx.at, least));
+    base_strbuf_free(&ptx);
+}
+
+START_TEST(what_spills_is_compiled_for_fewer_threads) {
+    if (!support_nvrtc_open()) return;
+    base_alloc_init(&alloc, NULL);
+    base_log_init(&quiet, ignore, NULL, SN_LOG_ERROR);
+    gpu_nvrtc_init(&nvrtc, &alloc, &quiet);
+    compile_for_threads(64, ".minnctapersm 1\n");
+    compile_for_threads(4, ".minnctapersm 8\n");
+    gpu_nvrtc_free(nvrtc);
+    ck_assert_uint_eq(alloc.live_bytes, 0);
+}
+END_TEST
+
 /* Kernels that no schedule made: for one architecture. */
 static void compile_one(kernels_room *room, const kn_kernel *k, const char *what) {
     base_strbuf source = source_of(room, k, NULL);
@@ -267,6 +300,7 @@ int main(void) {
     tcase_add_loop_test(compiler, graphs_compile_without_spilling, 0, GPU_GRAPHS);
     tcase_add_test(compiler, the_same_source_gives_the_same_code);
     tcase_add_test(compiler, spilling_shows);
+    tcase_add_test(compiler, what_spills_is_compiled_for_fewer_threads);
     tcase_add_test(compiler, kernels_of_every_kind_compile);
     tcase_add_test(compiler, random_kernels_compile);
     suite_add_tcase(suite, text);

@@ -5,7 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LEAST_THREADS = 512 /* of a processor: 128 registers each */ };
+/* Threads for which a processor, with its 65536 registers, is to have room. Many hide best what memory takes, but leave
+ * each of them 64 registers; fewer are asked for where a thread has too many words alive, or where registers keep loads
+ * on their way in loops of many iterations together: with so few, the compiler does not save any. What spills in spite
+ * of that is compiled again for fewer (nvrtc.c). Without a number the compiler would spill a few bytes wherever that
+ * makes room for another block. */
+enum {
+    MANY_THREADS = 1024,
+    MANY_WORDS = 50, /* alive; the rest of 64 registers is for indices, addresses and arithmetic */
+    SOME_THREADS = 512,
+    SOME_WORDS = 128, /* loads are kept up to here: what is made and used in order takes less than all at once */
+    ONE_BLOCK = 256   /* of more threads: one is all that is asked for */
+};
 
 /* ---- text -------------------------------------------------------------------------------------------------------- */
 
@@ -280,7 +291,9 @@ static void emit_texts(ce *e) {
     ce_find_even(k, e->part_id, &even, e->held);
     if (even.worth) {
         e->even = &even;
-        ce_keep_loads(e, e->kept);
+        uint32_t words = ce_words(e, even.held_words);
+        ce_keep_loads(e, words < SOME_WORDS ? SOME_WORDS - words : 0, e->kept);
+        if (words > e->words) e->words = words;
         ce_line(e, "if (g.even[%u]) {", e->part_id);
         e->depth++;
         emit_chunk(e);
@@ -290,6 +303,8 @@ static void emit_texts(ce *e) {
         e->even = NULL;
         memset(e->form, 0, k->n_inst);
     }
+    uint32_t words = ce_words(e, 0);
+    if (words > e->words) e->words = words;
     emit_chunk(e);
     if (even.worth) ce_close(e);
 }
@@ -348,17 +363,22 @@ void ce_name_line(ce *e, uint32_t line, kn_id inst) {
     if (*text) e->line.at[line] = ce_text(e, "%.*s%s\n", (int)strlen(old) - 1, old, text);
 }
 
-/* Blocks that a processor should have room for. Registers are what keeps loads on their way in loops of many iterations
- * together: with so few blocks asked for, the compiler does not save any. 0: no such loop. */
-static uint32_t least_blocks(const kn_kernel *k, uint32_t block) {
+static int has_loop_together(const kn_kernel *k) {
     for (uint32_t p = 0; p < k->n_phase; p++) {
         const kn_phase *phase = &k->phase[p];
-        if (phase->ilp > 1 && phase->lanes != phase->loop[phase->n_loop - 1]) return LEAST_THREADS / block;
+        if (phase->ilp > 1 && phase->lanes != phase->loop[phase->n_loop - 1]) return 1;
     }
     return 0;
 }
 
-static void parameters(ce *e, const char *symbol, uint32_t block) {
+/* The line that stands before the kernel; written last, when its words are known. */
+static const char *least_threads(ce *e) {
+    int some = e->words > MANY_WORDS || has_loop_together(e->k);
+    return ce_text(e, "#ifndef SN_THREADS\n#define SN_THREADS %d\n#endif\n", some ? SOME_THREADS : MANY_THREADS);
+}
+
+/* threads: the line in which the least number of threads goes. */
+static void parameters(ce *e, const char *symbol, uint32_t block, uint32_t *threads) {
     const kn_kernel *k = e->k;
     ce_line(e, "struct sn_grid {");
     e->depth++;
@@ -371,9 +391,10 @@ static void parameters(ce *e, const char *symbol, uint32_t block) {
     e->depth--;
     ce_line(e, "};");
     ce_line(e, "%s", "");
-    uint32_t blocks = least_blocks(k, block);
-    ce_line(e, "extern \"C\" __global__ void __launch_bounds__(%u%s) %s(", block,
-            blocks ? ce_text(e, ", %u", blocks) : "", symbol);
+    *threads = e->line.n;
+    ce_line(e, "%s", "");
+    ce_line(e, "extern \"C\" __global__ void __launch_bounds__(%u, %s) %s(", block,
+            block > ONE_BLOCK ? "1" : ce_text(e, "SN_THREADS / %u", block), symbol);
     e->depth++;
     for (uint32_t m = 0; m < k->n_mem; m++) {
         const kn_mem *mem = &k->mem[m];
@@ -391,7 +412,7 @@ static void parameters(ce *e, const char *symbol, uint32_t block) {
 
 void ce_kernel(base_arena *arena, const kn_kernel *k, const char *symbol, const ce_people *people, base_strbuf *out) {
     ce e = {.arena = arena, .k = k, .people = people, .out = out};
-    uint32_t block = ce_shape_of(k).block;
+    uint32_t block = ce_shape_of(k).block, threads;
     e.place = ARENA_ARRAY(arena, kn_place, k->n_inst);
     e.form = ARENA_ARRAY(arena, uint8_t, k->n_inst);
     e.sole = ARENA_ARRAY(arena, uint8_t, k->n_inst);
@@ -403,7 +424,7 @@ void ce_kernel(base_arena *arena, const kn_kernel *k, const char *symbol, const 
     ce_prelude(&e);
     ce_halves(&e);
     ce_maths(&e);
-    parameters(&e, symbol, block);
+    parameters(&e, symbol, block, &threads);
     ce_open(&e);
     ce_line(&e, "extern __shared__ __align__(16) u8 sn_shared[];");
     uint32_t meet = e.line.n;
@@ -419,6 +440,7 @@ void ce_kernel(base_arena *arena, const kn_kernel *k, const char *symbol, const 
         meets |= e.exchanges;
     }
     if (!meets) e.line.at[meet] = "";
+    e.line.at[threads] = least_threads(&e);
     ce_close(&e);
     for (uint32_t i = 0; i < e.line.n; i++) base_strbuf_puts(out, e.line.at[i]);
 }

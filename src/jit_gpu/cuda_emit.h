@@ -46,6 +46,7 @@ typedef struct {
     uint8_t worth;          /* there is such a text */
     kn_id axis;             /* loops along this axis, by so many lanes, are written out .. */
     uint32_t width, rounds; /* .. for so many rounds; 0: none are */
+    uint32_t held_words;    /* of 32 bits, in each thread, of the memories that are held */
 } ce_even;
 /* held: for all memories of the kernel, 0 at first; those that the part keeps in registers get part + 1. */
 void ce_find_even(const kn_kernel *k, uint32_t part, ce_even *even, uint16_t *held);
@@ -102,6 +103,7 @@ typedef struct {
     kn_id *kept;         /* of each load: the one whose registers have its value */
     int lane0;           /* texts are for the first lane of a thread, not lane v */
     int to_memory;       /* texts of held memories are those of memory */
+    uint32_t words;      /* most that a thread has at once, in the texts so far */
     int exchanges;       /* the part needs shared memory to pass values between warps */
 
     const kn_phase *phase;
@@ -159,10 +161,17 @@ const char *ce_index(ce *e, kn_id axis);
 
 /* Is the phase that runs written out? */
 int ce_in_rounds(const ce *e);
-void ce_keep_loads(const ce *e, kn_id *kept);
+/* Finds the loads that are kept, in at most so many words. */
+void ce_keep_loads(const ce *e, uint32_t room, kn_id *kept);
 /* Are the loads that a phase keeps on their way from the tile's beginning, while other phases run? Where they take one
  * round, and so few registers. */
 int ce_loads_at_tile(const ce *e, uint32_t phase);
+
+/* ---- cuda_words.c ------------------------------------------------------------------------------------------------ */
+
+/* About how many words of 32 bits a thread has in registers at once, in the text at hand of the part; row_words: of the
+ * rows that are held. */
+uint32_t ce_words(ce *e, uint32_t row_words);
 
 /* ---- cuda_emit_mem.c --------------------------------------------------------------------------------------------- */
 

@@ -6,7 +6,7 @@
 
 enum {
     LEAST_SHARED = 4, /* passing a value on is three instructions */
-    TOGETHER = 32     /* values of a thread that are on their way together, of several rounds of a loop */
+    TOGETHER = 32     /* words of a thread that are on their way together, of several rounds of a loop */
 };
 
 uint32_t ce_bit(kn_id axis) { return axis == KN_NONE ? 0 : 1u << axis; }
@@ -211,7 +211,8 @@ static void emit_maths(ce *e, kn_id id) {
         each = ce_unroll_index(e, in->over);
         if (n < shared) each = n == 1 ? "r" : ce_text(e, "r * %u + %s", n, each);
         ce_line(e, "%s x = 0%s;", ce_type(type), b ? ", y = 0" : "");
-        ce_line(e, "%sif (t %% %d == %s) x = %s%s%s;", loops, CE_WARP, each, a, b ? ", y = " : "", b ? b : "");
+        /* Not `==`: the compiler would take the thread for the index, and an indexed array is not registers. */
+        ce_line(e, "%sif (t %% %d >= %s) x = %s%s%s;", loops, CE_WARP, each, a, b ? ", y = " : "", b ? b : "");
         ce_line(e, "%s z;", ce_type(type));
         a = "x", b = b ? "y" : NULL, to = "z", loops = "";
     }
@@ -358,15 +359,27 @@ static void emit_even_loop(ce *e) {
     ce_close(e);
 }
 
+/* Rounds of the innermost loop whose loads go ahead of what is done with them. One where threads meet in each of them,
+ * since no load goes ahead of that. */
+static uint32_t rounds_ahead(const ce *e) {
+    uint32_t words = 0;
+    for (kn_id i = e->phase->first; i < e->phase->end; i++) {
+        const kn_inst *in = &e->k->inst[i];
+        if (kn_is_point_fold(in) && e->mode == CE_POINT_LANES && !ce_in_registers(e, in)) return 1;
+        if (in->kind != KI_LOAD || !(in->over & ce_bit(e->inner))) continue;
+        uint32_t own = in->over & ce_bit(e->lane_axis) ? e->per_thread : 1;
+        words += ce_unrolled(e, in->over) * own * e->ilp * (sn_dtype_size((sn_dtype)in->type) > 4 ? 2 : 1);
+    }
+    return words && words < TOGETHER ? TOGETHER / words : 1;
+}
+
 /* Iterations that are done together, as long as there are all of them: without conditions several rounds of loads go
  * ahead of what is done with them. The loop's index stays for the rest, in a scope that the caller closes. */
 static void emit_full_rounds(ce *e, const char *n) {
     kn_id j = e->inner;
     ce_open(e);
     ce_line(e, "i64 j%u = 0;", j);
-    uint32_t rounds = TOGETHER / (e->ilp * e->per_thread);
-    ce_line(e, "_Pragma(\"unroll %u\") for (; j%u + %u <= %s; j%u += %u) {", rounds ? rounds : 1, j, e->ilp, n, j,
-            e->ilp);
+    ce_line(e, "_Pragma(\"unroll %u\") for (; j%u + %u <= %s; j%u += %u) {", rounds_ahead(e), j, e->ilp, n, j, e->ilp);
     e->depth++;
     ce_line(e, "i64 j%ux[%u];", j, e->ilp);
     ce_line(e, "FOR(u, %u) j%ux[u] = j%u + u;", e->ilp, j, j);

@@ -65,15 +65,18 @@ static int may_hold(const ce *e, const ce_even *even, kn_id mem, kn_id *access) 
     return *access != KN_NONE;
 }
 
-static void hold(const ce *e, const ce_even *even, kn_space space, uint32_t *left, uint16_t *held) {
+static uint32_t hold(const ce *e, const ce_even *even, kn_space space, uint32_t *left, uint16_t *held) {
+    uint32_t all = 0;
     for (kn_id m = 0; m < e->k->n_mem; m++) {
         kn_id access;
         if (e->k->mem[m].space != space || !may_hold(e, even, m, &access)) continue;
         uint32_t n = words(e, even, ce_access_axes(&e->k->access[access]), (sn_dtype)e->k->mem[m].store);
         if (n > *left) continue;
         *left -= n;
+        all += n;
         held[m] = (uint16_t)(e->part_id + 1);
     }
+    return all;
 }
 
 /* ---- loads ------------------------------------------------------------------------------------------------------- */
@@ -106,8 +109,8 @@ int ce_loads_at_tile(const ce *e, uint32_t phase) {
     return phase > first && e->even->rounds == 1 && in_rounds(e->even, &e->k->phase[phase]);
 }
 
-void ce_keep_loads(const ce *e, kn_id *kept) {
-    uint32_t left = LOADED_WORDS;
+void ce_keep_loads(const ce *e, uint32_t room, kn_id *kept) {
+    uint32_t left = room < LOADED_WORDS ? room : LOADED_WORDS;
     for (kn_id i = 0; i < e->k->n_inst; i++) kept[i] = KN_NONE;
     if (!e->even->rounds) return;
     for (uint32_t p = e->part->first_phase; p < e->part->end_phase; p++)
@@ -151,8 +154,8 @@ void ce_find_even(const kn_kernel *k, uint32_t part, ce_even *even, uint16_t *he
     *even = (ce_even){.axis = KN_NONE};
     find_rounds(&e, even);
     if (even->rounds) {
-        hold(&e, even, KN_PART, &left, held);
-        hold(&e, even, KN_ROW, &left, held);
+        even->held_words = hold(&e, even, KN_PART, &left, held);
+        even->held_words += hold(&e, even, KN_ROW, &left, held);
     }
     even->worth = even->rounds || for_wide(k, part, NULL, NULL);
 }

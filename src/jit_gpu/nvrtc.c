@@ -1,5 +1,7 @@
 /* NVRTC. Options that matter: no contraction (results are those of the interpreter), nothing of the process's state
- * touched (stack limit), and no look for a driver's cache: compiling needs no GPU. */
+ * touched (stack limit), and no look for a driver's cache: compiling needs no GPU. A kernel whose registers do not
+ * suffice for as many threads as it asks room for is compiled again, for fewer: how many registers one takes is known
+ * when it is compiled and differs between architectures, and what is spilled is read and written in each round. */
 #include "jit_gpu/nvrtc.h"
 
 #include <stdio.h>
@@ -142,6 +144,36 @@ static sn_status take(const gpu_nvrtc *n, nvrtc_program program, base_strbuf *to
     return result ? err->status : SN_OK;
 }
 
+/* With every option, or those alone that each version knows. */
+enum { ALL_OPTIONS = 7, OLD_OPTIONS = 3 };
+
+static nvrtc_result compile_with(gpu_nvrtc *n, nvrtc_program *program, const char *source, const char *name,
+                                 const char *const *options, int n_options, base_trap *err) {
+    *program = NULL;
+    nvrtc_result result = n->nvrtcCreateProgram(program, source, name, 0, NULL, NULL);
+    if (result) {
+        fail(n, err, result, "a new program");
+        return result;
+    }
+    result = n->nvrtcCompileProgram(*program, n_options, options);
+    if (result == NVRTC_INVALID_OPTION && n_options > OLD_OPTIONS) {
+        (void)n->nvrtcDestroyProgram(program);
+        return compile_with(n, program, source, name, options, OLD_OPTIONS, err);
+    }
+    if (result) compile_error(n, *program, result, err);
+    return result;
+}
+
+/* Has the compiler warned of spilled registers? It does for an architecture alone, not where it leaves PTX. */
+static int has_spilled(const gpu_nvrtc *n, nvrtc_program program) {
+    size_t bytes = 0;
+    if (n->nvrtcGetProgramLogSize(program, &bytes) || bytes < 2) return 0;
+    char *log = base_calloc(n->alloc, bytes + 1);
+    int spilled = log && !n->nvrtcGetProgramLog(program, log) && strstr(log, "spill");
+    if (log) base_free(n->alloc, log, bytes + 1);
+    return spilled;
+}
+
 sn_status gpu_nvrtc_compile(gpu_nvrtc *n, const char *source, const char *name, int cc, base_strbuf *ptx,
                             base_strbuf *cubin, base_trap *err) {
     sn_status status = ensure_open(n, err);
@@ -156,21 +188,23 @@ sn_status gpu_nvrtc_compile(gpu_nvrtc *n, const char *source, const char *name, 
     int same_major = arch / 10 == cc / 10;
     char option[48];
     snprintf(option, sizeof option, "--gpu-architecture=%s_%d", same_major ? "sm" : "compute", arch);
-    const char *const options[] = {option, "--std=c++17", "--fmad=false",
-                                   "-w",   "--no-cache",  "-modify-stack-limit=false"};
-    nvrtc_program program = NULL;
-    nvrtc_result result = n->nvrtcCreateProgram(&program, source, name, 0, NULL, NULL);
-    if (result) return fail(n, err, result, "a new program");
-    result = n->nvrtcCompileProgram(program, sizeof options / sizeof *options, options);
-    if (result == NVRTC_INVALID_OPTION) { /* an older one knows not all of them */
+    const char *const options[ALL_OPTIONS + 1] = {option,
+                                                  "--std=c++17",
+                                                  "--fmad=false",
+                                                  "--no-cache",
+                                                  "-modify-stack-limit=false",
+                                                  "--diag-suppress=177,550", /* what is not used */
+                                                  "--ptxas-options=-warn-spills",
+                                                  GPU_NVRTC_FEWER};
+    nvrtc_program program;
+    nvrtc_result result = compile_with(n, &program, source, name, options, ALL_OPTIONS, err);
+    if (!result && has_spilled(n, program)) {
         (void)n->nvrtcDestroyProgram(&program);
-        if ((result = n->nvrtcCreateProgram(&program, source, name, 0, NULL, NULL)))
-            return fail(n, err, result, "a new program");
-        result = n->nvrtcCompileProgram(program, 4, options);
+        result = compile_with(n, &program, source, name, options, ALL_OPTIONS + 1, err);
     }
-    if (result) status = compile_error(n, program, result, err);
+    if (result) status = err->status;
     if (!status && ptx) status = take(n, program, ptx, n->nvrtcGetPTXSize, n->nvrtcGetPTX, err);
     if (!status && cubin && same_major) status = take(n, program, cubin, n->nvrtcGetCUBINSize, n->nvrtcGetCUBIN, err);
-    (void)n->nvrtcDestroyProgram(&program);
+    if (program) (void)n->nvrtcDestroyProgram(&program);
     return status;
 }

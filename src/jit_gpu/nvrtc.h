@@ -20,6 +20,9 @@ void gpu_nvrtc_free(gpu_nvrtc *nvrtc);
 void gpu_nvrtc_for(gpu_nvrtc *nvrtc, int driver);
 /* "NVRTC 13.0", opening it if need be. */
 sn_status gpu_nvrtc_version(gpu_nvrtc *nvrtc, char *text, size_t size, base_trap *err);
+/* The option of a second attempt, where registers were spilled: room for 256 threads of a processor, so that each may
+ * have as many registers as there are. Sources say otherwise what they ask for. */
+#define GPU_NVRTC_FEWER "-DSN_THREADS=256"
 /* Compiles for a device of compute capability cc (90: 9.0): for the greatest architecture up to it that this NVRTC
  * knows. cubin is empty where that is of another major version: then the PTX is to be loaded. Either may be NULL. Any
  * thread. */

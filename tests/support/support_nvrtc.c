@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #include "base/hash.h"
 #include "jit_gpu/cuda_emit.h"
@@ -24,7 +26,7 @@ static struct {
     int (*cubin_size)(program, size_t *);
 } real;
 
-int support_nvrtc_archs[NVRTC_MAX_ARCHS], support_nvrtc_n_archs;
+int support_nvrtc_archs[NVRTC_MAX_ARCHS], support_nvrtc_n_archs, support_nvrtc_again;
 
 int support_nvrtc_open(void) {
     static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so", NULL};
@@ -58,29 +60,59 @@ void support_nvrtc_source(base_arena *arena, const kn_kernel *k, base_strbuf *ou
     ce_kernel(arena, k, "kernel", NULL, out);
 }
 
-int support_nvrtc_compile(const char *source, int arch, int clean, const char *what, char *text, size_t n) {
-    char target[48], log[4096] = "";
-    const char *const options[] = {target,
-                                   "--std=c++17",
-                                   "--fmad=false",
-                                   "--diag-suppress=177,550",
-                                   "--no-cache",
-                                   "-modify-stack-limit=false",
-                                   "--ptxas-options=-warn-spills",
-                                   "--ptxas-options=-warn-lmem-usage"};
-    size_t log_bytes = 0, cubin_bytes = 0;
+enum { OPTIONS = 8 };
+
+typedef struct {
+    int result;
+    size_t log_bytes, cubin_bytes;
+    double seconds;
+    char log[4096];
+} compilation;
+static double slowest;
+
+static double thread_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static void compile_with(compilation *c, const char *source, const char *const *options, int n) {
     program p = NULL;
-    snprintf(target, sizeof target, "--gpu-architecture=sm_%d", arch);
+    *c = (compilation){0};
+    double start = thread_seconds();
     ck_assert_int_eq(real.create(&p, source, "kernel.cu", 0, NULL, NULL), 0);
-    int result = real.compile(p, sizeof options / sizeof *options, options);
-    ck_assert_int_eq(real.log_size(p, &log_bytes), 0);
-    if (log_bytes < sizeof log) ck_assert_int_eq(real.log(p, log), 0);
-    if (!result) ck_assert_int_eq(real.cubin_size(p, &cubin_bytes), 0);
+    c->result = real.compile(p, n, options);
+    ck_assert_int_eq(real.log_size(p, &c->log_bytes), 0);
+    if (c->log_bytes < sizeof c->log) ck_assert_int_eq(real.log(p, c->log), 0);
+    if (!c->result) ck_assert_int_eq(real.cubin_size(p, &c->cubin_bytes), 0);
     real.destroy(&p);
-    int silent = log_bytes < sizeof log && !log[0];
-    if (!result && cubin_bytes && (silent || !clean)) return 1;
-    snprintf(text, n, "%.200s, sm_%d: NVRTC returns %d, %zu bytes of code: %s", what, arch, result, cubin_bytes,
-             log_bytes < sizeof log ? log : "a long log");
+    c->seconds = thread_seconds() - start;
+    if (c->seconds > slowest) slowest = c->seconds;
+}
+
+int support_nvrtc_compile(const char *source, int arch, int clean, const char *what, char *text, size_t n) {
+    char target[48];
+    const char *const options[OPTIONS + 1] = {target,
+                                              "--std=c++17",
+                                              "--fmad=false",
+                                              "--diag-suppress=177,550",
+                                              "--no-cache",
+                                              "-modify-stack-limit=false",
+                                              "--ptxas-options=-warn-spills",
+                                              "--ptxas-options=-warn-lmem-usage",
+                                              GPU_NVRTC_FEWER};
+    compilation c;
+    snprintf(target, sizeof target, "--gpu-architecture=sm_%d", arch);
+    compile_with(&c, source, options, OPTIONS);
+    if (clean && !c.result && (c.log_bytes >= sizeof c.log || strstr(c.log, "spill"))) {
+        support_nvrtc_again++;
+        compile_with(&c, source, options, OPTIONS + 1);
+    }
+    int silent = c.log_bytes < sizeof c.log && !c.log[0];
+    int slow = clean && c.seconds > SUPPORT_NVRTC_SECONDS;
+    if (!c.result && c.cubin_bytes && !slow && (silent || !clean)) return 1;
+    snprintf(text, n, "%.200s, sm_%d: NVRTC returns %d, %zu bytes of code after %.0f s: %s", what, arch, c.result,
+             c.cubin_bytes, c.seconds, c.log_bytes < sizeof c.log ? c.log : "a long log");
     return 0;
 }
 
@@ -95,8 +127,9 @@ static struct {
 } all = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void tell(void) {
-    printf("%zu sources, %lu compiled with NVRTC (%d architectures)\n", all.n_seen, all.compiled,
-           support_nvrtc_n_archs);
+    printf("%zu sources, %lu compiled with NVRTC (%d architectures), %d of them again for fewer threads, the slowest "
+           "in %.1f s\n",
+           all.n_seen, all.compiled, support_nvrtc_n_archs, support_nvrtc_again, slowest);
     free(all.seen);
 }
 

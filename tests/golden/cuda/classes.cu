@@ -8,7 +8,10 @@ struct sn_grid {
     int at[8];
 };
 
-extern "C" __global__ void __launch_bounds__(256) kernel(
+#ifndef SN_THREADS
+#define SN_THREADS 512
+#endif
+extern "C" __global__ void __launch_bounds__(256, SN_THREADS / 256) kernel(
     const float *__restrict__ m0, /* b */
     const float *__restrict__ m1, /* x */
     const float *__restrict__ m2, /* W */
@@ -62,12 +65,10 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 FOR(r, 2) n0c[r] = n0 + sn_least(r, present - 1);
                 /* phase 1 */
                 float x9[2][2] = {};
-                float x12[2][10] = {};
                 FOR(q, 2) {
                     const i64 j2x = q * 256 + t;
                     const bool in_j2 = j2x < D1;
                     FOR(r, 2) if (in_j2) x9[q][r] = m1[n0c[r] * D1 + j2x];
-                    FOR(k1, 10) if (in_j2) x12[q][k1] = m2[j2x * 10 + k1];
                 }
                 float a13[20];
                 FOR(i, 20) a13[i] = 0.0f;
@@ -79,7 +80,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                     float v11c[2]; /* relu(x) */
                     FOR(r, 2) v11c[r] = sn_max(v9c[r], v10);
                     float v12[10] = {}; /* W */
-                    FOR(k1, 10) v12[k1] = x12[q][k1];
+                    FOR(k1, 10) if (in_j2) v12[k1] = m2[j2x * 10 + k1];
                     FOR(r, 2) FOR(k1, 10) if (in_j2) a13[r * 10 + k1] = fmaf(v11c[r], v12[k1], a13[r * 10 + k1]); /* matmul(..,W) */
                 }
                 float v13c[2][10];
@@ -99,7 +100,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 float v17c[2][10];
                 {
                     float x = 0;
-                    FOR(r, 2) FOR(k1, 10) if (t % 32 == r * 10 + k1) x = v16c[r][k1];
+                    FOR(r, 2) FOR(k1, 10) if (t % 32 >= r * 10 + k1) x = v16c[r][k1];
                     float z;
                     z = sn_exp_f32(x);
                     FOR(r, 2) FOR(k1, 10) v17c[r][k1] = sn_from(z, r * 10 + k1);
@@ -212,7 +213,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 float v17c[2][10];
                 {
                     float x = 0;
-                    FOR(r, 2) FOR(k1, 10) if (t % 32 == r * 10 + k1) x = v16c[r][k1];
+                    FOR(r, 2) FOR(k1, 10) if (t % 32 >= r * 10 + k1) x = v16c[r][k1];
                     float z;
                     z = sn_exp_f32(x);
                     FOR(r, 2) FOR(k1, 10) v17c[r][k1] = sn_from(z, r * 10 + k1);
@@ -290,7 +291,10 @@ struct sn_grid {
     int at[9];
 };
 
-extern "C" __global__ void __launch_bounds__(128, 4) kernel(
+#ifndef SN_THREADS
+#define SN_THREADS 512
+#endif
+extern "C" __global__ void __launch_bounds__(128, SN_THREADS / 128) kernel(
     const float *__restrict__ m0, /* steps */
     const float *__restrict__ m1, /* t47.part */
     float *m2, /* m.W */

@@ -8,7 +8,10 @@ struct sn_grid {
     int at[5];
 };
 
-extern "C" __global__ void __launch_bounds__(256) kernel(
+#ifndef SN_THREADS
+#define SN_THREADS 1024
+#endif
+extern "C" __global__ void __launch_bounds__(256, SN_THREADS / 256) kernel(
     const float *__restrict__ m0, /* W1 */
     const float *__restrict__ m1, /* x */
     float *m2, /* t8 */
@@ -125,7 +128,10 @@ struct sn_grid {
     int at[6];
 };
 
-extern "C" __global__ void __launch_bounds__(256) kernel(
+#ifndef SN_THREADS
+#define SN_THREADS 1024
+#endif
+extern "C" __global__ void __launch_bounds__(256, SN_THREADS / 256) kernel(
     const float *__restrict__ m0, /* t10.part */
     const float *__restrict__ m1, /* t */
     const float *__restrict__ m2, /* t8 */
@@ -173,7 +179,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             float v5[10];
             {
                 float x = 0;
-                FOR(k1, 10) if (t % 32 == k1) x = v3[k1];
+                FOR(k1, 10) if (t % 32 >= k1) x = v3[k1];
                 float z;
                 bool rare = false;
                 z = sn_sigmoid_f32(x, rare);
@@ -264,7 +270,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
             float v5[10];
             {
                 float x = 0;
-                FOR(k1, 10) if (t % 32 == k1) x = v3[k1];
+                FOR(k1, 10) if (t % 32 >= k1) x = v3[k1];
                 float z;
                 bool rare = false;
                 z = sn_sigmoid_f32(x, rare);

@@ -8,7 +8,10 @@ struct sn_grid {
     int at[5];
 };
 
-extern "C" __global__ void __launch_bounds__(128) kernel(
+#ifndef SN_THREADS
+#define SN_THREADS 1024
+#endif
+extern "C" __global__ void __launch_bounds__(128, SN_THREADS / 128) kernel(
     const float *__restrict__ m0, /* x */
     float *m1, /* t7 */
     f16 *m2, /* t20 */
@@ -201,7 +204,10 @@ struct sn_grid {
     int at[2];
 };
 
-extern "C" __global__ void __launch_bounds__(128, 4) kernel(
+#ifndef SN_THREADS
+#define SN_THREADS 512
+#endif
+extern "C" __global__ void __launch_bounds__(128, SN_THREADS / 128) kernel(
     const f16 *__restrict__ m0, /* t20 */
     f16 *m1, /* t21 */
     const i64 D0,

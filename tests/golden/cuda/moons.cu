@@ -8,7 +8,10 @@ struct sn_grid {
     int at[11];
 };
 
-extern "C" __global__ void __launch_bounds__(256) kernel(
+#ifndef SN_THREADS
+#define SN_THREADS 512
+#endif
+extern "C" __global__ void __launch_bounds__(256, SN_THREADS / 256) kernel(
     const float *__restrict__ m0, /* b2 */
     const float *__restrict__ m1, /* X */
     const float *__restrict__ m2, /* W1 */
@@ -72,12 +75,6 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 /* phase 1 */
                 float v10c[4][2]; /* X */
                 FOR(r, 4) FOR(k1, 2) v10c[r][k1] = m1[n0c[r] * 2 + k1];
-                float x17[2][4] = {};
-                {
-                    const i64 j3x = t * 4;
-                    const bool in_j3 = j3x < D1;
-                    FOR(k2, 2) FOR(v, 4) if (in_j3) x17[k2][v] = m5[(j3x + v) * 2 + k2];
-                }
                 float a18[8][4];
                 FOR(i, 8) FOR(v, 4) a18[i][v] = 0.0f;
                 {
@@ -99,7 +96,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                     FOR(r, 4) FOR(v, 4) v15c[r][v] = sn_tanh_f32(v14c[r][v]);
                     FOR(r, 4) FOR(v, 4) w4[r][v] = v15c[r][v];
                     float v17[2][4] = {}; /* W2 */
-                    FOR(k2, 2) FOR(v, 4) v17[k2][v] = x17[k2][v];
+                    FOR(k2, 2) FOR(v, 4) if (in_j3) v17[k2][v] = m5[(j3x + v) * 2 + k2];
                     FOR(r, 4) FOR(k2, 2) FOR(v, 4) if (in_j3) a18[r * 2 + k2][v] = fmaf(v15c[r][v], v17[k2][v], a18[r * 2 + k2][v]); /* matmul(..,W2) */
                 }
                 float v18c[4][2];
@@ -121,7 +118,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 float v22c[4][2];
                 {
                     float x = 0;
-                    FOR(r, 4) FOR(k2, 2) if (t % 32 == r * 2 + k2) x = v21c[r][k2];
+                    FOR(r, 4) FOR(k2, 2) if (t % 32 >= r * 2 + k2) x = v21c[r][k2];
                     float z;
                     z = sn_exp_f32(x);
                     FOR(r, 4) FOR(k2, 2) v22c[r][k2] = sn_from(z, r * 2 + k2);
@@ -160,7 +157,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                     const i64 j3x = t * 4;
                     const bool in_j3 = j3x < D1;
                     float v35[2][4] = {}; /* W2 */
-                    FOR(k2, 2) FOR(v, 4) v35[k2][v] = x17[k2][v];
+                    FOR(k2, 2) FOR(v, 4) if (in_j3) v35[k2][v] = m5[(j3x + v) * 2 + k2];
                     float v36c[4][4]; /* matmul(..,W2) */
                     FOR(r, 4) FOR(v, 4) {
                         float acc = (float)0;
@@ -289,7 +286,7 @@ extern "C" __global__ void __launch_bounds__(256) kernel(
                 float v22c[4][2];
                 {
                     float x = 0;
-                    FOR(r, 4) FOR(k2, 2) if (t % 32 == r * 2 + k2) x = v21c[r][k2];
+                    FOR(r, 4) FOR(k2, 2) if (t % 32 >= r * 2 + k2) x = v21c[r][k2];
                     float z;
                     z = sn_exp_f32(x);
                     FOR(r, 4) FOR(k2, 2) v22c[r][k2] = sn_from(z, r * 2 + k2);
@@ -381,7 +378,10 @@ struct sn_grid {
     int at[8];
 };
 
-extern "C" __global__ void __launch_bounds__(128, 4) kernel(
+#ifndef SN_THREADS
+#define SN_THREADS 512
+#endif
+extern "C" __global__ void __launch_bounds__(128, SN_THREADS / 128) kernel(
     const float *__restrict__ m0, /* t63.part */
     float *m1, /* W1 */
     const float *__restrict__ m2, /* t56.part */

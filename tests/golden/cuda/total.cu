@@ -8,7 +8,10 @@ struct sn_grid {
     int at[2];
 };
 
-extern "C" __global__ void __launch_bounds__(256) kernel(
+#ifndef SN_THREADS
+#define SN_THREADS 1024
+#endif
+extern "C" __global__ void __launch_bounds__(256, SN_THREADS / 256) kernel(
     const float *__restrict__ m0, /* x */
     float *m1g, /* t2.part */
     const i64 D0,
@@ -78,7 +81,10 @@ struct sn_grid {
     int at[2];
 };
 
-extern "C" __global__ void __launch_bounds__(128) kernel(
+#ifndef SN_THREADS
+#define SN_THREADS 1024
+#endif
+extern "C" __global__ void __launch_bounds__(128, SN_THREADS / 128) kernel(
     const float *__restrict__ m0, /* t2.part */
     float *m1, /* t2 */
     const i64 D0,
