@@ -1,7 +1,7 @@
-/* How many registers a thread of a GPU would need for a part as it is scheduled: words of 32 bits of what the part keeps
- * while other things happen. In: phases with their loops, lanes and widths, the tile and the team. Out: an estimate that
- * follows what the code generator declares (jit_gpu/cuda_emit.h): accumulators of folds, their results until the part
- * ends, and in each phase the largest value. */
+/* How many registers a thread of a GPU would need for a part as it is scheduled: words of 32 bits of what the part
+ * keeps while other things happen. In: phases with their loops, lanes and widths, the tile and the team. Out: an
+ * estimate that follows what the code generator declares (jit_gpu/cuda_emit.h): accumulators of folds, their results
+ * until the part ends, and in each phase the largest value. */
 #include "ir/schedule.h"
 
 static kn_id last_point(const lw_part *p) {

@@ -188,14 +188,15 @@ sn_status gpu_nvrtc_compile(gpu_nvrtc *n, const char *source, const char *name, 
     int same_major = arch / 10 == cc / 10;
     char option[48];
     snprintf(option, sizeof option, "--gpu-architecture=%s_%d", same_major ? "sm" : "compute", arch);
-    const char *const options[ALL_OPTIONS + 1] = {option,
-                                                  "--std=c++17",
-                                                  "--fmad=false",
-                                                  "--no-cache",
-                                                  "-modify-stack-limit=false",
-                                                  "--diag-suppress=177,550", /* what is not used */
-                                                  "--ptxas-options=-warn-spills",
-                                                  GPU_NVRTC_FEWER};
+    const char *const options[ALL_OPTIONS + 1] = {
+        option,
+        "--std=c++17",
+        "--fmad=false",
+        "--no-cache",
+        "-modify-stack-limit=false",
+        "--diag-suppress=39,177,179,550", /* not used; rests of empty extents */
+        "--ptxas-options=-warn-spills",
+        GPU_NVRTC_FEWER};
     nvrtc_program program;
     nvrtc_result result = compile_with(n, &program, source, name, options, ALL_OPTIONS, err);
     if (!result && has_spilled(n, program)) {

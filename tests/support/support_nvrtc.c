@@ -95,7 +95,7 @@ int support_nvrtc_compile(const char *source, int arch, int clean, const char *w
     const char *const options[OPTIONS + 1] = {target,
                                               "--std=c++17",
                                               "--fmad=false",
-                                              "--diag-suppress=177,550",
+                                              "--diag-suppress=39,177,179,550",
                                               "--no-cache",
                                               "-modify-stack-limit=false",
                                               "--ptxas-options=-warn-spills",
