@@ -8,7 +8,10 @@ struct sn_grid {
     int at[3];
 };
 
-extern "C" __global__ void __launch_bounds__(128) kernel(
+#ifndef SN_THREADS
+#define SN_THREADS 1024
+#endif
+extern "C" __global__ void __launch_bounds__(128, SN_THREADS / 128) kernel(
     const float *__restrict__ m0, /* x */
     const float *__restrict__ m1, /* y */
     float *m2, /* t4 */
