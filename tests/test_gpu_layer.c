@@ -152,6 +152,37 @@ START_TEST(recordings_of_other_plans) {
 }
 END_TEST
 
+/* Many steps in one start, of sizes that are new: what the library loads for them is loaded by a run before. */
+START_TEST(steps_of_new_sizes) {
+    static float x[ROWS * IN], y[ROWS * OUT];
+    if (!support_standin_needed(&gpu, "steps_of_new_sizes")) return;
+    layer *l = malloc(sizeof *l);
+    layer_open(l, &(sn_context_options){.tf32 = 0});
+    sn_graph *g = sn_graph_new(l->ctx, "steps");
+    sn_expr in[] = {sn_input(g, "x", SN_F32, SN_SHAPE(sn_dim_new(g, "N"), SN_DIM(IN))),
+                    sn_input(g, "i", SN_I64, SN_SCALAR)};
+    sn_expr out = sn_add(sn_matmul(in[0], sn_use(g, l->w)), sn_cast(in[1], SN_F32));
+    sn_function *f = function(g, &(sn_function_desc){.inputs = in, .n_inputs = 2, .outputs = &out, .n_outputs = 1});
+    sn_call *call;
+    ck_assert_int_eq(sn_call_new(f, &call), SN_OK);
+    last_log[0] = 0;
+    for (int64_t rows = ROWS; rows > ROWS - 3; rows--) {
+        const sn_tensor from = sn_tensor_of(SN_F32, x, 2, (int64_t[]){rows, IN}),
+                        to = sn_tensor_of(SN_F32, y, 2, (int64_t[]){rows, OUT});
+        ck_assert_int_eq(sn_call_bind_input(call, 0, &from), SN_OK);
+        ck_assert_int_eq(sn_call_bind_output(call, 0, &to), SN_OK);
+        ck_assert_msg(!sn_call_run_steps(call, 1, 0, 40), "%s", sn_call_error(call));
+        ck_assert(y[rows * OUT - 1] == 39);
+        ck_assert_str_eq(last_log, "");
+    }
+    sn_call_free(call);
+    sn_function_free(f);
+    sn_graph_free(g);
+    layer_close(l);
+    free(l);
+}
+END_TEST
+
 /* What an option of the context asks for reaches fusion and the library. */
 START_TEST(options_arrive) {
     if (!support_standin_needed(&gpu, "options_arrive")) return;
@@ -364,6 +395,7 @@ int main(void) {
     TCase *tc = tcase_create("gpu_layer");
     tcase_add_test(tc, a_layer_is_one_product);
     tcase_add_test(tc, recordings_of_other_plans);
+    tcase_add_test(tc, steps_of_new_sizes);
     tcase_add_test(tc, options_arrive);
     tcase_add_test(tc, refused_calls_can_be_repeated);
     tcase_add_loop_test(tc, every_failure_has_a_sentence, 0, 2);
