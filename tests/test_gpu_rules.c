@@ -9,6 +9,7 @@
 
 #include "jit_gpu/blob.h"
 #include "jit_gpu/dynlib.h"
+#include "support/kernels.h"
 #include "support/support_app.h"
 
 /* ---- recordings of the application's ----------------------------------------------------------------------------- */
@@ -271,6 +272,80 @@ START_TEST(names_of_libraries) {
 }
 END_TEST
 
+/* ---- launches ---------------------------------------------------------------------------------------------------- */
+
+/* Rows that threads keep in registers take no shared memory, others that of one row for each team of a block, in lines
+ * of 64 bytes, so that what comes behind is aligned for vectors. */
+START_TEST(shared_memory_of_rows) {
+    enum { TEAMS = 4 /* warps of a block */ };
+    static double x[8 * 1100], y[8 * 1100];
+    static const struct {
+        int64_t rows, columns;
+        size_t shared;
+    } cases[] = {{8, 1024, 0}, {8, 1001, TEAMS * 8064}, {8, 100, 0}, {1, 1001, TEAMS * 8064}};
+    app a;
+    if (!find("shared_memory_of_rows")) return;
+    app_ok(&a, NULL, NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sn_graph *g = sn_graph_new(a.ctx, "rows");
+        sn_expr in = sn_input(g, "x", SN_F64, SN_SHAPE(sn_dim_new(g, "N"), SN_DIM(cases[i].columns)));
+        sn_expr out = sn_softmax(in, -1);
+        sn_function_desc desc = {.inputs = &in, .n_inputs = 1, .outputs = &out, .n_outputs = 1};
+        sn_function *f = function(g, &desc);
+        const int64_t size[] = {cases[i].rows, cases[i].columns};
+        const sn_tensor from = sn_tensor_of(SN_F64, x, 2, size), to = sn_tensor_of(SN_F64, y, 2, size);
+        ck_assert_msg(!sn_function_call(f, &from, 1, &to, 1), "%s", sn_function_error(f));
+        ck_assert_uint_eq(gpu.dynamic(), cases[i].shared);
+        sn_function_free(f);
+        sn_graph_free(g);
+    }
+    app_close(&a);
+}
+END_TEST
+
+/* More blocks than a grid has, or longer rows than 31 bits count, are refused when a call is laid out. */
+START_TEST(launches_beyond_the_limits) {
+    if (!find("launches_beyond_the_limits")) return;
+    base_alloc alloc;
+    base_log log;
+    base_strbuf bytes;
+    base_trap err = {.armed = 0};
+    be_device *dev;
+    be_exec *exec;
+    be_blob blob;
+    kernels_room room;
+    kernels_room_init(&room);
+    base_alloc_init(&alloc, NULL);
+    base_log_init(&log, keep_log, NULL, SN_LOG_ERROR);
+    base_strbuf_init(&bytes, &alloc);
+    const be_options options = {.alloc = &alloc, .log = &log};
+    const kn_kernel *k = kernels_make(
+        &room, kernels_softmax, &(kernels_schedule){.tile = 1, .grain = 1, .max_chunks = 8, .width = 4, .ilp = 1});
+    ck_assert_int_eq(be_gpu.open(&options, &dev, &err), SN_OK);
+    kn_encode(k, &bytes);
+    ck_assert_msg(!be_gpu.compile(dev, bytes.at, bytes.n, &blob, &err), "%s", err.text);
+    ck_assert_msg(!be_gpu.load(dev, k, blob.at, blob.n, "softmax", &exec, &err), "%s", err.text);
+    const int64_t dims[] = {(int64_t)1 << 40, 7}, wide[] = {3, (int64_t)1 << 29}, fine[] = {3, 7};
+    const int64_t many = (int64_t)1 << 34, most = (int64_t)INT32_MAX * 4, few = 3;
+    kn_launch launch = {NULL, dims, NULL};
+    ck_assert_int_eq(be_gpu.remote->prepare(dev, exec, &launch, &many, &err), SN_ERR_UNSUPPORTED);
+    ck_assert_str_eq(err.text, "GPU: a launch of 4294967296 blocks with 64 bytes of rows each");
+    base_clear_error(&err);
+    ck_assert_int_eq(be_gpu.remote->prepare(dev, exec, &launch, &most, &err), SN_OK);
+    launch.dim = wide;
+    ck_assert_int_eq(be_gpu.remote->prepare(dev, exec, &launch, &few, &err), SN_ERR_UNSUPPORTED);
+    ck_assert_str_eq(err.text, "GPU: a launch of 1 blocks with 2147483648 bytes of rows each");
+    base_clear_error(&err);
+    launch.dim = fine;
+    ck_assert_msg(!be_gpu.remote->prepare(dev, exec, &launch, &few, &err), "%s", err.text);
+    be_gpu.unload(dev, exec);
+    base_free(&alloc, blob.at, blob.n);
+    base_strbuf_free(&bytes);
+    be_gpu.close(dev);
+    kernels_room_free(&room);
+}
+END_TEST
+
 /* ---- processes --------------------------------------------------------------------------------------------------- */
 
 /* A forked process has nothing of the device: a sentence, and all can be freed. */
@@ -369,6 +444,8 @@ int main(void) {
     tcase_add_loop_test(t, code_of_a_newer_cuda, 0, 4);
     tcase_add_test(t, ptx_is_refused);
     tcase_add_test(t, names_of_libraries);
+    tcase_add_test(t, shared_memory_of_rows);
+    tcase_add_test(t, launches_beyond_the_limits);
     tcase_add_test(t, forked);
     tcase_add_test(t, ended);
     tcase_add_test(t, sentences);

@@ -245,6 +245,9 @@ static int run_launch(void *arg) {
     return wrong ? standin_sticky(LAUNCH_FAILED) : 0;
 }
 
+static uint64_t dynamic;
+uint64_t standin_dynamic(void) { return dynamic; }
+
 static result beyond(const function *f, const char *what, unsigned n, int most, result code) {
     snprintf(standin_complained, sizeof standin_complained, "kernel %s: %u %s, and %d is the most", f->name, n, what,
              most);
@@ -266,6 +269,7 @@ result cuLaunchKernel(void *at, unsigned gx, unsigned gy, unsigned gz, unsigned 
         return CAPTURE_UNSUPPORTED;
     }
     f->loaded = 1;
+    dynamic = shared;
     if (f->bounds && bx > (unsigned)f->bounds) return beyond(f, "threads", bx, f->bounds, OUT_OF_RESOURCES);
     size_t bytes = 16;
     for (int i = 0; i < f->n_parameters; i++) bytes += ((size_t)f->size[i] + 15) & ~(size_t)15;

@@ -46,6 +46,8 @@ int standin_retained(void);
 uint64_t standin_bytes_in(void);
 uint64_t standin_bytes_out(void);
 uint64_t standin_allocated(void);
+/* Bytes of dynamic shared memory that the last launch asked for. */
+uint64_t standin_dynamic(void);
 /* Bytes of the host's memory that are pinned now. */
 uint64_t standin_pinned(void);
 /* Objects that are not destroyed: of one kind ("stream", "event", "module", "graph", "recording", "product"), or all,

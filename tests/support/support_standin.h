@@ -19,6 +19,7 @@ typedef struct {
     uint64_t (*bytes_in)(void);
     uint64_t (*bytes_out)(void);
     uint64_t (*allocated)(void);
+    uint64_t (*dynamic)(void);
     uint64_t (*pinned)(void);
     long (*live)(const char *kind);
     void (*leave)(int may);
