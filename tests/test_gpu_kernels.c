@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/kernel_build.h"
 #include "support/random_kernel.h"
 #include "support/support_bridge.h"
 #include "support/support_standin.h"
@@ -133,11 +134,126 @@ START_TEST(lanes_of_one_point) {
 }
 END_TEST
 
+/* ---- where threads must meet ------------------------------------------------------------------------------------- */
+
+/* Kernels that go wrong in some order of threads if one of their barriers is left out; names tell which. */
+enum { BETWEEN_TILES, AT_ENTRY, IN_A_ROW, AT_A_PLACE, IN_PLACE, MEETINGS };
+enum { TILES = 9, LINE = 200, D_N = 0, D_C = 1, D_NC = 2 };
+
+typedef struct {
+    int which;
+    uint32_t team;
+} meeting;
+
+static kn_access at(kn_id mem, kn_id axis, kn_size step, kn_id loop) {
+    kn_access access = kn_access_of(mem);
+    if (axis != KN_NONE) kn_access_step(&access, axis, step);
+    if (loop != KN_NONE) kn_access_step(&access, loop, KN_C(1));
+    return access;
+}
+
+static kn_id add(kn_build *b, kn_id x, kn_id y) { return kn_prim2(b, KP_ADD, SN_F32, x, y); }
+
+/* One chunk of TILES points, a line of LINE elements for each. */
+static kn_kernel *make_meeting(base_arena *arena, const void *arg) {
+    const meeting *m = arg;
+    const kn_id none = (kn_id)KN_NONE;
+    kn_build b;
+    kn_build_init(&b, arena);
+    b.n_dim = 3;
+    kn_id n = kn_add_axis(&b, KN_POINT, KN_D(D_N)), c = kn_add_axis(&b, KN_LOOP, KN_D(D_C));
+    const kn_access x = at(kn_add_mem(&b, KN_IN, SN_F32, KN_D(D_N), "x"), n, KN_C(1), none),
+                    line = at(kn_add_mem(&b, KN_IN, SN_F32, KN_D(D_C), "line"), none, KN_C(0), c),
+                    y = at(kn_add_mem(&b, KN_OUT, SN_F32, KN_D(D_NC), "y"), n, KN_D(D_C), c),
+                    z = at(kn_add_mem(&b, KN_OUT, SN_F32, KN_D(D_NC), "z"), n, KN_D(D_C), c);
+    /* Of the tile's one point; at entry there is none. */
+    const kn_access place = at(kn_add_mem(&b, KN_ROW, SN_F32, KN_C(1), "place"), m->which == AT_ENTRY ? none : n,
+                               KN_C(1), none),
+                    row = at(kn_add_mem(&b, KN_ROW, SN_F32, KN_D(D_C), "row"), none, KN_C(0), c);
+    kn_access was = at(kn_add_mem(&b, KN_INOUT, SN_F32, KN_D(D_N), "was"), n, KN_C(1), none);
+    kn_part_begin(&b, 1, &n, 1, 1, 1);
+    kn_part_team(&b, m->team);
+    kn_id from = KN_NONE;
+    switch (m->which) {
+        case BETWEEN_TILES: /* one thread stores what all read, in each tile anew */
+            kn_phase_begin(&b, 0, 0, NULL, none, 1, 1);
+            kn_store(&b, place, kn_load(&b, SN_F32, x));
+            kn_phase_end(&b);
+            kn_phase_begin(&b, 0, 1, &c, c, m->team, 1);
+            from = kn_load(&b, SN_F32, place);
+            break;
+        case AT_ENTRY: /* one thread stores what all read at entry; what they store there, others read in tiles */
+            kn_phase_begin(&b, 1, 0, NULL, none, 1, 1);
+            kn_store(&b, place, kn_const_f(&b, SN_F32, 3));
+            kn_phase_end(&b);
+            kn_phase_begin(&b, 1, 1, &c, c, m->team, 1);
+            kn_store(&b, row, add(&b, kn_load(&b, SN_F32, place), kn_load(&b, SN_F32, line)));
+            kn_phase_end(&b);
+            kn_phase_begin(&b, 0, 1, &c, none, 1, 1);
+            from = kn_fold(&b, KP_MAX, SN_F32, 1u << c, kn_load(&b, SN_F32, row), none);
+            kn_phase_end(&b);
+            kn_phase_begin(&b, 0, 1, &c, c, m->team, 1);
+            break;
+        case IN_A_ROW: { /* one thread stores what all have read and read again */
+            kn_phase_begin(&b, 0, 0, NULL, none, 1, 1);
+            kn_store(&b, place, kn_load(&b, SN_F32, x));
+            kn_phase_end(&b);
+            kn_phase_begin(&b, 0, 1, &c, c, m->team, 1);
+            kn_id before = kn_load(&b, SN_F32, place);
+            kn_store(&b, place, add(&b, before, kn_const_f(&b, SN_F32, 1)));
+            kn_store(&b, z, add(&b, before, kn_load(&b, SN_F32, line)));
+            from = kn_load(&b, SN_F32, place);
+            break;
+        }
+        case AT_A_PLACE: { /* one place, which a loop reads and one thread writes in each of its iterations */
+            kn_phase_begin(&b, 0, 1, &c, none, 1, 1);
+            was.ix = kn_prim2(&b, KP_SUB, SN_I64, kn_index(&b, c), kn_index(&b, c));
+            was.ix_step = KN_C(1);
+            kn_id before = kn_load(&b, SN_F32, was);
+            kn_store(&b, was, add(&b, before, kn_load(&b, SN_F32, line)));
+            from = kn_fold(&b, KP_ADD, SN_F32, 1u << c, before, none);
+            kn_phase_end(&b);
+            kn_phase_begin(&b, 0, 1, &c, c, m->team, 1);
+            break;
+        }
+        default: /* one thread stores over what all read */
+            kn_phase_begin(&b, 0, 1, &c, c, m->team, 1);
+            from = kn_load(&b, SN_F32, was);
+            kn_store(&b, was, add(&b, from, kn_load(&b, SN_F32, x)));
+    }
+    kn_store(&b, y, add(&b, from, kn_load(&b, SN_F32, line)));
+    kn_phase_end(&b);
+    kn_part_end(&b);
+    return kn_build_finish(&b);
+}
+
+START_TEST(threads_meet) {
+    char what[64];
+    const meeting m = {_i / 2, _i % 2 ? 128 : 32};
+    const int64_t dims[] = {TILES, LINE, TILES * LINE};
+    snprintf(what, sizeof what, "meeting %d of %u threads", m.which, (unsigned)m.team);
+    open_device();
+    kernels_room room;
+    kernels_room_init(&room);
+    const kn_kernel *k = kernels_make(&room, make_meeting, &m), *expanded = kernels_expand(&room, k);
+    code c = compile(k, what);
+    for (unsigned order = 0; order < 4; order++) {
+        kernels_launch start = kernels_launch_new(expanded, dims, NULL, 5);
+        check_launch(expanded, &c, &start, order, what);
+        kernels_launch_free(&start);
+    }
+    free_code(&c);
+    kernels_room_free(&room);
+    close_device();
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("gpu kernels");
     TCase *kernels = tcase_create("kernels");
     tcase_add_test(kernels, random_kernels);
     tcase_add_test(kernels, lanes_of_one_point);
+    tcase_add_loop_test(kernels, threads_meet, 0, 2 * MEETINGS);
     suite_add_tcase(suite, kernels);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
