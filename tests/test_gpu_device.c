@@ -196,6 +196,36 @@ START_TEST(bound_anew) {
 }
 END_TEST
 
+/* An array gets other sizes where it is: what was recorded with the old ones is not for them. */
+START_TEST(sizes_change_in_place) {
+    static const int64_t sizes[] = {10, 7, 10, 12};
+    float values[N];
+    app a;
+    sn_call *call;
+    if (!find("sizes_change_in_place")) return;
+    length = N;
+    app_ok(&a, NULL, NULL);
+    ck_assert_int_eq(sn_call_new(a.f, &call), SN_OK);
+    ck_assert_int_eq(sn_call_bind_output_array(call, 0, a.x), SN_OK);
+    ck_assert_int_eq(sn_call_bind_output_array(call, 1, a.sum), SN_OK);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const sn_tensor t = VEC((void *)(uintptr_t)ramp((float)i), sizes[i]);
+        ck_assert_int_eq(sn_call_bind_input(call, 0, &t), SN_OK);
+        ck_assert_msg(!sn_call_run(call), "%s", sn_call_error(call));
+        for (int k = 0; k < N; k++) values[k] = 2 * ramp((float)i)[k] + 1;
+        gpu.reset();
+        for (int run = 0; run < 4; run++) {
+            run_ok(&a);
+            y_is(a.y, values, sizes[i]);
+        }
+        /* The first two of all are timed, sizes that come again are recorded, others run once before. */
+        ck_assert_uint_eq(gpu.count("cuGraphLaunch"), i == 0 ? 2 : i == 2 ? 4 : 3);
+    }
+    sn_call_free(call);
+    app_close(&a);
+}
+END_TEST
+
 /* Bound to more arrays than recordings are kept of, in turn, and to one much more often than to the others: that one
  * stays. What is no longer recorded is made into what comes. */
 START_TEST(recordings_are_bounded) {
@@ -313,6 +343,7 @@ int main(void) {
     tcase_add_test(t, mistakes_about_contexts);
     tcase_add_test(t, nothing_crosses);
     tcase_add_test(t, bound_anew);
+    tcase_add_test(t, sizes_change_in_place);
     tcase_add_test(t, recordings_are_bounded);
     tcase_add_loop_test(t, returns_early, 0, 2);
     tcase_add_test(t, freed_while_at_work);

@@ -103,6 +103,16 @@ START_TEST(failed_calls_let_go) {
             if (i < 2) ck_assert_uint_ge(gpu.bytes_in() - in, (direct ? LARGE : N) * sizeof *values);
         }
     }
+    /* Nor has it written any. */
+    float sum = -5;
+    const sn_tensor s = SCALAR(&sum);
+    ck_assert_int_eq(sn_call_bind_input(a.call, 0, &other), SN_OK);
+    ck_assert_int_eq(sn_call_bind_output(a.call, 1, &s), SN_OK);
+    for (int k = 0; k < 3; k++) run_ok(&a);
+    sum = -5;
+    gpu.fail_at("cuGraphLaunch", 1, 1);
+    ck_assert_int_eq(sn_call_run(a.call), SN_ERR_INTERNAL);
+    ck_assert(sum == -5);
     app_close(&a);
 }
 END_TEST

@@ -220,8 +220,10 @@ START_TEST(refused_calls_can_be_repeated) {
     gpu.lt_refuse(2);
     ck_assert_int_eq(layer_run(l, 3), SN_ERR_UNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(sn_call_error(l->call), "no algorithm"));
+    gpu.reset();
     ck_assert_int_eq(layer_run(l, 3), SN_ERR_UNSUPPORTED);
-    gpu.lt_refuse(1); /* then without its epilogue, in recordings too */
+    ck_assert_uint_eq(gpu.count("cuMemcpyHtoDAsync_v2"), 0); /* it fails before anything is sent, again */
+    gpu.lt_refuse(1);                                        /* then without its epilogue, in recordings too */
     for (int i = 0; i < 4; i++) {
         ck_assert_msg(!layer_run(l, 3), "%s", sn_call_error(l->call));
         layer_check(l, 3);

@@ -2,9 +2,9 @@
  * cross the bus together, through staging memory. Arrays are where they are. Addresses on the device stay the same from
  * run to run, so that a run can be recorded: the first two run as they are and are timed, the third is recorded, and
  * from then on one start does it all. Runs that count an input have many in one recording: each reads a number of its
- * own, and one kernel before them writes all of these. Each combination of plan, dims and addresses has recordings of
- * its own, the last few of them: it runs once as it is before it is recorded, so that combinations that come but once
- * are not. */
+ * own, and one kernel before them writes all of these. Each combination of dims and addresses has recordings of its
+ * own, the last few of them: it runs once as it is before it is recorded, so that combinations that come but once are
+ * not. */
 #include "runtime/remote.h"
 
 #include <assert.h>
@@ -110,13 +110,10 @@ sn_status rt_remote_layout(sn_call *call) {
     return status ? status : prepare(call);
 }
 
-static uint32_t plan_of(const sn_call *call) { return (uint32_t)(call->now - call->plan); }
-
 static int is_for(const sn_call *call, const rt_recorded *x) {
     const sn_function *f = call->function;
     size_t n_slot = (size_t)f->n_input + f->roots.n_out;
-    return x->used && x->plan == plan_of(call) && x->arena == call->arena &&
-           !memcmp(x->at, call->remote.at, n_slot * sizeof *x->at) &&
+    return x->used && x->arena == call->arena && !memcmp(x->at, call->remote.at, n_slot * sizeof *x->at) &&
            !memcmp(x->names, call->names, f->graph.dim_name.n * sizeof *x->names);
 }
 
@@ -129,7 +126,6 @@ static rt_recorded *find(sn_call *call) {
         if (is_for(call, x)) return x;
         if (x->used < oldest->used) oldest = x;
     }
-    oldest->plan = plan_of(call);
     oldest->arena = call->arena;
     memcpy(oldest->at, r->at, ((size_t)f->n_input + f->roots.n_out) * sizeof *r->at);
     memcpy(oldest->names, call->names, f->graph.dim_name.n * sizeof *call->names);

@@ -6,10 +6,9 @@
 #include "backend/backend.h"
 #include "cache/memory.h"
 
-/* Runs that were recorded: of one plan with these dims at these addresses. */
+/* Runs that were recorded: with these dims, which tell the plan, at these addresses. */
 enum { RT_RECORDINGS = 8 };
 typedef struct {
-    uint32_t plan;
     int64_t *names;
     void *arena, **at;           /* temporaries; each input and output */
     uint64_t used;               /* when last, counted by the call; 0: nothing is here */
