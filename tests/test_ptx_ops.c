@@ -126,6 +126,14 @@ START_TEST(delicate_results) {
         {"div.rn.f64 %fd7, %fd4, %fd5;", 'd', G(1), G(3), 0, 0x3fd5555555555555},
         {"rcp.approx.ftz.f32 %f7, %f4;", 'f', F(0x1p-127), 0, 0, F(INFINITY)},
         {"rcp.approx.ftz.f32 %f7, %f4;", 'f', F(-INFINITY), 0, 0, F(-0.0)},
+        {"rsqrt.approx.ftz.f32 %f7, %f4;", 'f', F(0x1p-127), 0, 0, F(INFINITY)},
+        {"rsqrt.approx.ftz.f32 %f7, %f4;", 'f', F(INFINITY), 0, 0, 0},
+        {"rsqrt.approx.ftz.f32 %f7, %f4;", 'f', F(-1), 0, 0, NAN32},
+        {"fma.rn.ftz.f32 %f7, %f4, %f5, %f6;", 'f', F(0x1p-127), F(2), F(-0x1p-127), 0},
+        {"fma.rn.ftz.f32 %f7, %f4, %f5, %f6;", 'f', F(0x1p-126), F(2), F(-0x1p-126), F(0x1p-126)},
+        {"fma.rn.ftz.f32 %f7, %f4, %f5, %f6;", 'f', F(0x1p-126), F(-0.5), F(-0.0), F(-0.0)},
+        {"copysign.f32 %f7, %f4, %f5;", 'f', F(-3), F(2), 0, F(-2)},
+        {"copysign.f32 %f7, %f4, %f5;", 'f', F(3), F(-0.0), 0, 0},
         {"rcp.rn.f32 %f7, %f4;", 'f', F(49), 0, 0, F(1.0f / 49)},
         {"sqrt.rn.f32 %f7, %f4;", 'f', F(2), 0, 0, 0x3fb504f3},
         {"sqrt.rn.f32 %f7, %f4;", 'f', F(-1), 0, 0, NAN32},
@@ -189,19 +197,28 @@ START_TEST(delicate_results) {
 END_TEST
 
 /* An approximation is one, in both directions. */
-START_TEST(reciprocals_are_off_by_a_unit) {
+static void off_by_a_unit(const char *instruction, double (*exact)(double)) {
     int below = 0, above = 0;
-    if (!ptx_open("reciprocals_are_off_by_a_unit")) return;
     for (int i = 0; i < 50; i++) {
         float x = 1 + (float)i * 0.019f, got;
-        uint32_t b = (uint32_t)compute("rcp.approx.ftz.f32 %f7, %f4;", 'f', F(x), 0, 0);
+        uint32_t b = (uint32_t)compute(instruction, 'f', F(x), 0, 0);
+        double want = exact((double)x);
         memcpy(&got, &b, sizeof got);
-        ck_assert_double_le(fabs((double)got - 1 / (double)x), 0x1p-23);
-        below += got < 1 / x;
-        above += got > 1 / x;
+        ck_assert_double_le(fabs((double)got - want), 0x1p-23);
+        below += got < (float)want;
+        above += got > (float)want;
     }
     ck_assert_int_gt(below, 5);
     ck_assert_int_gt(above, 5);
+}
+
+static double reciprocal(double x) { return 1 / x; }
+static double reciprocal_root(double x) { return 1 / sqrt(x); }
+
+START_TEST(approximations_are_off_by_a_unit) {
+    if (!ptx_open("approximations_are_off_by_a_unit")) return;
+    off_by_a_unit("rcp.approx.ftz.f32 %f7, %f4;", reciprocal);
+    off_by_a_unit("rsqrt.approx.ftz.f32 %f7, %f4;", reciprocal_root);
     ptx_close();
 }
 END_TEST
@@ -250,7 +267,7 @@ int main(void) {
     Suite *suite = suite_create("ptx ops");
     TCase *t = tcase_create("ops");
     tcase_add_test(t, delicate_results);
-    tcase_add_test(t, reciprocals_are_off_by_a_unit);
+    tcase_add_test(t, approximations_are_off_by_a_unit);
     tcase_add_test(t, every_half);
     suite_add_tcase(suite, t);
     return support_main(suite);

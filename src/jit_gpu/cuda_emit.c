@@ -416,6 +416,7 @@ void ce_kernel(base_arena *arena, const kn_kernel *k, const char *symbol, const 
     e.place = ARENA_ARRAY(arena, kn_place, k->n_inst);
     e.form = ARENA_ARRAY(arena, uint8_t, k->n_inst);
     e.sole = ARENA_ARRAY(arena, uint8_t, k->n_inst);
+    e.again = ARENA_ARRAY(arena, uint8_t, k->n_inst);
     e.kept = ARENA_ARRAY(arena, kn_id, k->n_inst);
     e.held = ARENA_ARRAY(arena, uint16_t, k->n_mem);
     ce_line(&e, "#define SN_MEET %d", CE_MAX_BATCH_BYTES);

@@ -101,6 +101,8 @@ typedef struct {
     const ce_even *even; /* NULL: the text for any launch */
     uint16_t *held;      /* of each memory: 1 + the part that has it in registers */
     kn_id *kept;         /* of each load: the one whose registers have its value */
+    const char *rare;    /* what is rare is noted in this variable; NULL: the text for what is rare */
+    uint8_t *again;      /* of each instruction: has a place in the text for what is rare, too */
     int lane0;           /* texts are for the first lane of a thread, not lane v */
     int to_memory;       /* texts of held memories are those of memory */
     uint32_t words;      /* most that a thread has at once, in the texts so far */
@@ -156,6 +158,16 @@ const char *ce_present(ce *e, uint32_t axes, int one);
 void ce_open_round(ce *e);
 /* Index on an axis. */
 const char *ce_index(ce *e, kn_id axis);
+
+/* One instruction; again: its value anew, where it is declared already. */
+void ce_instruction(ce *e, kn_id id, int again);
+/* A function that each thread computes for others, too: threads have to come there together. */
+int ce_is_shared(const ce *e, kn_id id);
+
+/* ---- cuda_rare.c ------------------------------------------------------------------------------------------------- */
+
+/* Instructions of one place, in order; what is rare for some of them is done again behind all that it may wait for. */
+void ce_run(ce *e, const kn_id *ids, uint32_t n);
 
 /* ---- cuda_even.c ------------------------------------------------------------------------------------------------- */
 
@@ -215,7 +227,7 @@ const char *ce_memory_type(sn_dtype type); /* of an element in memory */
 const char *ce_const(ce *e, sn_dtype type, uint64_t bits);
 /* The primitive of operand texts; from: type of the operands. */
 const char *ce_prim(ce *e, kn_prim prim, sn_dtype from, sn_dtype to, const char *a, const char *b, const char *c);
-int ce_has_rare(ce *e, kn_prim prim, sn_dtype type); /* has a text for rare arguments besides */
+int ce_has_rare(ce *e, kn_prim prim, sn_dtype type); /* has a text for rare arguments besides, or the compiler has */
 /* What every source starts with, then the half types and one function for each mathematical primitive that the kernel
  * has. */
 void ce_prelude(ce *e);

@@ -151,7 +151,39 @@ const char *ce_present(ce *e, uint32_t axes, int one) {
 
 /* ---- instructions ------------------------------------------------------------------------------------------------ */
 
-static void emit_plain(ce *e, kn_id id) {
+/* The value of an instruction, in registers of its own. */
+static void declare(ce *e, kn_id id, const char *value, int again) {
+    const kn_inst *in = &e->k->inst[id];
+    const char *dims = ce_dims(e, in->over, 1), *name = name_of(e, id), *type = ce_type((sn_dtype)in->type);
+    if (again) {
+        ce_line(e, "%s%s = %s;", ce_loops(e, in->over, 1), ce_value(e, id), value);
+    } else if (!*dims) {
+        ce_line(e, "%s%s %s = %s;", e->again[id] ? "" : "const ", type, name, value);
+    } else {
+        ce_line(e, "%s %s%s;", type, name, dims);
+        ce_line(e, "%s%s = %s;", ce_loops(e, in->over, 1), ce_value(e, id), value);
+    }
+}
+
+/* Functions that are long: mathematical ones, quotients and roots. */
+static int is_function(const kn_inst *in) {
+    if (in->kind != KI_PRIM) return 0;
+    return kn_prims[in->prim].is_maths || in->prim == KP_DIV || in->prim == KP_SQRT;
+}
+
+/* "sn_sin_f32(v4[v], &rare9)": a function that may have another text for what is rare, which may be the compiler's. */
+static const char *call(ce *e, kn_id id, const char *a, const char *b) {
+    const kn_inst *in = &e->k->inst[id];
+    sn_dtype type = (sn_dtype)in->type;
+    int rare = ce_has_rare(e, (kn_prim)in->prim, type);
+    if (!kn_prims[in->prim].is_maths && !(rare && e->rare))
+        return ce_prim(e, (kn_prim)in->prim, type, type, a, b, NULL);
+    return ce_text(e, "sn_%s_%s%s(%s%s%s%s%s)", kn_prims[in->prim].name, sn_dtype_name(type),
+                   rare && !e->rare ? "_rare" : "", a, b ? ", " : "", b ? b : "", rare && e->rare ? ", &" : "",
+                   rare && e->rare ? e->rare : "");
+}
+
+static void emit_plain(ce *e, kn_id id, int again) {
     const kn_inst *in = &e->k->inst[id];
     sn_dtype type = (sn_dtype)in->type;
     const char *value = NULL, *a[3] = {NULL, NULL, NULL};
@@ -169,16 +201,12 @@ static void emit_plain(ce *e, kn_id id) {
         case KI_INDEX: value = ce_text(e, "(i64)(%s)", ce_index(e, (kn_id)in->bits)); break;
         default: {
             kn_id of = in->prim == KP_SELECT || in->prim == KP_RARE ? in->a[1] : in->a[0];
-            value = ce_prim(e, (kn_prim)in->prim, (sn_dtype)e->k->inst[of].type, type, a[0], a[1], a[2]);
+            value = is_function(in)
+                        ? call(e, id, a[0], a[1])
+                        : ce_prim(e, (kn_prim)in->prim, (sn_dtype)e->k->inst[of].type, type, a[0], a[1], a[2]);
         }
     }
-    const char *dims = ce_dims(e, in->over, 1), *name = name_of(e, id);
-    if (!*dims) {
-        ce_line(e, "const %s %s = %s;", ce_type(type), name, value);
-        return;
-    }
-    ce_line(e, "%s %s%s;", ce_type(type), name, dims);
-    ce_line(e, "%s%s = %s;", ce_loops(e, in->over, 1), ce_value(e, id), value);
+    declare(e, id, value, again);
 }
 
 /* How often a value that is the same in all threads is made: at most a warp's threads, so that each may make one. 0: it
@@ -189,42 +217,38 @@ static uint32_t to_share(const ce *e, uint32_t over) {
     return n >= LEAST_SHARED && n <= CE_WARP ? n : 0;
 }
 
-/* A mathematical function. What all threads would do alike, several times, each does once, and they tell each other.
- * Arguments that are rare have a longer text. */
-static void emit_maths(ce *e, kn_id id) {
+int ce_is_shared(const ce *e, kn_id id) {
     const kn_inst *in = &e->k->inst[id];
-    sn_dtype type = (sn_dtype)in->type;
-    const char *what = ce_text(e, "sn_%s_%s", kn_prims[in->prim].name, sn_dtype_name(type));
-    const char *a = ce_value(e, in->a[0]), *b = in->a[1] != KN_NONE ? ce_value(e, in->a[1]) : NULL;
-    const char *loops = ce_loops(e, in->over, 1), *dims = ce_dims(e, in->over, 1), *name = name_of(e, id);
-    const char *to = ce_value(e, id), *each = "";
-    int rare = ce_has_rare(e, (kn_prim)in->prim, type);
-    uint32_t shared = to_share(e, in->over);
-    if (!shared && !rare && !*dims) {
-        ce_line(e, "const %s %s = %s(%s%s%s);", ce_type(type), name, what, a, b ? ", " : "", b ? b : "");
-        return;
-    }
-    ce_line(e, "%s %s%s;", ce_type(type), name, dims);
-    if (shared || rare) ce_open(e);
-    if (shared) {
-        uint32_t n = ce_unrolled(e, in->over);
-        each = ce_unroll_index(e, in->over);
-        if (n < shared) each = n == 1 ? "r" : ce_text(e, "r * %u + %s", n, each);
-        ce_line(e, "%s x = 0%s;", ce_type(type), b ? ", y = 0" : "");
-        /* Not `==`: the compiler would take the thread for the index, and an indexed array is not registers. */
-        ce_line(e, "%sif (t %% %d >= %s) x = %s%s%s;", loops, CE_WARP, each, a, b ? ", y = " : "", b ? b : "");
-        ce_line(e, "%s z;", ce_type(type));
-        a = "x", b = b ? "y" : NULL, to = "z", loops = "";
-    }
-    const char *arguments = ce_text(e, "%s%s%s", a, b ? ", " : "", b ? b : "");
-    if (rare) ce_line(e, "bool rare = false;");
-    ce_line(e, "%s%s = %s(%s%s);", loops, to, what, arguments, rare ? ", rare" : "");
-    if (rare) ce_line(e, "if (rare) %s%s = %s_rare(%s);", loops, to, what, arguments);
-    if (shared) ce_line(e, "%s%s = sn_from(z, %s);", ce_loops(e, in->over, 1), ce_value(e, id), each);
-    if (shared || rare) ce_close(e);
+    return is_function(in) && to_share(e, in->over);
 }
 
-static void emit_instruction(ce *e, kn_id id) {
+/* What all threads would do alike, several times, each does once, and they tell each other. A quotient of its own each
+ * leaves to the compiler. */
+static void emit_shared(ce *e, kn_id id) {
+    const kn_inst *in = &e->k->inst[id];
+    const char *a = ce_value(e, in->a[0]), *b = in->a[1] != KN_NONE ? ce_value(e, in->a[1]) : NULL;
+    const char *loops = ce_loops(e, in->over, 1), *dims = ce_dims(e, in->over, 1), *name = name_of(e, id);
+    const char *type = ce_type((sn_dtype)in->type), *each = ce_unroll_index(e, in->over);
+    uint32_t n = ce_unrolled(e, in->over);
+    int maths = kn_prims[in->prim].is_maths, rare = maths && ce_has_rare(e, (kn_prim)in->prim, (sn_dtype)in->type);
+    ce_line(e, "%s %s%s;", type, name, dims);
+    ce_open(e);
+    if (n < to_share(e, in->over)) each = n == 1 ? "r" : ce_text(e, "r * %u + %s", n, each);
+    ce_line(e, "%s x = 0%s;", type, b ? ", y = 0" : "");
+    /* Not `==`: the compiler would take the thread for the index, and an indexed array is not registers. Those that
+     * have none to do do the last one, which is no special case. */
+    ce_line(e, "%sif (t %% %d >= %s) x = %s%s%s;", loops, CE_WARP, each, a, b ? ", y = " : "", b ? b : "");
+    b = b ? "y" : NULL;
+    if (rare) ce_line(e, "bool rare = false;");
+    e->rare = rare ? "rare" : NULL;
+    ce_line(e, "%s z = %s;", type, call(e, id, "x", b));
+    e->rare = NULL;
+    if (rare) ce_line(e, "if (rare) z = %s;", call(e, id, "x", b));
+    ce_line(e, "%s%s = sn_from(z, %s);", loops, ce_value(e, id), each);
+    ce_close(e);
+}
+
+static void emit_instruction(ce *e, kn_id id, int again) {
     const kn_inst *in = &e->k->inst[id];
     if (in->kind == KI_STORE)
         ce_store(e, id);
@@ -233,44 +257,51 @@ static void emit_instruction(ce *e, kn_id id) {
         int may_be_absent = ce_skips_absent(e, in);
         if (*dims) ce_line(e, "%s %s%s%s;", ce_type((sn_dtype)in->type), name, dims, may_be_absent ? " = {}" : "");
         ce_load(e, id);
-    } else if (in->kind == KI_PRIM && kn_prims[in->prim].is_maths)
-        emit_maths(e, id);
+    } else if (ce_is_shared(e, id))
+        emit_shared(e, id);
     else if (in->kind != KI_FOLD)
-        emit_plain(e, id);
+        emit_plain(e, id, again);
     else if (kn_is_point_fold(in))
         ce_point_fold_step(e, id);
     else if (kn_is_loop_fold(e->k, in))
         ce_loop_fold_step(e, id);
     else {
-        ce_line(e, "%s %s%s;", ce_type((sn_dtype)in->type), name_of(e, id), ce_dims(e, in->over, 1));
+        const char *name = name_of(e, id);
+        if (!again) ce_line(e, "%s %s%s;", ce_type((sn_dtype)in->type), name, ce_dims(e, in->over, 1));
         ce_unroll_fold(e, id);
     }
 }
 
-static void emit_named(ce *e, kn_id i) {
+void ce_instruction(ce *e, kn_id i, int again) {
     uint32_t line = e->line.n;
-    emit_instruction(e, i);
-    ce_name_line(e, line, i);
+    emit_instruction(e, i, again);
+    if (!again) ce_name_line(e, line, i);
 }
 
 static void emit_level(ce *e, int level, int after) {
-    int sole = 0, meets = 0;
-    for (kn_id i = e->phase->first; i < e->phase->end; i++) {
-        if (e->place[i].level != level || e->place[i].after != after) continue;
-        if (level == KN_AT_POINT && e->sole[i]) {
-            sole = 1;
-            meets |= e->k->inst[i].kind == KI_STORE && ce_store_meets(e, i);
-        } else {
-            emit_named(e, i);
+    kn_id *ids = ARENA_ARRAY(e->arena, kn_id, e->phase->end - e->phase->first),
+          *sole = ids; /* those of all, the others */
+    uint32_t n = 0, n_sole = 0;
+    int meets = 0;
+    for (int only = 0; only < 2; only++) {
+        sole = ids + n;
+        for (kn_id i = e->phase->first; i < e->phase->end; i++) {
+            if (e->place[i].level != level || e->place[i].after != after) continue;
+            if ((level == KN_AT_POINT && e->sole[i]) != only) continue;
+            meets |= only && e->k->inst[i].kind == KI_STORE && ce_store_meets(e, i);
+            if (only)
+                sole[n_sole++] = i;
+            else
+                ids[n++] = i;
         }
     }
-    if (!sole) return;
+    ce_run(e, ids, n);
+    if (!n_sole) return;
     if (meets) ce_line(e, "SYNC%u;", e->part_id);
     ce_line(e, "if (t < %d) {", CE_WARP);
     e->depth++;
     e->in_sole = 1;
-    for (kn_id i = e->phase->first; i < e->phase->end; i++)
-        if (e->place[i].level == level && e->place[i].after == after && e->sole[i]) emit_named(e, i);
+    ce_run(e, sole, n_sole);
     e->in_sole = 0;
     ce_close(e);
 }

@@ -130,7 +130,7 @@ static int has_rare(const kn_kernel *k) {
 static void define(ce *e, const kn_kernel *k, kn_prim prim, sn_dtype type, int usual) {
     const char *name = ce_type(type), *suffix = has_rare(k) && !usual ? "_rare" : "";
     ce_line(e, "DEVICE %s sn_%s_%s%s(%s x%s%s) {", name, kn_prims[prim].name, sn_dtype_name(type), suffix, name,
-            kn_prims[prim].n_operands > 1 ? ce_text(e, ", %s y", name) : "", usual ? ", bool &rare" : "");
+            kn_prims[prim].n_operands > 1 ? ce_text(e, ", %s y", name) : "", usual ? ", bool *rare" : "");
     e->depth++;
     for (kn_id i = 0; i < k->n_inst; i++) {
         const kn_inst *in = &k->inst[i];
@@ -144,7 +144,7 @@ static void define(ce *e, const kn_kernel *k, kn_prim prim, sn_dtype type, int u
             value = ce_prim(e, (kn_prim)in->prim, (sn_dtype)k->inst[of].type, (sn_dtype)in->type, a[0], a[1], a[2]);
             if (in->prim == KP_DIV && in->type == SN_F32) value = ce_text(e, "sn_ratio(%s, %s)", a[0], a[1]);
             if (in->prim == KP_RARE && usual) {
-                ce_line(e, "rare |= %s;", a[0]);
+                ce_line(e, "*rare |= %s;", a[0]);
                 value = a[2];
             }
         }
@@ -164,6 +164,7 @@ static void define_maths(ce *e, kn_prim prim, sn_dtype type) {
 }
 
 int ce_has_rare(ce *e, kn_prim prim, sn_dtype type) {
+    if (prim == KP_DIV || prim == KP_SQRT) return type == SN_F32;
     return kn_prims[prim].is_maths && has_rare(expansion(e, prim, type));
 }
 

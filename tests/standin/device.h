@@ -109,18 +109,19 @@ static inline unsigned short sn_f16_bits(float x) {
     u.value = (_Float16)x;
     return x != x ? 0x7fff : u.bits;
 }
-#define scalbnf __builtin_scalbnf
-#define scalbn  __builtin_scalbn
-#define sqrtf   __builtin_sqrtf
-#define sqrt    __builtin_sqrt
-#define fabsf   __builtin_fabsf
-#define fabs    __builtin_fabs
-#define floorf  __builtin_floorf
-#define floor   __builtin_floor
-#define rintf   __builtin_rintf
-#define rint    __builtin_rint
-#define fmaf    __builtin_fmaf
-#define fma     __builtin_fma
+#define scalbnf   __builtin_scalbnf
+#define scalbn    __builtin_scalbn
+#define sqrtf     __builtin_sqrtf
+#define sqrt      __builtin_sqrt
+#define fabsf     __builtin_fabsf
+#define fabs      __builtin_fabs
+#define copysignf __builtin_copysignf
+#define floorf    __builtin_floorf
+#define floor     __builtin_floor
+#define rintf     __builtin_rintf
+#define rint      __builtin_rint
+#define fmaf      __builtin_fmaf
+#define fma       __builtin_fma
 
 /* How the driver calls a kernel, and how large its parameters are. */
 template <class T> struct standin_plain { typedef T type; };

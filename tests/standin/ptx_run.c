@@ -69,17 +69,36 @@ static double ptx_least(double a, double b) {
     return a < b || (a == b && signbit(a)) ? a : b;
 }
 
-/* Within a unit in the last place, on either side: code must not depend on which. Subnormals are zeros. */
-static float ptx_reciprocal(float x) {
+static float ptx_flushed(float x) { return fabsf(x) < 0x1p-126f ? copysignf(0, x) : x; }
+
+/* The number beside the nearest, on either side: code must not depend on which. */
+static float ptx_beside(float nearest, float x) {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
+    return nextafterf(nearest, bits * 2654435761u >> 31 ? INFINITY : -INFINITY);
+}
+
+/* Within a unit in the last place. Subnormals are zeros. Of 2 - 2^-23 it is not 1/2, from which the compiler's own
+ * division would be wrong. */
+static float ptx_reciprocal(float x) {
     if (fabsf(x) < 0x1p-126f) return copysignf(INFINITY, x);
-    float nearest = 1.0f / x;
+    float nearest = 1.0f / x, other = ptx_beside(nearest, x);
     if (nearest != nearest || nearest == 0) return nearest;
-    float other = bits * 2654435761u >> 31 ? nextafterf(nearest, INFINITY) : nextafterf(nearest, -INFINITY);
     double exact = 1.0 / (double)x, unit = ldexp(1, ilogb((double)nearest) - 23);
-    float r = isfinite(other) && fabs((double)other - exact) <= unit ? other : nearest;
-    return fabsf(r) < 0x1p-126f ? copysignf(0, r) : r;
+    int fraction, is_half = fabs(frexp((double)other, &fraction)) == 0.5 && frexp((double)x, &fraction) != 0.5;
+    return ptx_flushed(isfinite(other) && fabs((double)other - exact) <= unit && !is_half ? other : nearest);
+}
+
+/* Within 2^-22.9. The compiler's own roots of two numbers, 0x1.f82294p0 and 0x1.dd26e4p1, would be wrong from the
+ * number above the nearest. */
+static float ptx_reciprocal_root(float x) {
+    double exact = 1.0 / sqrt((double)ptx_flushed(x));
+    float nearest = (float)exact, other = ptx_beside(nearest, x);
+    if (!(exact > 0) || isinf(nearest)) return nearest;
+    int exponent;
+    double fraction = frexp((double)x, &exponent);
+    int delicate = fraction == (exponent % 2 ? 0x1.f82294p-1 : 0x1.dd26e4p-1);
+    return fabs((double)other - exact) <= exact * 0x1p-23 && !delicate ? other : nearest;
 }
 
 static int32_t ptx_to_s32(double x) {

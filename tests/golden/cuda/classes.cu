@@ -101,8 +101,7 @@ extern "C" __global__ void __launch_bounds__(256, SN_THREADS / 256) kernel(
                 {
                     float x = 0;
                     FOR(r, 2) FOR(k1, 10) if (t % 32 >= r * 10 + k1) x = v16c[r][k1];
-                    float z;
-                    z = sn_exp_f32(x);
+                    float z = sn_exp_f32(x);
                     FOR(r, 2) FOR(k1, 10) v17c[r][k1] = sn_from(z, r * 10 + k1);
                 }
                 float v18c[2];
@@ -127,8 +126,12 @@ extern "C" __global__ void __launch_bounds__(256, SN_THREADS / 256) kernel(
                 FOR(r, 2) v25c[r] = (-v24c[r]);
                 float v26c[2][10];
                 FOR(r, 2) FOR(k1, 10) v26c[r][k1] = (v20c[r][k1] ? v25c[r] : v2);
+                bool rare27 = false;
                 float v27c[2];
-                FOR(r, 2) v27c[r] = (v24c[r] / v18c[r]);
+                FOR(r, 2) v27c[r] = sn_div_f32(v24c[r], v18c[r], &rare27);
+                if (rare27) {
+                    FOR(r, 2) v27c[r] = (v24c[r] / v18c[r]);
+                }
                 float v28c[2][10];
                 FOR(r, 2) FOR(k1, 10) v28c[r][k1] = fmaf(v17c[r][k1], v27c[r], v26c[r][k1]);
                 if (t < 32) {
@@ -214,8 +217,7 @@ extern "C" __global__ void __launch_bounds__(256, SN_THREADS / 256) kernel(
                 {
                     float x = 0;
                     FOR(r, 2) FOR(k1, 10) if (t % 32 >= r * 10 + k1) x = v16c[r][k1];
-                    float z;
-                    z = sn_exp_f32(x);
+                    float z = sn_exp_f32(x);
                     FOR(r, 2) FOR(k1, 10) v17c[r][k1] = sn_from(z, r * 10 + k1);
                 }
                 float v18c[2];
@@ -240,8 +242,12 @@ extern "C" __global__ void __launch_bounds__(256, SN_THREADS / 256) kernel(
                 FOR(r, 2) v25c[r] = (-v24c[r]);
                 float v26c[2][10];
                 FOR(r, 2) FOR(k1, 10) v26c[r][k1] = (v20c[r][k1] ? v25c[r] : v2);
+                bool rare27 = false;
                 float v27c[2];
-                FOR(r, 2) v27c[r] = (v24c[r] / v18c[r]);
+                FOR(r, 2) v27c[r] = sn_div_f32(v24c[r], v18c[r], &rare27);
+                if (rare27) {
+                    FOR(r, 2) v27c[r] = (v24c[r] / v18c[r]);
+                }
                 float v28c[2][10];
                 FOR(r, 2) FOR(k1, 10) v28c[r][k1] = fmaf(v17c[r][k1], v27c[r], v26c[r][k1]);
                 if (t < 32) {
@@ -331,12 +337,18 @@ extern "C" __global__ void __launch_bounds__(128, SN_THREADS / 128) kernel(
         const float v6 = __int_as_float((int)S1);
         const float v7 = sn_pow_f32(v6, v2);
         const float v8 = (v1 - v7);
-        const float v9 = sqrtf(v8);
+        bool rare9 = false;
+        float v9 = sn_sqrt_f32(v8, &rare9);
         const float v10 = __int_as_float((int)S2);
-        const float v11 = (v9 * v10);
-        const float v12 = (v11 / v5);
+        float v11 = (v9 * v10);
+        float v12 = sn_div_f32(v11, v5, &rare9);
         const float v13 = __int_as_float((int)S3);
         const float v14 = __int_as_float((int)S4);
+        if (rare9) {
+            v9 = sqrtf(v8);
+            v11 = (v9 * v10);
+            v12 = (v11 / v5);
+        }
         const i64 first = sn_opaque(chunk * g.each[0] + (i64)__umul64hi(chunk * g.over[0], g.inverse[0])), end = (chunk + 1) * g.each[0] + (i64)__umul64hi((chunk + 1) * g.over[0], g.inverse[0]);
         i64 n0 = first * 32;
         for (i64 tile = first; tile < end; tile++) {
@@ -375,11 +387,17 @@ extern "C" __global__ void __launch_bounds__(128, SN_THREADS / 128) kernel(
             const float v21l = (v20l * v10);
             const float v22l = m3[n0l]; /* v.W */
             const float v23l = fmaf(v22l, v6, v21l);
-            const float v24l = sqrtf(v23l);
-            const float v25l = (v24l + v14);
+            bool rare24 = false;
+            float v24l = sn_sqrt_f32(v23l, &rare24);
+            float v25l = (v24l + v14);
             const float v26l = (v19l * v12);
-            const float v27l = (v26l / v25l);
+            float v27l = sn_div_f32(v26l, v25l, &rare24);
             const float v28l = m4[n0l]; /* W */
+            if (rare24) {
+                v24l = sqrtf(v23l);
+                v25l = (v24l + v14);
+                v27l = (v26l / v25l);
+            }
             const float v29l = (v28l - v27l); /* sub(W,..) */
             if (t < present) m2[n0l] = v19l;
             if (t < present) m3[n0l] = v23l;
@@ -427,10 +445,11 @@ extern "C" __global__ void __launch_bounds__(128, SN_THREADS / 128) kernel(
         const float v44 = __int_as_float((int)S1);
         const float v45 = sn_pow_f32(v44, v40);
         const float v46 = (v39 - v45);
-        const float v47 = sqrtf(v46);
+        bool rare47 = false;
+        float v47 = sn_sqrt_f32(v46, &rare47);
         const float v48 = __int_as_float((int)S2);
-        const float v49 = (v47 * v48);
-        const float v50 = (v49 / v43);
+        float v49 = (v47 * v48);
+        float v50 = sn_div_f32(v49, v43, &rare47);
         const float v51 = __int_as_float((int)S3);
         const float v52 = __int_as_float((int)S4);
         float v53[10]; /* mul(m.b,..) */
@@ -443,14 +462,29 @@ extern "C" __global__ void __launch_bounds__(128, SN_THREADS / 128) kernel(
         FOR(k2, 10) v56[k2] = (v38[k2] * v44);
         float v57[10];
         FOR(k2, 10) v57[k2] = fmaf(v55[k2], v48, v56[k2]);
+        if (rare47) {
+            v47 = sqrtf(v46);
+            v49 = (v47 * v48);
+            v50 = (v49 / v43);
+        }
         float v58[10];
-        FOR(k2, 10) v58[k2] = sqrtf(v57[k2]);
+        {
+            float x = 0;
+            FOR(k2, 10) if (t % 32 >= k2) x = v57[k2];
+            float z = sqrtf(x);
+            FOR(k2, 10) v58[k2] = sn_from(z, k2);
+        }
         float v59[10];
         FOR(k2, 10) v59[k2] = (v58[k2] + v52);
         float v60[10];
         FOR(k2, 10) v60[k2] = (v54[k2] * v50);
         float v61[10];
-        FOR(k2, 10) v61[k2] = (v60[k2] / v59[k2]);
+        {
+            float x = 0, y = 0;
+            FOR(k2, 10) if (t % 32 >= k2) x = v60[k2], y = v59[k2];
+            float z = (x / y);
+            FOR(k2, 10) v61[k2] = sn_from(z, k2);
+        }
         float v62[10]; /* sub(b,..) */
         FOR(k2, 10) v62[k2] = (v35[k2] - v61[k2]);
         SYNC1;

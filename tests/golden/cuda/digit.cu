@@ -58,11 +58,10 @@ extern "C" __global__ void __launch_bounds__(256, SN_THREADS / 256) kernel(
                 v2 = y2;
                 /* phase 1 */
                 if (t < 32) {
-                    float v3;
-                    {
-                        bool rare = false;
-                        v3 = sn_sigmoid_f32(v2, rare);
-                        if (rare) v3 = sn_sigmoid_f32_rare(v2);
+                    bool rare3 = false;
+                    float v3 = sn_sigmoid_f32(v2, &rare3);
+                    if (rare3) {
+                        v3 = sn_sigmoid_f32_rare(v2);
                     }
                     if (t == 0) m2[n0] = v3;
                     float v5[10]; /* W2 */
@@ -100,11 +99,10 @@ extern "C" __global__ void __launch_bounds__(256, SN_THREADS / 256) kernel(
                 v2 = y2;
                 /* phase 1 */
                 if (t < 32) {
-                    float v3;
-                    {
-                        bool rare = false;
-                        v3 = sn_sigmoid_f32(v2, rare);
-                        if (rare) v3 = sn_sigmoid_f32_rare(v2);
+                    bool rare3 = false;
+                    float v3 = sn_sigmoid_f32(v2, &rare3);
+                    if (rare3) {
+                        v3 = sn_sigmoid_f32_rare(v2);
                     }
                     if (t == 0) m2[n0] = v3;
                     float v5[10]; /* W2 */
@@ -180,9 +178,8 @@ extern "C" __global__ void __launch_bounds__(256, SN_THREADS / 256) kernel(
             {
                 float x = 0;
                 FOR(k1, 10) if (t % 32 >= k1) x = v3[k1];
-                float z;
                 bool rare = false;
-                z = sn_sigmoid_f32(x, rare);
+                float z = sn_sigmoid_f32(x, &rare);
                 if (rare) z = sn_sigmoid_f32_rare(x);
                 FOR(k1, 10) v5[k1] = sn_from(z, k1);
             }
@@ -271,9 +268,8 @@ extern "C" __global__ void __launch_bounds__(256, SN_THREADS / 256) kernel(
             {
                 float x = 0;
                 FOR(k1, 10) if (t % 32 >= k1) x = v3[k1];
-                float z;
                 bool rare = false;
-                z = sn_sigmoid_f32(x, rare);
+                float z = sn_sigmoid_f32(x, &rare);
                 if (rare) z = sn_sigmoid_f32_rare(x);
                 FOR(k1, 10) v5[k1] = sn_from(z, k1);
             }

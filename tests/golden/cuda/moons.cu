@@ -119,8 +119,7 @@ extern "C" __global__ void __launch_bounds__(256, SN_THREADS / 256) kernel(
                 {
                     float x = 0;
                     FOR(r, 4) FOR(k2, 2) if (t % 32 >= r * 2 + k2) x = v21c[r][k2];
-                    float z;
-                    z = sn_exp_f32(x);
+                    float z = sn_exp_f32(x);
                     FOR(r, 4) FOR(k2, 2) v22c[r][k2] = sn_from(z, r * 2 + k2);
                 }
                 float v23c[4];
@@ -146,7 +145,12 @@ extern "C" __global__ void __launch_bounds__(256, SN_THREADS / 256) kernel(
                 float v31c[4][2];
                 FOR(r, 4) FOR(k2, 2) v31c[r][k2] = (v25c[r][k2] ? v30c[r] : v4);
                 float v32c[4];
-                FOR(r, 4) v32c[r] = (v29c[r] / v23c[r]);
+                {
+                    float x = 0, y = 0;
+                    FOR(r, 4) if (t % 32 >= r) x = v29c[r], y = v23c[r];
+                    float z = (x / y);
+                    FOR(r, 4) v32c[r] = sn_from(z, r);
+                }
                 float v33c[4][2];
                 FOR(r, 4) FOR(k2, 2) v33c[r][k2] = fmaf(v22c[r][k2], v32c[r], v31c[r][k2]);
                 if (t < 32) {
@@ -287,8 +291,7 @@ extern "C" __global__ void __launch_bounds__(256, SN_THREADS / 256) kernel(
                 {
                     float x = 0;
                     FOR(r, 4) FOR(k2, 2) if (t % 32 >= r * 2 + k2) x = v21c[r][k2];
-                    float z;
-                    z = sn_exp_f32(x);
+                    float z = sn_exp_f32(x);
                     FOR(r, 4) FOR(k2, 2) v22c[r][k2] = sn_from(z, r * 2 + k2);
                 }
                 float v23c[4];
@@ -314,7 +317,12 @@ extern "C" __global__ void __launch_bounds__(256, SN_THREADS / 256) kernel(
                 float v31c[4][2];
                 FOR(r, 4) FOR(k2, 2) v31c[r][k2] = (v25c[r][k2] ? v30c[r] : v4);
                 float v32c[4];
-                FOR(r, 4) v32c[r] = (v29c[r] / v23c[r]);
+                {
+                    float x = 0, y = 0;
+                    FOR(r, 4) if (t % 32 >= r) x = v29c[r], y = v23c[r];
+                    float z = (x / y);
+                    FOR(r, 4) v32c[r] = sn_from(z, r);
+                }
                 float v33c[4][2];
                 FOR(r, 4) FOR(k2, 2) v33c[r][k2] = fmaf(v22c[r][k2], v32c[r], v31c[r][k2]);
                 if (t < 32) {
