@@ -159,24 +159,26 @@ static const fault faults[] = {
     {"an address", "cvt.u64.u32 %rd6, %r4; add.s64 %rd7, %rd1, %rd6; ld.global.u32 %r5, [%rd7];", 0,
      "a register that nothing has been written to", 1, 1, 0, 4},
     {"a jump that nothing hangs on",
-     "and.b32 %r6, %r4, 0; setp.eq.s32 %p2, %r6, 0;\n@%p2 bra $E;\nadd.s32 %r5, %r2, 1;\n$E: st.global.u32 [%rd3], "
+     "sub.s32 %r6, %r4, %r4; setp.eq.s32 %p2, %r6, 0;\n@%p2 bra $E;\nadd.s32 %r5, %r2, 1;\n$E: st.global.u32 [%rd3], "
      "%r2;",
      0, NULL, 1, 1, 0, 4},
     {"a jump past a store",
-     "and.b32 %r6, %r4, 0; setp.ne.s32 %p2, %r6, 0;\n@%p2 bra $E;\nst.global.u32 [%rd3], %r2;\n$E:", 0,
+     "sub.s32 %r6, %r4, %r4; setp.ne.s32 %p2, %r6, 0;\n@%p2 bra $E;\nst.global.u32 [%rd3], %r2;\n$E:", 0,
      "depends on a register that nothing has been written to", 1, 1, 0, 4},
-    {"a jump past a barrier", "and.b32 %r6, %r4, 0; setp.ne.s32 %p2, %r6, 0;\n@%p2 bra $E;\nbar.sync 0;\n$E:", 0,
+    {"a jump past a barrier", "sub.s32 %r6, %r4, %r4; setp.ne.s32 %p2, %r6, 0;\n@%p2 bra $E;\nbar.sync 0;\n$E:", 0,
      "'bar.sync 0': depends on a register", 1, 1, 0, 4},
     {"what is written behind a jump",
-     "mov.u32 %r5, 1; and.b32 %r6, %r4, 0; setp.ne.s32 %p2, %r6, 0;\n@%p2 bra $E;\nmov.u32 %r5, 2;\n$E: st.global.u32 "
+     "mov.u32 %r5, 1; sub.s32 %r6, %r4, %r4; setp.ne.s32 %p2, %r6, 0;\n@%p2 bra $E;\nmov.u32 %r5, 2;\n$E: "
+     "st.global.u32 "
      "[%rd3], %r5;",
      0, "depends on a register", 1, 1, 0, 4},
     {"what would be written behind a jump",
-     "mov.u32 %r5, 1; and.b32 %r6, %r4, 0; setp.eq.s32 %p2, %r6, 0;\n@%p2 bra $E;\nmov.u32 %r5, 2;\n$E: st.global.u32 "
+     "mov.u32 %r5, 1; sub.s32 %r6, %r4, %r4; setp.eq.s32 %p2, %r6, 0;\n@%p2 bra $E;\nmov.u32 %r5, 2;\n$E: "
+     "st.global.u32 "
      "[%rd3], %r5;",
      0, "depends on a register", 1, 1, 0, 4},
     {"a loop as often as nobody knows",
-     "mov.u32 %r5, 0;\n$L: add.s32 %r5, %r5, 1; and.b32 %r6, %r4, 0; setp.lt.s32 %p2, %r5, %r6;\n@%p2 bra "
+     "mov.u32 %r5, 0;\n$L: add.s32 %r5, %r5, 1; sub.s32 %r6, %r4, %r4; setp.lt.s32 %p2, %r5, %r6;\n@%p2 bra "
      "$L;\nst.global.u32 [%rd3], %r5;",
      0, "depends on a register", 1, 1, 0, 4},
     {"carried along and not chosen", "selp.b32 %r5, %r2, %r4, %p1; @%p1 st.global.u32 [%rd3], %r5;", 0, NULL, 1, 1, 0,
@@ -190,6 +192,21 @@ static const fault faults[] = {
     {"the half that is written", "mov.b64 %rd6, {%r2, %r4}; mov.b64 {%r5, %r6}, %rd6; st.global.u32 [%rd3], %r5;", 0,
      NULL, 1, 1, 0, 4},
     {"the half that is not", "mov.b64 %rd6, {%r2, %r4}; mov.b64 {%r5, %r6}, %rd6; st.global.u32 [%rd3], %r6;", 0,
+     "a register that nothing has been written to", 1, 1, 0, 4},
+    {"the byte that is written",
+     "and.b32 %r5, %r2, 255; prmt.b32 %r6, %r4, %r5, 30212; and.b32 %r5, %r6, 255; st.global.u32 [%rd3], %r5;", 0, NULL,
+     1, 1, 0, 4},
+    {"the byte that is not",
+     "and.b32 %r5, %r2, 255; prmt.b32 %r6, %r4, %r5, 30212; and.b32 %r5, %r6, 65280; st.global.u32 [%rd3], %r5;", 0,
+     "a register that nothing has been written to", 1, 1, 0, 4},
+    {"bytes that or fills", "or.b32 %r5, %r4, -1; st.global.u32 [%rd3], %r5;", 0, NULL, 1, 1, 0, 4},
+    {"bytes that or leaves", "or.b32 %r5, %r4, 65535; st.global.u32 [%rd3], %r5;", 0,
+     "a register that nothing has been written to", 1, 1, 0, 4},
+    {"bytes chosen by who knows", "prmt.b32 %r6, %r2, %r2, %r4; st.global.u32 [%rd3], %r6;", 0,
+     "a register that nothing has been written to", 1, 1, 0, 4},
+    {"the halfword that is written", "cvt.u16.u32 %rs1, %r2; cvt.u32.u16 %r5, %rs1; st.global.u32 [%rd3], %r5;", 0,
+     NULL, 1, 1, 0, 4},
+    {"the halfword that is not", "cvt.u16.u32 %rs1, %r4; cvt.u32.u16 %r5, %rs1; st.global.u32 [%rd3], %r5;", 0,
      "a register that nothing has been written to", 1, 1, 0, 4},
     {"shared memory", "ld.shared.u32 %r4, [%rd5]; st.global.u32 [%rd3], %r4;", 0,
      "depends on what line 21 read: bytes that nothing has been written to", 1, 1, 0, 4},

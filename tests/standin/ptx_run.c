@@ -154,6 +154,22 @@ void ptx_begin_doubts(const ptx_machine *m, ptx_thread *t) {
     t->doubts = 1;
 }
 
+/* Of and, or: a byte that is all `decides` on one side is the result's, whatever the other is. */
+static uint8_t known_either(uint64_t a, uint8_t known_a, uint64_t b, uint8_t known_b, uint8_t decides) {
+    unsigned known = known_a & known_b;
+    for (unsigned k = 0; k < 8; k++) {
+        known |= (uint8_t)(a >> 8 * k) == decides ? known_a & 1u << k : 0;
+        known |= (uint8_t)(b >> 8 * k) == decides ? known_b & 1u << k : 0;
+    }
+    return (uint8_t)known;
+}
+
+static uint8_t known_permuted(uint8_t known_a, uint8_t known_b, uint32_t how) {
+    unsigned both = (known_b & 15u) << 4 | (known_a & 15u), known = 0xf0;
+    for (unsigned k = 0; k < 4; k++, how >>= 4) known |= (both >> (how & 7) & 1) << k;
+    return (uint8_t)known;
+}
+
 static void go_astray(const ptx_machine *m, ptx_thread *t, const ptx_insn *i) {
     ptx_begin_doubts(m, t);
     t->astray = 1;
@@ -194,8 +210,18 @@ static int check_registers(ptx_machine *m, ptx_thread *t, const ptx_insn *i) {
             known[i->d[0]] = (uint8_t)(known[i->a] | ~0u << i->size);
             return 1;
         case PTX_cvt_u32_u64: known[i->d[0]] = known[i->a] | 0xf0; return 1;
+        case PTX_cvt_u32_u16:
         case PTX_cvt_u16_u32:
         case PTX_cvt_u16_u64: known[i->d[0]] = known[i->a] | 0xfc; return 1;
+        case PTX_prmt_b32:
+            known[i->d[0]] = known[i->c] == KNOWN ? known_permuted(known[i->a], known[i->b], W(R[i->c])) : 0;
+            return 1;
+        case PTX_and_b16:
+        case PTX_and_b32:
+        case PTX_and_b64: known[i->d[0]] = known_either(R[i->a], known[i->a], R[i->b], known[i->b], 0); return 1;
+        case PTX_or_b16:
+        case PTX_or_b32:
+        case PTX_or_b64: known[i->d[0]] = known_either(R[i->a], known[i->a], R[i->b], known[i->b], 0xff); return 1;
         case PTX_shr_u64: /* by whole bytes */
             all = (uint8_t)((unsigned)known[i->a] >> W(R[i->b]) / 8 | ~(0xffu >> W(R[i->b]) / 8));
             if (known[i->b] != KNOWN || W(R[i->b]) & 7) all = known[i->a] & known[i->b];
