@@ -75,17 +75,17 @@ static const struct {
     uint32_t load, store; /* least bytes */
 } graphs[] = {{"chain of f32", chain_f32, 16, 16},
               {"chain of f64", chain_f64, 16, 16},
-              {"chain of f16", chain_f16, 8, 8},
-              {"chain of bf16", chain_bf16, 8, 8},
-              {"chain of u8", chain_u8, 4, 4},
+              {"chain of f16", chain_f16, 16, 16},
+              {"chain of bf16", chain_bf16, 16, 16},
+              {"chain of u8", chain_u8, 8, 8},
               {"f16 to f32", widen_f16, 8, 16},
-              {"f32 to f16", narrow_f16, 16, 8},
+              {"f32 to f16", narrow_f16, 16, 16},
               {"u8 to f32", widen_u8, 4, 16},
-              {"comparison", compare, 16, 4},
+              {"comparison", compare, 16, 8},
               {"choice", choose, 4, 16},
-              {"bias", bias, 8, 8},
+              {"bias", bias, 16, 16},
               {"softmax of f32", softmax_f32, 16, 16},
-              {"softmax of f16", softmax_f16, 8, 8}};
+              {"softmax of f16", softmax_f16, 16, 16}};
 enum { GRAPHS = sizeof graphs / sizeof *graphs };
 
 /* ---- PTX --------------------------------------------------------------------------------------------------------- */

@@ -100,7 +100,7 @@ START_TEST(verify_structure) {
     BAD(kernels_softmax, "bad list of point axes", k->part[0].point[0] = KN_NONE);
     BAD(kernels_transpose, "bad list of point axes", k->part[0].point[0] = k->part[0].point[1]);
     BAD(kernels_softmax, "tile 3", k->part[0].tile = 3);
-    BAD(kernels_softmax, "tile 2048", k->part[0].tile = 2048);
+    BAD(kernels_softmax, "tile 4096", k->part[0].tile = 4096);
     BAD(kernels_softmax, "tile 0", k->part[0].tile = 0);
     BAD(kernels_softmax, "team 0", k->part[0].team = 0);
     BAD(kernels_softmax, "team 96", k->part[0].team = 96);
@@ -120,7 +120,7 @@ START_TEST(verify_structure) {
     BAD(kernels_softmax, "ilp 16", k->phase[0].ilp = 16);
     BAD(kernels_softmax_short, "ilp 2", k->phase[0].ilp = 2);
     BAD(kernels_softmax, "width 3", k->phase[0].width = 3);
-    BAD(kernels_softmax, "width 2048", k->phase[0].width = 2048);
+    BAD(kernels_softmax, "width 4096", k->phase[0].width = 4096);
     BAD(kernels_softmax, "width 8 without lanes", k->phase[0].lanes = KN_NONE);
     BAD(kernels_softmax_short, "is not the tile", k->phase[0].width = 8);
     BAD(kernels_transpose, "lanes are neither", k->phase[0].lanes = 0);

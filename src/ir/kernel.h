@@ -69,7 +69,7 @@ enum {
     KN_MAX_AXES = 32,
     KN_MAX_UNROLL = 32,
     KN_MAX_ILP = 8,
-    KN_MAX_WIDTH = 1024,
+    KN_MAX_WIDTH = 2048,
     KN_MAX_ROUNDS = 32
 };
 enum { KN_MAX_MEMS = 1024, KN_MAX_COPIES = 1 << 16 /* of all instructions together, once UNROLL axes are expanded */ };

@@ -35,8 +35,9 @@ typedef struct {
     uint32_t phase;
     double bytes[KN_MAX_AXES];               /* per kernel axis: of accesses for which it is the contiguous one .. */
     double across[KN_MAX_AXES][KN_MAX_AXES]; /* .. and that vary over the second one, too */
-    uint32_t size[KN_MAX_AXES];              /* largest of their elements */
+    lw_sizes size[KN_MAX_AXES];              /* of those of which nothing inside is unrolled */
     double prims;                            /* per innermost iteration */
+    int guards;                              /* reads under conditions */
 } traffic;
 
 /* What a reader takes of a tensor: a row that is picked from a large one counts as a row. */
@@ -53,10 +54,16 @@ static fu_class class_at(const traffic *t, ir_id tensor, const fu_edge *map, ir_
     return map->map[a] < 0 ? 0 : fu_class_of(t->p->s, reader, (uint32_t)map->map[a]);
 }
 
+static void count_size(lw_sizes *sizes, sn_dtype dtype, int written) {
+    uint8_t size = (uint8_t)sn_dtype_size(dtype), *most = written ? &sizes->written : &sizes->read;
+    if (!sizes->least || sizes->least > size) sizes->least = size;
+    if (*most < size) *most = size;
+}
+
+static uint32_t largest(const lw_sizes *sizes) { return sizes->read > sizes->written ? sizes->read : sizes->written; }
+
 static void count_across(traffic *t, ir_id tensor, const fu_edge *map, ir_id reader, kn_id contiguous, double bytes) {
     const ir_node *n = ir_at(t->p->s->g, tensor);
-    uint32_t size = (uint32_t)sn_dtype_size((sn_dtype)n->dtype);
-    if (t->size[contiguous] < size) t->size[contiguous] = size;
     for (uint32_t a = 0; a < n->rank; a++) {
         fu_class c = class_at(t, tensor, map, reader, a);
         const lw_axis *axis = c ? lw_axis_info(t->p, c) : NULL;
@@ -64,7 +71,7 @@ static void count_across(traffic *t, ir_id tensor, const fu_edge *map, ir_id rea
     }
 }
 
-static void count_contiguous(traffic *t, ir_id tensor, const fu_edge *map, ir_id reader) {
+static void count_contiguous(traffic *t, ir_id tensor, const fu_edge *map, ir_id reader, int written) {
     lw_part *p = t->p;
     double bytes = bytes_read(p->s, tensor, reader);
     const ir_node *n = ir_at(p->s->g, tensor);
@@ -79,7 +86,10 @@ static void count_contiguous(traffic *t, ir_id tensor, const fu_edge *map, ir_id
         const lw_axis *axis = lw_axis_info(p, c);
         if (axis && axis->axis != KN_NONE) {
             t->bytes[axis->axis] += bytes;
-            if (first) count_across(t, tensor, map, reader, axis->axis, bytes);
+            if (first) {
+                count_size(&t->size[axis->axis], (sn_dtype)n->dtype, written);
+                count_across(t, tensor, map, reader, axis->axis, bytes);
+            }
         }
         first = 0;
         if (!axis || axis->role != KN_UNROLL) return; /* unrolled: the next axis out is nearly contiguous */
@@ -91,7 +101,7 @@ static void walk(traffic *t, ir_id v, int top) {
     if ((!top && p->item[v].scheduled && p->item[v].phase != t->phase) || !lw_visit(p, v)) return;
     lw_source source = lw_source_of(p, v);
     if (source == LW_MEMORY || source == LW_PARTIALS) {
-        count_contiguous(t, v, NULL, v);
+        count_contiguous(t, v, NULL, v, 0);
         return;
     }
     const ir_node *n = ir_at(p->s->g, v);
@@ -100,15 +110,16 @@ static void walk(traffic *t, ir_id v, int top) {
         const lw_axis *axis = lw_axis_info(p, fu_class_of(p->s, v, i));
         if (axis && axis->role == KN_UNROLL) copies *= (double)fu_extent(p->s, axis->cls, NULL);
     }
+    t->guards |= n->op == IR_CONCAT || n->op == IR_PAD;
     t->prims += copies * (ir_ops[n->op].cost + (ir_ops[n->op].cls == IR_CLASS_OTHER ? 1 : 0));
     for (uint32_t k = 0; k < n->n_in; k++) {
         if (p->s->node[v].edge[k].pointwise)
             walk(t, n->in[k], 0);
         else
-            count_contiguous(t, n->in[k], &p->s->node[v].edge[k], v);
+            count_contiguous(t, n->in[k], &p->s->node[v].edge[k], v, 0);
     }
     int adds = p->s->node[v].is_exit && p->s->machine == KN_FOR_CPU; /* to sums kept for each element of loops */
-    if ((p->s->node[v].stored || adds) && source == LW_MEMBER) count_contiguous(t, v, NULL, v);
+    if ((p->s->node[v].stored || adds) && source == LW_MEMBER) count_contiguous(t, v, NULL, v, 1);
 }
 
 static void measure(traffic *t, lw_part *p, uint32_t phase) {
@@ -122,7 +133,7 @@ static void measure(traffic *t, lw_part *p, uint32_t phase) {
         if (p->assign_phase[i] == phase) {
             ir_id v = p->s->assign.at[p->group->assign.at[i]].value;
             walk(t, v, 0);
-            count_contiguous(t, v, NULL, v);
+            count_contiguous(t, v, NULL, v, 1);
         }
 }
 
@@ -168,7 +179,8 @@ static int in_blocks(const lw_part *p, const traffic *t, kn_id inner, kn_id poin
 }
 
 static uint32_t block_tile(const traffic *t, kn_id inner, kn_id point, double prims) {
-    uint32_t size = t->size[inner] > t->size[point] ? t->size[inner] : t->size[point], tile = BLOCK_TILE;
+    uint32_t size = largest(&t->size[inner]), other = largest(&t->size[point]), tile = BLOCK_TILE;
+    if (size < other) size = other;
     while (tile * size > BLOCK_LINE) tile /= 2;
     while (tile > LEAST_BLOCK_TILE && tile * prims > BLOCK_PRIMS) tile /= 2;
     return tile;
@@ -227,7 +239,9 @@ static void schedule_gpu(lw_part *p, kn_id point) {
         measure(&t, p, i);
         order_loops(&p->phase.at[i], &t);
         memcpy(of[i].bytes, t.bytes, sizeof t.bytes);
+        memcpy(of[i].size, t.size, sizeof t.size);
         of[i].prims = t.prims;
+        of[i].guards = t.guards;
         const lw_phase *phase = &p->phase.at[i];
         kn_id inner = phase->n_loop ? phase->loop[phase->n_loop - 1] : (kn_id)KN_NONE;
         of[i].across = in_blocks(p, &t, inner, point);
@@ -264,7 +278,7 @@ void lw_schedule(lw_part *p) {
         kn_id inner = phase->n_loop ? phase->loop[phase->n_loop - 1] : KN_NONE;
         if (!phase->entry && is_stream(&t[i], inner, point)) {
             stream += work * NS_PER_PRIM;
-            if (stream_size < t[i].size[point]) stream_size = t[i].size[point];
+            if (stream_size < largest(&t[i].size[point])) stream_size = largest(&t[i].size[point]);
         }
         int long_loop = inner != KN_NONE && lw_extent(p, inner) >= LOOP_WIDTH && !lw_over_chunks(p, phase);
         int blocks = long_loop && !phase->entry && in_blocks(p, &t[i], inner, point);

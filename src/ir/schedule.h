@@ -4,10 +4,17 @@
 
 #include "ir/lower.h"
 
+/* Bytes of the elements that are contiguous along an axis; 0: there are none. */
+typedef struct {
+    uint8_t least, read, written; /* the smallest; the largest that are read, that are written */
+} lw_sizes;
+
 /* What a phase does, for the nominal extents. */
 typedef struct {
+    lw_sizes size[KN_MAX_AXES]; /* per kernel axis */
     double bytes[KN_MAX_AXES];  /* per kernel axis: of accesses for which it is the contiguous one */
     double prims;               /* per innermost iteration */
+    int guards;                 /* what it reads depends on where it stands: pieces put together, edges */
     int across;                 /* much is contiguous along the innermost loop and much along the points */
     double by_loops, by_points; /* bytes that neighbours along the innermost loop, along the points, have apart */
 } lw_traffic;

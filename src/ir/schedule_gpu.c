@@ -1,5 +1,5 @@
 /* How a part runs on a GPU: the same decisions as schedule.c makes for the CPU, for many threads. Lanes are threads, so
- * vectors are as wide as a team and a few elements of each thread (16 bytes at a time); a tile of points is one wide
+ * vectors are as wide as a team and a few elements of each thread, 16 bytes of them; a tile of points is one wide
  * vector, or a few rows whose loads are shared; what has no lanes is computed by all threads of the team alike.
  *
  * The numbers come from what keeps a large GPU busy (132 processors of 2048 threads, 3.3 TB/s, 600 ns until a load from
@@ -11,24 +11,28 @@
 enum {
     WARP = 32,
     BLOCK = 256,     /* eight of these fill a processor; no barrier among more warps than needed for a row */
-    PER_THREAD = 4,  /* neighbours of one thread: one access of 16 bytes of f32 */
+    ACCESS = 16,     /* bytes of the widest access of a thread */
+    PER_THREAD = 4,  /* neighbours of one thread where that is so many bytes of f32 .. */
+    MOST = 8,        /* .. and of smaller types, of which more would take the registers of other warps */
     WARP_ROW = 1024, /* up to here a warp has a row to itself: 32 elements a thread fit its registers .. */
-    MAX_ROUNDS = 8,  /* of lanes, for rows to stay in registers: a warp's WARP_ROW */
+    OF_ROW = 32,     /* .. so many for rows to stay in registers: a warp's WARP_ROW */
     FEW_ROWS = 512,  /* .. unless there are so few rows that warps (4 a processor) would leave it waiting for memory */
     MANY_POINTS = 1 << 16, /* 512 threads for each processor */
-    SUM_TILE = 4,     /* rows done together where each adds to sums kept per element of the row: as many loads on their
-                         way, and a fourth of the accesses to the sums */
-    SUM_TILES = 2,    /* .. and tiles of a chunk at least: its sums are written, and read again by who adds them up */
-    ACROSS_TILE = 8,  /* rows done together where memory is read or written across them: 32 bytes of f32, the least that
-                         memory gives; threads are neighbours along the row, one element each */
-    ROW_VALUES = 32,  /* registers for what is the same along a row, such as its values on an unrolled axis */
-    POINT_WORDS = 64, /* of 32 bits, for what one value of all points and iterations of a thread has on unrolled axes */
+    SUM_TILE = 4,    /* rows done together where each adds to sums kept per element of the row: as many loads on their
+                        way, and a fourth of the accesses to the sums */
+    SUM_TILES = 2,   /* .. and tiles of a chunk at least: its sums are written, and read again by who adds them up */
+    ACROSS_TILE = 8, /* rows done together where memory is read or written across them: 32 bytes of f32, the least that
+                        memory gives; threads are neighbours along the row, one element each */
+    ROW_VALUES = 32, /* registers for what is the same along a row, such as its values on an unrolled axis */
+    POINT_WORDS =
+        64, /* of 32 bits, for what one value of all points and iterations of a thread has on unrolled axes, .. */
+    SMALL_WORDS = 32, /* .. where there are more than PER_THREAD points */
     WORDS = 72,       /* of 32 bits, for what a thread keeps of all values: with indices, addresses and what arithmetic
                          needs, 128 registers, of which a processor has enough for 512 threads: two blocks, as many as
                          the numbers of chunks below reckon with. What does not fit is written to memory and read again,
                          and takes the compiler minutes .. */
     TEXT = 2000,      /* .. as do primitives in the text of a part, all that is unrolled counted: a second for these */
-    LIGHT_BODY = 30,  /* primitives: below, a thread does PER_THREAD points */
+    LIGHT_BODY = 30,  /* primitives: above, a thread does a PER_THREAD-th, 4 bytes */
     ILP = 4,          /* accumulators of a fold of each point: the loads of all of them are on their way together, .. */
     CHUNK_ILP = 8,    /* .. over chunks, where there are few points, as many as there may be */
     MAX_WARP_CHUNKS = 1 << 18,  /* forty waves of warps at 48 warps a processor: what runs at the same time is close
@@ -41,9 +45,31 @@ enum {
     SCALAR_BYTES = 16
 };
 
-/* Elements along an axis that one thread takes: more than one where at least half of the threads have them. */
-static uint32_t per_thread(double extent, uint32_t team) {
-    return extent >= (double)team * PER_THREAD / 2 ? PER_THREAD : 1;
+/* Elements along an axis that make one access of a thread, of the smallest type. A larger one takes two when it is
+ * read: the second finds the other half of what the first brought to the first cache. What is written has no such place
+ * to meet, so the largest type that is written is one access: then the threads of a warp leave no gaps. */
+static uint32_t elements(const lw_part *p, const lw_traffic *t, kn_id axis) {
+    uint32_t least = ACCESS / PER_THREAD, read = 0, written = 0, found = 0, most = MOST;
+    for (uint32_t i = 0; i < p->phase.n; i++) {
+        const lw_sizes *size = &t[i].size[axis];
+        if (size->least && (!found++ || least > size->least)) least = size->least;
+        if (read < size->read) read = size->read;
+        if (written < size->written) written = size->written;
+        if (t[i].guards) most = PER_THREAD; /* such reads are one by one */
+    }
+    uint32_t n = ACCESS / least < most ? ACCESS / least : most;
+    while (n > 1 && (n * written > ACCESS || n * read > 2 * ACCESS)) n /= 2;
+    int64_t extent;
+    for (uint32_t i = 0; i < p->n_axis; i++)
+        if (p->axis[i].axis == axis && ir_dim_is_const(p->s->g, p->axis[i].extent, &extent))
+            while (n > PER_THREAD && extent % n) n /= 2;
+    return n;
+}
+
+/* How many of them a thread takes: more than PER_THREAD where all threads have them, several where at least half do. */
+static uint32_t per_thread(double extent, uint32_t team, uint32_t n) {
+    while (n > PER_THREAD && extent < (double)team * n) n /= 2;
+    return extent >= (double)team * n / 2 ? n : 1;
 }
 
 /* Most copies of a value on an unrolled axis. */
@@ -98,6 +124,7 @@ typedef struct {
     int entry;  /* folds at entry: by each chunk anew */
     int chunks; /* points at which chunks are combined */
     int phases; /* that are not at entry */
+    int loops;  /* in these */
     double longest, prims, points;
 } kind;
 
@@ -124,6 +151,7 @@ static kind find_lanes(lw_part *p, const lw_traffic *t, kn_id point) {
             continue;
         }
         k.phases++;
+        k.loops |= phase->n_loop > 0;
         k.prims += t[i].prims;
         k.chunks |= chunks && point != KN_NONE;
         if (!along) continue;
@@ -134,14 +162,41 @@ static kind find_lanes(lw_part *p, const lw_traffic *t, kn_id point) {
     return k;
 }
 
-/* Rows done together: fewer where each holds many values on unrolled axes. */
-static uint32_t row_tile(const lw_part *p) {
+/* Rows done together: fewer where each holds many values on unrolled axes, or in each thread. */
+static uint32_t row_tile(const lw_part *p, uint32_t each) {
     uint32_t tile = SUM_TILE;
-    while (tile > 1 && tile * copies_of(p) > ROW_VALUES) tile /= 2;
+    while (tile > 1 && (tile * copies_of(p) > ROW_VALUES || tile * each > SUM_TILE * PER_THREAD)) tile /= 2;
     return tile;
 }
 
-static void choose_team(lw_part *p, const kind *k, kn_id point, int exits) {
+/* Most elements of one thread along the innermost loops. */
+static uint32_t of_rows(const lw_part *p, const lw_traffic *t) {
+    uint32_t most = 1;
+    for (uint32_t i = 0; i < p->phase.n; i++) {
+        const lw_phase *phase = &p->phase.at[i];
+        if (phase->entry || inner_loop(p, phase) == KN_NONE || lw_over_chunks(p, phase)) continue;
+        uint32_t n = per_thread(inner_extent(p, phase), p->team, elements(p, t, inner_loop(p, phase)));
+        if (n > most) most = n;
+    }
+    return most;
+}
+
+/* Points of one thread, as long as what it keeps of them are registers. */
+static uint32_t of_points(const lw_part *p, const lw_traffic *t, const kind *k, kn_id point) {
+    uint32_t each = elements(p, t, point);
+    /* Along the last of several axes there need be no more points than a warp takes 16 bytes each of. */
+    int several = p->point_axes & (p->point_axes - 1) && k->points >= WARP * each / 2;
+    if (k->chunks || !(several || k->points > FEW_ROWS)) return 1;
+    if (k->loops && k->points < MANY_POINTS && each > PER_THREAD) each = PER_THREAD; /* threads that work for long */
+    if (k->prims > LIGHT_BODY) each = each > PER_THREAD ? each / PER_THREAD : 1;
+    for (uint32_t i = 0; each > 1 && i < p->phase.n; i++) {
+        double words = point_words(p, i);
+        while (each > 1 && each * words > (each > PER_THREAD ? SMALL_WORDS : POINT_WORDS)) each /= 2;
+    }
+    return each;
+}
+
+static void choose_team(lw_part *p, const lw_traffic *t, const kind *k, kn_id point, int exits) {
     p->tile = 1;
     p->team = WARP;
     if (k->rows) {
@@ -151,39 +206,48 @@ static void choose_team(lw_part *p, const kind *k, kn_id point, int exits) {
             p->team = BLOCK;
             p->tile = ACROSS_TILE;
         } else if (sums ? k->points >= BLOCK : few && k->points >= SUM_TILE * MAX_PARTIAL_CHUNKS) {
-            p->tile = row_tile(p);
+            p->tile = row_tile(p, of_rows(p, t));
         }
     } else if (point != KN_NONE && k->phases) {
-        /* Along the last of several axes there need be no more points than a warp takes 16 bytes each of. */
-        int several = p->point_axes & (p->point_axes - 1) && k->points >= WARP * PER_THREAD / 2;
-        int light = k->prims <= LIGHT_BODY && (several || k->points > FEW_ROWS) && !k->chunks;
         if (exits || k->entry) p->team = BLOCK;
-        uint32_t each = light ? PER_THREAD : 1;
-        for (uint32_t i = 0; each > 1 && i < p->phase.n; i++) {
-            double words = point_words(p, i);
-            while (each > 1 && each * words > POINT_WORDS) each /= 2;
-        }
-        p->tile = p->team * each;
+        p->tile = p->team * of_points(p, t, k, point);
     }
 }
 
 /* Rounds of lanes that rows take, where all of a row fits registers. */
 static uint32_t rounds(const lw_part *p) {
-    uint32_t most = 0;
+    uint32_t most = 0, each = 1;
     for (uint32_t i = 0; i < p->phase.n; i++) {
         const lw_phase *phase = &p->phase.at[i];
         if (phase->entry || !phase->n_loop || phase->lanes != phase->loop[phase->n_loop - 1]) continue;
         uint32_t n = (uint32_t)((inner_extent(p, phase) + phase->width - 1) / phase->width);
-        if (!lw_over_chunks(p, phase) && n > most) most = n;
+        if (lw_over_chunks(p, phase)) continue;
+        if (n > most) most = n;
+        if (phase->width > p->team * each) each = phase->width / p->team;
     }
-    return most <= MAX_ROUNDS ? most : 0;
+    return most * (each > 1 ? each : PER_THREAD) <= OF_ROW ? most : 0;
+}
+
+/* Lanes of one thread that are more than so many. */
+static int halve_lanes(lw_part *p, const kind *k, uint32_t most) {
+    int found = 0;
+    for (uint32_t i = 0; i < p->phase.n; i++) {
+        lw_phase *phase = &p->phase.at[i];
+        if (phase->lanes == KN_NONE || phase->width <= p->team * most) continue;
+        phase->width /= 2;
+        found = 1;
+    }
+    if (found && !k->rows && p->tile > p->team * most) p->tile /= 2;
+    return found;
 }
 
 /* Halves one of the things that multiply what a thread keeps: those first that cost least. Loads of several iterations
  * are on their way together, and so are those of as many values as a thread keeps here; rows that are done together
- * share accesses to sums; lanes of one thread are one access. Returns 0 where nothing is left to halve. */
+ * share accesses to sums; lanes of one thread are one access, or, of small types, half of one. Returns 0 where nothing
+ * is left to halve. */
 static int keep_less(lw_part *p, const kind *k) {
     int found = 0;
+    if (halve_lanes(p, k, PER_THREAD)) return 1;
     for (uint32_t i = 0; i < p->phase.n; i++)
         if (p->phase.at[i].ilp > 1) {
             p->phase.at[i].ilp /= 2;
@@ -194,14 +258,7 @@ static int keep_less(lw_part *p, const kind *k) {
         p->tile /= 2;
         return 1;
     }
-    for (uint32_t i = 0; i < p->phase.n; i++) {
-        lw_phase *phase = &p->phase.at[i];
-        if (phase->lanes == KN_NONE || phase->width <= p->team) continue;
-        phase->width /= 2;
-        found = 1;
-    }
-    if (found && !k->rows && p->tile > p->team) p->tile /= 2;
-    return found;
+    return halve_lanes(p, k, 1);
 }
 
 /* Primitives in the text of the part, all that is unrolled counted: loops of so many rounds are written out. */
@@ -221,14 +278,15 @@ static double text_of(const lw_part *p, const lw_traffic *t, const kind *k, uint
 void lw_schedule_gpu(lw_part *p, const lw_traffic *t, kn_id point) {
     int exits = lw_partial_bytes(p) > 0;
     kind k = find_lanes(p, t, point);
-    choose_team(p, &k, point, exits);
+    choose_team(p, t, &k, point, exits);
     for (uint32_t i = 0; i < p->phase.n; i++) {
         lw_phase *phase = &p->phase.at[i];
         if (phase->lanes == KN_NONE && !phase->entry && k.rows)
             phase->lanes = inner_loop(p, phase); /* one mapping for the whole part: rows stay with their threads */
         if (phase->lanes != KN_NONE) {
             int chunks = lw_over_chunks(p, phase);
-            phase->width = p->team * (chunks || k.across ? 1 : per_thread(inner_extent(p, phase), p->team));
+            uint32_t n = elements(p, t, phase->lanes);
+            phase->width = p->team * (chunks || k.across ? 1 : per_thread(inner_extent(p, phase), p->team, n));
             if (chunks && lw_has_fold(p, i)) phase->ilp = (uint8_t)chunks_at_once(p, phase->width);
         } else if (!phase->entry && !k.rows && p->tile > 1) {
             phase->lanes = point;

@@ -55,6 +55,20 @@ static void halves(net *n, sn_context *ctx) {
     net_output(n, sn_sum(sn_cast(sn_exp(y), SN_F16), SN_AXES(0), 0));
 }
 
+static sn_expr typed(net *n, const char *name, sn_dtype dtype, sn_shape shape) {
+    return n->in[n->n_in++] = sn_input(n->g, name, dtype, shape);
+}
+
+/* Small types in and out: more elements for each thread. */
+static void small(net *n, sn_context *ctx) {
+    net_begin(n, ctx, "small");
+    sn_dim N = net_dim(n, "N"), C = net_dim(n, "C");
+    sn_expr x = typed(n, "x", SN_BF16, SN_SHAPE(N)), y = typed(n, "y", SN_U8, SN_SHAPE(C));
+    net_output(n, sn_softmax(typed(n, "rows", SN_F16, SN_SHAPE(N, C)), 1));
+    net_output(n, sn_gt(sn_mul(x, x), x));
+    net_output(n, sn_sum_all(sn_cast(sn_add(y, y), SN_F32)));
+}
+
 /* The last layer of a network of ten classes, and a step of Adam for it. */
 static void classes(net *n, sn_context *ctx) {
     net_begin(n, ctx, "classes");
@@ -83,5 +97,6 @@ const gpu_graph gpu_graphs[GPU_GRAPHS] = {{"softmax", softmax, {{6, 256}, {5, 77
                                           {"gather", gather, {{32}, {5}}},
                                           {"total", total, {{8192}, {3001}}},
                                           {"halves", halves, {{16, 128}, {9, 35}}},
+                                          {"small", small, {{16, 1024}, {9, 35}}},
                                           {"classes", classes, {{20}, {7}}},
                                           {"empty", empty, {{8}, {3}}}};

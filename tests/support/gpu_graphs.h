@@ -4,7 +4,7 @@
 
 #include "support/nets.h"
 
-enum { GPU_GRAPHS = 11, GPU_GRAPH_SIZES = 2 };
+enum { GPU_GRAPHS = 12, GPU_GRAPH_SIZES = 2 };
 typedef struct {
     const char *name;
     void (*build)(net *n, sn_context *ctx);

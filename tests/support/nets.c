@@ -270,12 +270,10 @@ static void *make_input(net *n, uint32_t i, const int64_t *dim, uint64_t *state)
     void *at = malloc(bytes + 1);
     ck_assert_ptr_nonnull(at);
     for (size_t k = 0; k < count; k++) {
-        if (n->classes[i])
-            ((int64_t *)at)[k] = (int64_t)next_random(state) % n->classes[i];
-        else if (dtype == SN_F64)
-            ((double *)at)[k] = uniform(state, -2, 2);
-        else
-            ((float *)at)[k] = (float)uniform(state, -2, 2);
+        int64_t values = n->classes[i] ? n->classes[i] : dtype == SN_BOOL ? 2 : 200;
+        int is_number = base_is_float(dtype) && !n->classes[i];
+        support_put(at, dtype, (int64_t)k,
+                    is_number ? uniform(state, -2, 2) : (double)((int64_t)next_random(state) % values));
     }
     return at;
 }

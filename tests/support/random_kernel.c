@@ -371,7 +371,7 @@ static void open_phase(maker *m) {
     if (m->wide && m->points && m->tile > 16) way = 2; /* not hundreds of copies of the body */
     if (way == 1 && m->n_nest) {
         lanes = m->nest[m->n_nest - 1];
-        do width = 1u << below(m, m->wide ? 11 : 6);
+        do width = 1u << below(m, m->wide ? 12 : 6);
         while (width > m->most_lanes);
         if (width > 64 && ilp > 2) ilp = 2;
     } else if (way == 2 && m->points) {
@@ -422,20 +422,20 @@ static void keep_values(maker *m) {
 }
 
 static void part(maker *m) {
-    static const uint32_t tiles[] = {1, 1, 2, 4, 8, 16, 64}, wide[] = {1, 2, 4, 32, 128, 256, 1024},
+    static const uint32_t tiles[] = {1, 1, 2, 4, 8, 16, 64}, wide[] = {1, 2, 4, 32, 128, 256, 1024, 2048},
                           teams[] = {1, 32, 64, 256};
     m->n_values = m->n_rows = m->n_rows_before = 0;
     m->n_point = below(m, 3);
     int rows = m->wide && chance(m, 40);
     m->row_loop = KN_NONE;
-    do m->tile = m->n_point ? (m->wide ? wide : tiles)[below(m, 7)] : 1;
+    do m->tile = m->n_point ? (m->wide ? wide[below(m, 8)] : tiles[below(m, 7)]) : 1;
     while (m->tile > m->most_lanes || (rows && m->tile > 4));
     uint32_t grain = 1 + below(m, 4), max_chunks = 1 + below(m, 6);
     kn_part_begin(&m->b, m->n_point, m->point, m->tile, grain, max_chunks);
     if (m->wide) {
         uint32_t team = teams[below(m, 4)], rounds = 1 + below(m, 4);
         m->row_loop = rows ? m->loop[chance(m, 20)] : (kn_id)KN_NONE;
-        m->row_width = (team < 32 ? 32 : team) << below(m, 3);
+        m->row_width = (team < 32 ? 32 : team) << below(m, 4);
         if (chance(m, 30) || m->row_width > m->most_lanes) m->row_width = 16;
         kn_part_team(&m->b, team);
         kn_part_rounds(&m->b, rows || chance(m, 20) ? rounds : 0);
