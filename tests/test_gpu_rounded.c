@@ -16,6 +16,11 @@ static float sn_near_reciprocal(float b) {
     (void)b;
     return near;
 }
+static double near_f64;
+static double sn_near_reciprocal_f64(double b) {
+    (void)b;
+    return near_f64;
+}
 static float sn_near_rsqrt(float b) {
     (void)b;
     return near;
@@ -74,7 +79,7 @@ static void scaled(float a, float b, int off) {
     int i = (int)(r >> 8 & 127) - 48, j = (int)((r >> 16) % 123) - 46; /* a 2^i / b 2^j is normal, both are usual */
     quotient(r & 1 ? -ldexpf(a, i) : ldexpf(a, i), r & 2 ? -ldexpf(b, j) : ldexpf(b, j), off, 1);
     near = reciprocal(b, off);
-    if (sn_ratio(a, b) != a / b) ck_abort_msg("ratio of %a and %a from %a", a, b, near);
+    if (sn_ratio_f32(a, b) != a / b) ck_abort_msg("ratio of %a and %a from %a", a, b, near);
 }
 
 /* The odd number whose product with the odd b is 1 mod 2^32. */
@@ -153,6 +158,38 @@ START_TEST(quotients_of_any_numbers) {
 }
 END_TEST
 
+/* f64 of 53 bits as f32 above, for some b: the same equation mod 2^53 or 2^54. The approximation is off by 2^-20. */
+static void ratio_f64(uint64_t b, uint32_t k, int64_t n) {
+    uint64_t x = b;
+    for (int i = 0; i < 6; i++) x *= 2 - b * x;
+    uint64_t m = (0 - (uint64_t)n * x) & ((1ull << k) - 1);
+    if (k == 53) m |= 1ull << 53;
+    __extension__ unsigned __int128 product = (unsigned __int128)m * b + (unsigned __int128)(__int128)n;
+    uint64_t a = (uint64_t)(product >> k);
+    if (!(m & 1) || m >> 53 != 1 || a >> 52 != 1 || (a < b) != (k == 54)) return;
+    double top = ldexp((double)a, -52), bottom = ldexp((double)b, -52);
+    /* Of 2 - 2^-52 the compiler's own division needs an approximation from above. */
+    for (int off = b == (1ull << 53) - 1 ? 1 : -1; off <= 1; off++) {
+        near_f64 = 1 / bottom * (1 + off * 0x1p-20);
+        if (sn_ratio_f64(top, bottom) != top / bottom) ck_abort_msg("%a / %a from %a", top, bottom, near_f64);
+    }
+}
+
+START_TEST(quotients_of_f64) {
+    for (long i = 0; i < (support_slow() ? 20000000 : 300000); i++) {
+        uint64_t b = 1ull << 52 | (((uint64_t)draw() << 32 | draw()) & ((1ull << 52) - 1)) | 1;
+        if (i % 4 == 0) b |= ((1ull << 52) - 1) << i / 4 % 40; /* near 2, where reciprocals are hardest */
+        b &= (1ull << 53) - 1;
+        for (int64_t n = -5; n <= 5; n += 2) ratio_f64(b | 1, 53, n), ratio_f64(b | 1, 54, n);
+        double x = 1 + (double)draw() * 0x1p-32, y = 1 + (double)draw() * 0x1p-32 + (double)draw() * 0x1p-53;
+        near_f64 = 1 / y * (1 + 0x1p-20);
+        ck_assert_double_eq(sn_ratio_f64(x, y), x / y);
+    }
+    near_f64 = 0.33;
+    ck_assert(sn_ratio_f64(0, 3) == 0 && isnan(sn_ratio_f64(NAN, 3)));
+}
+END_TEST
+
 /* ---- roots ------------------------------------------------------------------------------------------------------- */
 
 /* Numbers within 2^-22.9 of the reciprocal root of x, but for the two from which the compiler's own roots would be
@@ -201,6 +238,7 @@ int main(void) {
     tcase_add_test(t, reciprocals_are_rounded_once);
     tcase_add_test(t, quotients_at_the_ends);
     tcase_add_test(t, quotients_of_any_numbers);
+    tcase_add_test(t, quotients_of_f64);
     tcase_add_test(t, roots_are_rounded_once);
     tcase_add_test(t, other_roots_are_rare);
     Suite *s = suite_create("gpu rounded");

@@ -47,8 +47,8 @@ static inline kn_id m_int(const kn_maths *m, int64_t value) { return kn_const_i(
 static inline kn_id m_add(const kn_maths *m, kn_id x, kn_id y) { return kn_prim2(m->b, KP_ADD, m->f, x, y); }
 static inline kn_id m_sub(const kn_maths *m, kn_id x, kn_id y) { return kn_prim2(m->b, KP_SUB, m->f, x, y); }
 static inline kn_id m_mul(const kn_maths *m, kn_id x, kn_id y) { return kn_prim2(m->b, KP_MUL, m->f, x, y); }
-/* In f32 y is in 2^-100 .. 2^126 and x is 0 or in 2^-60 .. 2^100 wherever the quotient's last bits matter: backends may
- * divide without a look at the operands. The quotient of -0 may be 0. */
+/* In f32 y is in 2^-100 .. 2^126 and x is 0 or in 2^-60 .. 2^100 wherever the quotient's last bits matter, in f64 both
+ * are in 2^-400 .. 2^800 or x is 0: backends may divide without a look at the operands. The quotient of -0 may be 0. */
 static inline kn_id m_div(const kn_maths *m, kn_id x, kn_id y) { return kn_prim2(m->b, KP_DIV, m->f, x, y); }
 static inline kn_id m_min(const kn_maths *m, kn_id x, kn_id y) { return kn_prim2(m->b, KP_MIN, m->f, x, y); }
 static inline kn_id m_max(const kn_maths *m, kn_id x, kn_id y) { return kn_prim2(m->b, KP_MAX, m->f, x, y); }

@@ -142,7 +142,8 @@ static void define(ce *e, const kn_kernel *k, kn_prim prim, sn_dtype type, int u
         if (in->kind == KI_PRIM) {
             kn_id of = in->prim == KP_SELECT || in->prim == KP_RARE ? in->a[1] : in->a[0];
             value = ce_prim(e, (kn_prim)in->prim, (sn_dtype)k->inst[of].type, (sn_dtype)in->type, a[0], a[1], a[2]);
-            if (in->prim == KP_DIV && in->type == SN_F32) value = ce_text(e, "sn_ratio(%s, %s)", a[0], a[1]);
+            if (in->prim == KP_DIV)
+                value = ce_text(e, "sn_ratio_%s(%s, %s)", sn_dtype_name((sn_dtype)in->type), a[0], a[1]);
             if (in->prim == KP_RARE && usual) {
                 ce_line(e, "*rare |= %s;", a[0]);
                 value = a[2];

@@ -89,6 +89,19 @@ static float ptx_reciprocal(float x) {
     return ptx_flushed(isfinite(other) && fabs((double)other - exact) <= unit && !is_half ? other : nearest);
 }
 
+/* Its upper half is within a unit, and not below for 2 - 2^-52, of which the compiler's own division would be wrong. */
+static double ptx_reciprocal_f64(double x) {
+    uint64_t of, bits;
+    if (fabs(x) < 0x1p-1022) return copysign(INFINITY, x);
+    double r = 1 / x;
+    memcpy(&of, &x, sizeof of);
+    memcpy(&bits, &r, sizeof bits);
+    int delicate = !(~of << 12);
+    if (isfinite(x)) bits = ((bits >> 32) + (bits >> 31 & 1) - (bits >> 33 & 1) + (delicate ? 1 : 0)) << 32;
+    memcpy(&r, &bits, sizeof bits);
+    return fabs(r) < 0x1p-1022 ? copysign(0, r) : r;
+}
+
 /* Within 2^-22.9. The compiler's own roots of two numbers, 0x1.f82294p0 and 0x1.dd26e4p1, would be wrong from the
  * number above the nearest. */
 static float ptx_reciprocal_root(float x) {
