@@ -5,6 +5,8 @@
 
 static uint32_t word(sn_dtype type) { return sn_dtype_size(type) > 4 ? 2 : 1; }
 
+enum { AT_ONCE = 4 /* lanes of a thread along a loop: of more the compiler does some after the others */ };
+
 /* Elements of a value of the present phase: what ce_dims declares. */
 static uint32_t elements(const ce *e, uint32_t over) {
     uint32_t n = ce_unrolled(e, over);
@@ -19,7 +21,10 @@ static uint32_t value_words(const ce *e, const kn_inst *in) {
     if (in->kind == KI_STORE || in->kind == KI_CONST || in->kind == KI_SCALAR || in->kind == KI_DIM ||
         in->kind == KI_INDEX || kn_is_point_fold(in))
         return 0;
-    return elements(e, in->over) * word((sn_dtype)in->type);
+    uint32_t n = elements(e, in->over);
+    if (e->mode == CE_LOOP_LANES && in->over & ce_bit(e->inner) && e->per_thread > AT_ONCE)
+        n = n / e->per_thread * AT_ONCE;
+    return n * word((sn_dtype)in->type);
 }
 
 static uint32_t accumulator_words(const ce *e, const kn_inst *in) {

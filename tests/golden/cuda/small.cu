@@ -9,7 +9,7 @@ struct sn_grid {
 };
 
 #ifndef SN_THREADS
-#define SN_THREADS 512
+#define SN_THREADS 1024
 #endif
 extern "C" __global__ void __launch_bounds__(256, SN_THREADS / 256) kernel(
     const u8 *__restrict__ m0, /* y */
