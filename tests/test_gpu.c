@@ -265,6 +265,18 @@ START_TEST(steps_are_counted) {
     }
     for (int k = 0; k < ROUNDS; k++) sn_array_free(to[k]);
     sn_call_free(call);
+    /* Where nothing can be recorded, each way is tried three times. */
+    int64_t have;
+    const sn_tensor one = sn_tensor_of(SN_I64, &have, 0, NULL);
+    ck_assert_int_eq(sn_call_new(f, &call), SN_OK);
+    ck_assert_int_eq(sn_call_bind_output(call, 0, &one), SN_OK);
+    gpu.reset();
+    gpu.fail_always("cuStreamBeginCapture_v2", 900);
+    ck_assert_msg(!sn_call_run_steps(call, 0, 0, 100), "%s", sn_call_error(call));
+    ck_assert_int_eq(have, 100);
+    ck_assert_uint_eq(gpu.count("cuStreamBeginCapture_v2"), 2 * 3);
+    gpu.reset();
+    sn_call_free(call);
     sn_function_free(f);
     sn_graph_free(g);
     net_close(&n);

@@ -241,6 +241,45 @@ START_TEST(scratch_comes_back) {
 }
 END_TEST
 
+/* .. and what was recorded with it is recorded anew, runs that count an input, too. */
+START_TEST(steps_without_scratch) {
+    enum { ROWS = 4, COLUMNS = 300, STEPS = 40 };
+    static double x[ROWS * COLUMNS], y[ROWS * COLUMNS];
+    char least[16];
+    app a;
+    if (!find("steps_without_scratch")) return;
+    snprintf(least, sizeof least, "%d", 2 * CE_MAX_BATCH_BYTES + 64);
+    setenv("STANDIN_SHARED", least, 1);
+    app_ok(&a, NULL, NULL);
+    sn_graph *g = sn_graph_new(a.ctx, "rows");
+    sn_expr in[] = {sn_input(g, "x", SN_F64, SN_SHAPE(SN_DIM(ROWS), SN_DIM(COLUMNS))),
+                    sn_input(g, "i", SN_I64, SN_SCALAR)};
+    sn_expr out = sn_add(sn_softmax(in[0], -1), sn_cast(in[1], SN_F64));
+    sn_function *f = function(g, &(sn_function_desc){.inputs = in, .n_inputs = 2, .outputs = &out, .n_outputs = 1});
+    const int64_t size[] = {ROWS, COLUMNS};
+    const sn_tensor tx = sn_tensor_of(SN_F64, x, 2, size), ty = sn_tensor_of(SN_F64, y, 2, size);
+    sn_call *call;
+    sn_array *most;
+    ck_assert_int_eq(sn_call_new(f, &call), SN_OK);
+    ck_assert_int_eq(sn_call_bind_input(call, 0, &tx), SN_OK);
+    ck_assert_int_eq(sn_call_bind_output(call, 0, &ty), SN_OK);
+    for (int round = 0; round < 2; round++) {
+        gpu.reset();
+        memset(y, 0, sizeof y);
+        ck_assert_msg(!sn_call_run_steps(call, 1, 0, STEPS), "%s", sn_call_error(call));
+        for (int k = 0; k < ROWS * COLUMNS; k++) ck_assert_double_eq_tol(y[k], STEPS - 1 + 1.0 / COLUMNS, 1e-13);
+        ck_assert_uint_eq(gpu.count("cuStreamBeginCapture_v2"), 2); /* of many runs, and of one */
+        gpu.memory(1);
+        ck_assert_int_eq(sn_array_new(a.ctx, SN_F64, 0, NULL, &most), SN_ERR_NOMEM);
+        gpu.memory(0);
+    }
+    sn_call_free(call);
+    sn_function_free(f);
+    sn_graph_free(g);
+    app_close(&a);
+}
+END_TEST
+
 /* .. and while a call is at work in it, another that needs more waits. */
 START_TEST(scratch_in_use) {
     enum { ROWS = 40, COLUMNS = 300, MOST = 20 * ROWS };
@@ -556,6 +595,7 @@ int main(void) {
     tcase_add_test(t, lost_while_allocating);
     tcase_add_test(t, idle_calls_make_room);
     tcase_add_test(t, scratch_comes_back);
+    tcase_add_test(t, steps_without_scratch);
     tcase_add_test(t, scratch_in_use);
     tcase_add_test(t, temporaries_move);
     tcase_add_test(t, staging_in_use);

@@ -152,6 +152,31 @@ START_TEST(recordings_of_other_plans) {
 }
 END_TEST
 
+/* What a call holds it lets go when it is freed: of the shapes that nobody holds only so many are kept. */
+START_TEST(shapes_of_calls_that_are_gone) {
+    enum { KEPT = 256, MORE = 10, DESCRIPTORS = 5 };
+    if (!support_standin_needed(&gpu, "shapes_of_calls_that_are_gone")) return;
+    layer *l = malloc(sizeof *l);
+    float *x = calloc((KEPT + MORE + 2) * IN, sizeof *x), *y = calloc((KEPT + MORE + 2) * OUT, sizeof *y);
+    layer_open(l, &(sn_context_options){.tf32 = 0});
+    for (int64_t rows = 2; rows < KEPT + MORE + 2; rows++) {
+        const sn_tensor from = sn_tensor_of(SN_F32, x, 2, (int64_t[]){rows, IN}),
+                        to = sn_tensor_of(SN_F32, y, 2, (int64_t[]){rows, OUT});
+        sn_call *call;
+        ck_assert_int_eq(sn_call_new(l->f, &call), SN_OK);
+        ck_assert_int_eq(sn_call_bind_input(call, 0, &from), SN_OK);
+        ck_assert_int_eq(sn_call_bind_output(call, 0, &to), SN_OK);
+        ck_assert_msg(!sn_call_run(call), "%s", sn_call_error(call));
+        sn_call_free(call);
+    }
+    ck_assert_int_eq(gpu.lt_live(), 1 + DESCRIPTORS * KEPT);
+    layer_close(l);
+    free(x);
+    free(y);
+    free(l);
+}
+END_TEST
+
 /* Many steps in one start, of sizes that are new: what the library loads for them is loaded by a run before. */
 START_TEST(steps_of_new_sizes) {
     static float x[ROWS * IN], y[ROWS * OUT];
@@ -398,6 +423,7 @@ int main(void) {
     tcase_add_test(tc, a_layer_is_one_product);
     tcase_add_test(tc, recordings_of_other_plans);
     tcase_add_test(tc, steps_of_new_sizes);
+    tcase_add_test(tc, shapes_of_calls_that_are_gone);
     tcase_add_test(tc, options_arrive);
     tcase_add_test(tc, refused_calls_can_be_repeated);
     tcase_add_loop_test(tc, every_failure_has_a_sentence, 0, 2);

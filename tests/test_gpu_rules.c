@@ -138,6 +138,36 @@ START_TEST(what_cannot_be_recorded_runs) {
 }
 END_TEST
 
+/* .. and after three tries it is not tried again; what comes in its place is. */
+START_TEST(tries_to_record_end) {
+    enum { OTHERS = 8, TRIES = 3 };
+    app a;
+    sn_array *x[OTHERS];
+    if (!find("tries_to_record_end")) return;
+    length = N;
+    app_ok(&a, NULL, NULL);
+    ck_assert_int_eq(sn_array_set(a.x, ramp(1), N * sizeof(float)), SN_OK);
+    for (int i = 0; i < 2; i++) run_ok(&a);
+    gpu.reset();
+    gpu.fail_always("cuStreamBeginCapture_v2", 900);
+    for (int i = 0; i < 2 * TRIES; i++) run_ok(&a);
+    ck_assert_uint_eq(gpu.count("cuStreamBeginCapture_v2"), TRIES);
+    ck_assert_uint_eq(gpu.count("cuGraphLaunch"), 0);
+    y_is(a.y, ramp(1), N);
+    gpu.reset();
+    run_ok(&a);
+    for (int i = 0; i < OTHERS; i++) {
+        ck_assert_int_eq(sn_array_new(a.ctx, SN_F32, 1, (int64_t[]){N}, &x[i]), SN_OK);
+        ck_assert_int_eq(sn_call_bind_input_array(a.call, 0, x[i]), SN_OK);
+        for (int run = 0; run < 3; run++) run_ok(&a);
+    }
+    ck_assert_uint_eq(gpu.count("cuStreamBeginCapture_v2"), OTHERS);
+    ck_assert_uint_eq(gpu.count("cuGraphLaunch"), 2 * OTHERS);
+    for (int i = 0; i < OTHERS; i++) sn_array_free(x[i]);
+    app_close(&a);
+}
+END_TEST
+
 /* The loss of the device is no reason to try it otherwise. */
 START_TEST(loss_while_recording) {
     app a;
@@ -439,6 +469,7 @@ int main(void) {
     tcase_add_test(t, the_stand_in_is_strict);
     tcase_add_test(t, default_stream);
     tcase_add_loop_test(t, what_cannot_be_recorded_runs, 0, 5);
+    tcase_add_test(t, tries_to_record_end);
     tcase_add_test(t, loss_while_recording);
     tcase_add_test(t, code_is_loaded_early);
     tcase_add_loop_test(t, code_of_a_newer_cuda, 0, 4);

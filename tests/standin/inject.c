@@ -18,7 +18,8 @@ static struct {
 } counters[MAX_NAMES];
 static unsigned n_names;
 static unsigned long total, fail_in;
-static const char *fail_name, *failed = "";
+static const char *fail_name, *always_name, *failed = "";
+static int always_code;
 static int fail_code, sticky;
 static int injured; /* something has failed: what is left may be nobody's fault */
 
@@ -85,6 +86,10 @@ int standin_enter(const char *name) {
         injured = 1;
         if (code >= 700 && code < 800) sticky = code;
     }
+    if (!code && always_name && !strcmp(always_name, name)) {
+        code = always_code;
+        injured = 1;
+    }
     pthread_mutex_unlock(&lock);
     return code;
 }
@@ -118,8 +123,16 @@ void standin_fail_at(const char *name, unsigned long n, int code) {
     pthread_mutex_unlock(&lock);
 }
 
+void standin_fail_always(const char *name, int code) {
+    pthread_mutex_lock(&lock);
+    always_name = name;
+    always_code = code;
+    pthread_mutex_unlock(&lock);
+}
+
 void standin_reset(void) {
     pthread_mutex_lock(&lock);
+    always_name = NULL;
     for (unsigned i = 0; i < n_names; i++) counters[i].n = 0;
     total = fail_in = 0;
     sticky = 0;

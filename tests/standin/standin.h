@@ -27,6 +27,8 @@ unsigned long standin_count(const char *name);
 /* The n-th call (from 1) of that function from now on (NULL: of any) returns code, once. n 0: no failure. Codes 700 to
  * 799 stay, as on a device, until the reset. */
 void standin_fail_at(const char *name, unsigned long n, int code);
+/* Each call of that function returns code, until the reset. */
+void standin_fail_always(const char *name, int code);
 /* Counters to 0, failures and sticky errors forgotten. */
 void standin_reset(void);
 /* The function that last failed by request. */

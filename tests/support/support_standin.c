@@ -11,6 +11,7 @@
 
 static unsigned long no_count(const char *name) { return (void)name, 0; }
 static void no_failure(const char *name, unsigned long n, int code) { (void)name, (void)n, (void)code; }
+static void no_failures(const char *name, int code) { (void)name, (void)code; }
 static const char *no_name(void) { return ""; }
 static void no_memory(uint64_t bytes) { (void)bytes; }
 static int none(void) { return 0; }
@@ -31,6 +32,7 @@ static void *open_in(const char *folder, const char *name) {
 int support_standin_open(support_standin *out) {
     *out = (support_standin){.count = no_count,
                              .fail_at = no_failure,
+                             .fail_always = no_failures,
                              .failed = no_name,
                              .reset = no_reset,
                              .order = no_order,
@@ -64,6 +66,7 @@ int support_standin_open(support_standin *out) {
                   {cuda, "standin_bytes_out", &out->bytes_out},
                   {cuda, "standin_allocated", &out->allocated},
                   {cuda, "standin_capture_mode", &out->capture_mode},
+                  {cuda, "standin_fail_always", &out->fail_always},
                   {cuda, "standin_failed", &out->failed},
                   {cuda, "standin_memory", &out->memory},
                   {cuda, "standin_context_depth", &out->context_depth},

@@ -8,6 +8,7 @@
 typedef struct {
     unsigned long (*count)(const char *name);
     void (*fail_at)(const char *name, unsigned long n, int code);
+    void (*fail_always)(const char *name, int code);
     const char *(*failed)(void);
     void (*reset)(void);
     void (*order)(unsigned order);
