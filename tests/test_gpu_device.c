@@ -58,6 +58,22 @@ START_TEST(without_one_the_primary_is_used) {
 }
 END_TEST
 
+/* The primary context that the application has and gives is as much its own as any. */
+START_TEST(the_applications_primary) {
+    void *context;
+    app a;
+    if (!find("the_applications_primary")) return;
+    ck_assert_int_eq(driver.retain(&context, 0), 0);
+    app_ok(&a, context, NULL);
+    run_ok(&a);
+    ck_assert_int_eq(gpu.retained(), 1);
+    app_close(&a);
+    ck_assert_int_eq(gpu.retained(), 1);
+    ck_assert_int_eq(driver.release(0), 0);
+    ck_assert_int_eq(gpu.retained(), 0);
+}
+END_TEST
+
 START_TEST(mistakes_about_contexts) {
     void *context, *other, *stream, *was;
     app a;
@@ -340,6 +356,7 @@ int main(void) {
     TCase *t = tcase_create("device");
     tcase_add_loop_test(t, own_context, 0, 4);
     tcase_add_test(t, without_one_the_primary_is_used);
+    tcase_add_test(t, the_applications_primary);
     tcase_add_test(t, mistakes_about_contexts);
     tcase_add_test(t, nothing_crosses);
     tcase_add_test(t, bound_anew);

@@ -18,6 +18,8 @@ static support_standin gpu;
 static struct {
     int (*context_create)(void **context, unsigned flags, int device);
     int (*context_destroy)(void *context);
+    int (*retain)(void **context, int device);
+    int (*release)(int device);
     int (*stream_create)(void **stream, unsigned flags);
     int (*stream_destroy)(void *stream);
     int (*pop)(void **context);
@@ -35,6 +37,8 @@ __attribute__((unused)) static int find(const char *test) {
         void *at;
     } wanted[] = {{"cuCtxCreate_v2", &driver.context_create},
                   {"cuCtxDestroy_v2", &driver.context_destroy},
+                  {"cuDevicePrimaryCtxRetain", &driver.retain},
+                  {"cuDevicePrimaryCtxRelease_v2", &driver.release},
                   {"cuStreamCreate", &driver.stream_create},
                   {"cuStreamDestroy_v2", &driver.stream_destroy},
                   {"cuCtxPopCurrent_v2", &driver.pop},
