@@ -84,6 +84,15 @@ START_TEST(failed_calls_let_go) {
     app a;
     if (!find("failed_calls_let_go")) return;
     app_ok(&a, NULL, NULL);
+    /* What comes after a failure is not started. */
+    gpu.reset();
+    run_ok(&a);
+    ck_assert_uint_ge(gpu.count("cuLaunchKernel"), 2);
+    gpu.reset();
+    gpu.fail_at("cuLaunchKernel", 1, 1);
+    ck_assert_int_eq(sn_call_run(a.call), SN_ERR_INTERNAL);
+    ck_assert_uint_eq(gpu.count("cuLaunchKernel"), 1);
+    gpu.reset();
     const sn_tensor x = VEC(values, LARGE), few = VEC(values, N), other = VEC(values, 10);
     gpu.defer(1);
     for (int direct = 0; direct < 2; direct++) {

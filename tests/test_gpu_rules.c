@@ -229,6 +229,19 @@ START_TEST(code_of_a_newer_cuda) {
 }
 END_TEST
 
+/* A compiler that does not know all options is asked with those that each version has. */
+START_TEST(an_older_compiler) {
+    app a;
+    if (!find("an_older_compiler")) return;
+    setenv("STANDIN_OLD_NVRTC", "1", 1);
+    app_ok(&a, NULL, NULL);
+    ck_assert_int_eq(sn_array_set(a.x, ramp(1), LARGE * sizeof(float)), SN_OK);
+    run_ok(&a);
+    y_is(a.y, ramp(1), LARGE);
+    app_close(&a);
+}
+END_TEST
+
 /* PTX that the driver does not compile: its compiler's words are in the sentence. */
 START_TEST(ptx_is_refused) {
     base_alloc alloc;
@@ -305,27 +318,33 @@ END_TEST
 /* ---- launches ---------------------------------------------------------------------------------------------------- */
 
 /* Rows that threads keep in registers take no shared memory, others that of one row for each team of a block, in lines
- * of 64 bytes, so that what comes behind is aligned for vectors. */
+ * of 64 bytes, so that what comes behind is aligned for vectors, and sums over them likewise; but not so much that few
+ * blocks would fit a processor. */
 START_TEST(shared_memory_of_rows) {
-    enum { TEAMS = 4 /* warps of a block */ };
-    static double x[8 * 1100], y[8 * 1100];
+    enum { TEAMS = 4 /* warps of a block */, MOST = 8004 };
+    static double x[2 * MOST], y[2 * MOST], sum[MOST];
     static const struct {
         int64_t rows, columns;
-        size_t shared;
-    } cases[] = {{8, 1024, 0}, {8, 1001, TEAMS * 8064}, {8, 100, 0}, {1, 1001, TEAMS * 8064}};
+        size_t shared, n_out;
+    } cases[] = {{8, 1024, 0, 1},     {8, 1001, TEAMS * 8064, 1}, {8, 100, 0, 1}, {1, 1001, TEAMS * 8064, 1},
+                 {8, 2001, 16064, 1}, {8, 1001, 8064 + 8008, 2}};
     app a;
     if (!find("shared_memory_of_rows")) return;
     app_ok(&a, NULL, NULL);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sn_graph *g = sn_graph_new(a.ctx, "rows");
         sn_expr in = sn_input(g, "x", SN_F64, SN_SHAPE(sn_dim_new(g, "N"), SN_DIM(cases[i].columns)));
-        sn_expr out = sn_softmax(in, -1);
-        sn_function_desc desc = {.inputs = &in, .n_inputs = 1, .outputs = &out, .n_outputs = 1};
+        sn_expr rows = sn_softmax(in, -1), out[] = {rows, sn_sum(rows, SN_AXES(0), 0)};
+        sn_function_desc desc = {.inputs = &in, .n_inputs = 1, .outputs = out, .n_outputs = cases[i].n_out};
         sn_function *f = function(g, &desc);
         const int64_t size[] = {cases[i].rows, cases[i].columns};
-        const sn_tensor from = sn_tensor_of(SN_F64, x, 2, size), to = sn_tensor_of(SN_F64, y, 2, size);
-        ck_assert_msg(!sn_function_call(f, &from, 1, &to, 1), "%s", sn_function_error(f));
-        ck_assert_uint_eq(gpu.dynamic(), cases[i].shared);
+        const sn_tensor from = sn_tensor_of(SN_F64, x, 2, size),
+                        to[] = {sn_tensor_of(SN_F64, y, 2, size), sn_tensor_of(SN_F64, sum, 1, &size[1])};
+        (void)gpu.dynamic();
+        ck_assert_msg(!sn_function_call(f, &from, 1, to, cases[i].n_out), "%s", sn_function_error(f));
+        uint64_t shared = gpu.dynamic();
+        if (cases[i].n_out == 1) ck_assert_uint_eq(shared, cases[i].shared);
+        if (cases[i].n_out == 2) ck_assert_uint_ge(shared, cases[i].shared);
         sn_function_free(f);
         sn_graph_free(g);
     }
@@ -366,6 +385,15 @@ START_TEST(launches_beyond_the_limits) {
     ck_assert_int_eq(be_gpu.remote->prepare(dev, exec, &launch, &few, &err), SN_ERR_UNSUPPORTED);
     ck_assert_str_eq(err.text, "GPU: a launch of 1 blocks with 2147483648 bytes of rows each");
     base_clear_error(&err);
+    /* Teams of a warp: four rows a block, and no more than 64 kB of them in shared memory. */
+    const int64_t shared[] = {3, 4000}, global[] = {3, 4200};
+    launch.dim = shared;
+    uint64_t before = gpu.allocated();
+    ck_assert_msg(!be_gpu.remote->prepare(dev, exec, &launch, &few, &err), "%s", err.text);
+    ck_assert_uint_eq(gpu.allocated(), before);
+    launch.dim = global;
+    ck_assert_msg(!be_gpu.remote->prepare(dev, exec, &launch, &few, &err), "%s", err.text);
+    ck_assert_uint_eq(gpu.allocated(), before + 4 * 16832);
     launch.dim = fine;
     ck_assert_msg(!be_gpu.remote->prepare(dev, exec, &launch, &few, &err), "%s", err.text);
     be_gpu.unload(dev, exec);
@@ -473,6 +501,7 @@ int main(void) {
     tcase_add_test(t, loss_while_recording);
     tcase_add_test(t, code_is_loaded_early);
     tcase_add_loop_test(t, code_of_a_newer_cuda, 0, 4);
+    tcase_add_test(t, an_older_compiler);
     tcase_add_test(t, ptx_is_refused);
     tcase_add_test(t, names_of_libraries);
     tcase_add_test(t, shared_memory_of_rows);

@@ -161,9 +161,7 @@ static known *find(be_device *dev, const be_gemm *g, base_trap *err) {
     }
     p->next = blas->latest;
     blas->latest = p;
-    p->held++; /* while others go */
-    trim(blas);
-    p->held--;
+    trim(blas); /* which leaves the latest */
     return p;
 }
 

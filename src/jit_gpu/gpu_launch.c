@@ -143,7 +143,7 @@ void gpu_launch(be_device *dev, be_exec *exec, const kn_launch *launch, const in
     for (uint32_t s = 0; s < k->n_scalar; s++) exec->args[n++] = (void *)(uintptr_t)&launch->scalar[s];
     exec->args[n] = grid;
     unsigned shared = g.in_shared ? (unsigned)(g.scratch * g.teams) : 0;
-    if (!g.blocks || dev->failed.status) return;
+    if (dev->failed.status) return;
     cu_result result =
         dev->cu.cuLaunchKernel(exec->function, g.blocks, 1, 1, g.block, 1, 1, shared, dev->stream, exec->args, NULL);
     if (result)

@@ -246,7 +246,11 @@ static int run_launch(void *arg) {
 }
 
 static uint64_t dynamic;
-uint64_t standin_dynamic(void) { return dynamic; }
+uint64_t standin_dynamic(void) {
+    uint64_t most = dynamic;
+    dynamic = 0;
+    return most;
+}
 
 static result beyond(const function *f, const char *what, unsigned n, int most, result code) {
     snprintf(standin_complained, sizeof standin_complained, "kernel %s: %u %s, and %d is the most", f->name, n, what,
@@ -269,7 +273,7 @@ result cuLaunchKernel(void *at, unsigned gx, unsigned gy, unsigned gz, unsigned 
         return CAPTURE_UNSUPPORTED;
     }
     f->loaded = 1;
-    dynamic = shared;
+    if (shared > dynamic) dynamic = shared;
     if (f->bounds && bx > (unsigned)f->bounds) return beyond(f, "threads", bx, f->bounds, OUT_OF_RESOURCES);
     size_t bytes = 16;
     for (int i = 0; i < f->n_parameters; i++) bytes += ((size_t)f->size[i] + 15) & ~(size_t)15;

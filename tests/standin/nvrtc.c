@@ -209,6 +209,9 @@ int nvrtcCompileProgram(program *p, int n, const char *const *options) {
             p->log = strdup("nvrtc: error: invalid value for --gpu-architecture (-arch)\n");
             return NVRTC_INVALID_OPTION;
         }
+        /* STANDIN_OLD_NVRTC: what newer versions have been taught is not known. */
+        if (getenv("STANDIN_OLD_NVRTC") && (strstr(options[i], "no-cache") || strstr(options[i], "stack-limit")))
+            return NVRTC_INVALID_OPTION;
     }
     int real = standin_real_wanted();
     cache_path(object, p->source, real, n, options);

@@ -48,7 +48,7 @@ int standin_retained(void);
 uint64_t standin_bytes_in(void);
 uint64_t standin_bytes_out(void);
 uint64_t standin_allocated(void);
-/* Bytes of dynamic shared memory that the last launch asked for. */
+/* Bytes of dynamic shared memory: the most that a launch asked for since this was asked last. */
 uint64_t standin_dynamic(void);
 /* Bytes of the host's memory that are pinned now. */
 uint64_t standin_pinned(void);
