@@ -390,16 +390,18 @@ static void emit_even_loop(ce *e) {
     ce_close(e);
 }
 
-/* Rounds of the innermost loop whose loads go ahead of what is done with them. One where threads meet in each of them,
- * since no load goes ahead of that. */
+/* Rounds of the innermost loop whose loads go ahead of what is done with them. What is stored in each of them takes
+ * registers besides, with its address. One round where threads meet in each, since no load goes ahead of that. */
 static uint32_t rounds_ahead(const ce *e) {
     uint32_t words = 0;
     for (kn_id i = e->phase->first; i < e->phase->end; i++) {
         const kn_inst *in = &e->k->inst[i];
         if (kn_is_point_fold(in) && e->mode == CE_POINT_LANES && !ce_in_registers(e, in)) return 1;
-        if (in->kind != KI_LOAD || !(in->over & ce_bit(e->inner))) continue;
-        uint32_t own = in->over & ce_bit(e->lane_axis) ? e->per_thread : 1;
-        words += ce_unrolled(e, in->over) * own * e->ilp * (sn_dtype_size((sn_dtype)in->type) > 4 ? 2 : 1);
+        int stores = in->kind == KI_STORE;
+        uint32_t over = stores ? ce_access_axes(&e->k->access[in->acc]) : in->over;
+        if ((in->kind != KI_LOAD && !stores) || !(over & ce_bit(e->inner))) continue;
+        uint32_t own = over & ce_bit(e->lane_axis) ? e->per_thread : 1, each = ce_unrolled(e, over) * e->ilp;
+        words += each * own * (sn_dtype_size((sn_dtype)in->type) > 4 ? 2 : 1) + (stores ? 2 * each : 0);
     }
     return words && words < TOGETHER ? TOGETHER / words : 1;
 }
