@@ -137,8 +137,8 @@ END_TEST
 /* ---- where threads must meet ------------------------------------------------------------------------------------- */
 
 /* Kernels that go wrong in some order of threads if one of their barriers is left out; names tell which. */
-enum { BETWEEN_TILES, AT_ENTRY, IN_A_ROW, AT_A_PLACE, IN_PLACE, MEETINGS };
-enum { TILES = 9, LINE = 200, D_N = 0, D_C = 1, D_NC = 2 };
+enum { BETWEEN_TILES, AT_ENTRY, IN_A_ROW, AT_A_PLACE, SPREAD, FOLDS, IN_PLACE, MEETINGS };
+enum { TILES = 9, LINE = 200, MANY = 17 /* more than a block folds at a time */, D_N = 0, D_C = 1, D_NC = 2 };
 
 typedef struct {
     int which;
@@ -171,7 +171,8 @@ static kn_kernel *make_meeting(base_arena *arena, const void *arg) {
                                KN_C(1), none),
                     row = at(kn_add_mem(&b, KN_ROW, SN_F32, KN_D(D_C), "row"), none, KN_C(0), c);
     kn_access was = at(kn_add_mem(&b, KN_INOUT, SN_F32, KN_D(D_N), "was"), n, KN_C(1), none);
-    kn_part_begin(&b, 1, &n, 1, 1, 1);
+    const uint32_t tile = m->which == SPREAD ? 4 : 1;
+    kn_part_begin(&b, 1, &n, tile, 1, 1);
     kn_part_team(&b, m->team);
     kn_id from = KN_NONE;
     switch (m->which) {
@@ -212,6 +213,22 @@ static kn_kernel *make_meeting(base_arena *arena, const void *arg) {
             kn_id before = kn_load(&b, SN_F32, was);
             kn_store(&b, was, add(&b, before, kn_load(&b, SN_F32, line)));
             from = kn_fold(&b, KP_ADD, SN_F32, 1u << c, before, none);
+            kn_phase_end(&b);
+            kn_phase_begin(&b, 0, 1, &c, c, m->team, 1);
+            break;
+        }
+        case SPREAD: /* points are lanes, then copies: threads tell each other, in each tile */
+            kn_phase_begin(&b, 0, 0, NULL, n, tile, 1);
+            from = add(&b, kn_load(&b, SN_F32, x), kn_const_f(&b, SN_F32, 1));
+            kn_phase_end(&b);
+            kn_phase_begin(&b, 0, 1, &c, c, m->team, 1);
+            break;
+        case FOLDS: { /* sums of all threads, one batch after the other */
+            kn_id k = kn_add_axis(&b, KN_UNROLL, KN_C(MANY));
+            const kn_access w = at(kn_add_mem(&b, KN_IN, SN_F32, KN_C(MANY), "w"), k, KN_C(1), none);
+            kn_phase_begin(&b, 0, 1, &c, c, m->team, 1);
+            kn_id each = add(&b, kn_load(&b, SN_F32, line), kn_load(&b, SN_F32, w));
+            from = kn_fold(&b, KP_ADD, SN_F32, 1u << k, kn_fold(&b, KP_ADD, SN_F32, 1u << c, each, none), none);
             kn_phase_end(&b);
             kn_phase_begin(&b, 0, 1, &c, c, m->team, 1);
             break;
