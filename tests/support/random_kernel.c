@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { MAX_VALUES = 256, MAX_ROWS = 8, TABLE = 7 };
+enum { MAX_VALUES = 256, MAX_ROWS = 8, TABLE = 7, MOST_OF_THREAD = 32 /* lanes; more compile for long */ };
 
 typedef struct {
     kn_id id;
@@ -22,6 +22,7 @@ typedef struct {
     kn_build b;
     uint64_t state;
     int maths, wide;
+    uint32_t team; /* threads, of the part at hand */
     uint32_t most_lanes;
     value values[MAX_VALUES];
     uint32_t n_values;
@@ -372,7 +373,7 @@ static void open_phase(maker *m) {
     if (way == 1 && m->n_nest) {
         lanes = m->nest[m->n_nest - 1];
         do width = 1u << below(m, m->wide ? 12 : 6);
-        while (width > m->most_lanes);
+        while (width > m->most_lanes || width > MOST_OF_THREAD * m->team);
         if (width > 64 && ilp > 2) ilp = 2;
     } else if (way == 2 && m->points) {
         lanes = m->point[m->n_point - 1];
@@ -430,10 +431,13 @@ static void part(maker *m) {
     m->row_loop = KN_NONE;
     do m->tile = m->n_point ? (m->wide ? wide[below(m, 8)] : tiles[below(m, 7)]) : 1;
     while (m->tile > m->most_lanes || (rows && m->tile > 4));
+    m->team = 32;
     uint32_t grain = 1 + below(m, 4), max_chunks = 1 + below(m, 6);
     kn_part_begin(&m->b, m->n_point, m->point, m->tile, grain, max_chunks);
     if (m->wide) {
         uint32_t team = teams[below(m, 4)], rounds = 1 + below(m, 4);
+        m->team = team < 32 ? 32 : team;
+        if (m->tile > MOST_OF_THREAD * m->team) m->team = team = 256;
         m->row_loop = rows ? m->loop[chance(m, 20)] : (kn_id)KN_NONE;
         m->row_width = (team < 32 ? 32 : team) << below(m, 4);
         if (chance(m, 30) || m->row_width > m->most_lanes) m->row_width = 16;
