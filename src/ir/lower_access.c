@@ -316,6 +316,26 @@ static kn_id index_of_class(lw_part *p, fu_class c, ir_id v) {
     return kn_index(&p->launch->b, lw_axis_of(p, c, v));
 }
 
+/* x / step; guard says, too, whether that is whole. The kernel IR has no division of integers. Where x is k step with
+ * k < 2^51, its product with the rounded reciprocal is nearer to k than 1/2; where it is not, multiplying shows it. */
+static kn_id step_of(lw_part *p, kn_id x, int64_t step, kn_id *guard) {
+    kn_build *b = &p->launch->b;
+    kn_id ratio, back;
+    if (step & (step - 1)) {
+        kn_id part = kn_prim1(b, KP_CAST, SN_F64, x);
+        part = kn_prim2(b, KP_MUL, SN_F64, part, kn_const_f(b, SN_F64, 1 / (double)step));
+        part = kn_prim2(b, KP_ADD, SN_F64, part, kn_const_f(b, SN_F64, 0.5));
+        ratio = kn_prim1(b, KP_CAST, SN_I64, kn_prim1(b, KP_FLOOR, SN_F64, part));
+        back = kn_prim2(b, KP_MUL, SN_I64, ratio, i64_const(p, step));
+    } else {
+        kn_id bits = i64_const(p, __builtin_ctzll((unsigned long long)step));
+        ratio = kn_prim2(b, KP_SHR, SN_I64, x, bits);
+        back = kn_prim2(b, KP_SHL, SN_I64, ratio, bits);
+    }
+    *guard = both(p, *guard, kn_prim2(b, KP_EQ, SN_BOOL, back, x));
+    return ratio;
+}
+
 /* Each result index i has operand index (i - start) / step where that is whole and inside, else zero. */
 static kn_id pad(lw_part *p, ir_id v) {
     ir_graph *g = p->s->g;
@@ -337,14 +357,7 @@ static kn_id pad(lw_part *p, ir_id v) {
         kn_id start = runtime_start(p, v, attr, n->dim[a], x->dim[a]);
         if (start == KN_NONE) start = i64_dim(p, (ir_dim)attr[IR_SLICE_START]);
         kn_id from = kn_prim2(b, KP_SUB, SN_I64, index_of_class(p, c, v), start);
-        if (attr[IR_SLICE_STEP] > 1) {
-            /* No integer division in the kernel IR: exact for indices below 2^53 through f64. */
-            kn_id step = kn_const_f(b, SN_F64, (double)attr[IR_SLICE_STEP]);
-            kn_id ratio = kn_prim2(b, KP_DIV, SN_F64, kn_prim1(b, KP_CAST, SN_F64, from), step);
-            kn_id whole_ratio = kn_prim1(b, KP_FLOOR, SN_F64, ratio);
-            guard = both(p, guard, kn_prim2(b, KP_EQ, SN_BOOL, ratio, whole_ratio));
-            from = kn_prim1(b, KP_CAST, SN_I64, whole_ratio);
-        }
+        if (attr[IR_SLICE_STEP] > 1) from = step_of(p, from, attr[IR_SLICE_STEP], &guard);
         guard = both(p, guard, kn_prim2(b, KP_LE, SN_BOOL, zero, from));
         guard = both(p, guard, kn_prim2(b, KP_LT, SN_BOOL, from, i64_dim(p, x->dim[a])));
         offset = plus(p, offset, kn_prim2(b, KP_MUL, SN_I64, from, i64_dim(p, stride_of(p, x, a))));
