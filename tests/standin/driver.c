@@ -18,7 +18,7 @@ typedef struct allocation {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static allocation *allocations;
-static uint64_t bytes_in, bytes_out, allocated;
+static _Atomic uint64_t bytes_in, bytes_out, allocated; /* changed by several threads */
 static unsigned order;
 static int order_set, deferred;
 static uint64_t most = MOST_MEMORY;
@@ -263,7 +263,7 @@ int standin_on_device(const void *at, size_t bytes) { return on_device((device_p
 
 /* Kept in a list, so that what a lost device does not take back is not called leaked: standin_pinned counts it. */
 static allocation *pinned;
-static uint64_t pinned_bytes;
+static _Atomic uint64_t pinned_bytes;
 uint64_t standin_pinned(void) { return pinned_bytes; }
 
 result cuMemHostAlloc(void **at, size_t bytes, unsigned flags) {
@@ -309,7 +309,7 @@ typedef struct {
     void *to;
     const void *from;
     size_t bytes;
-    uint64_t *count;
+    _Atomic uint64_t *count;
 } copying;
 
 static int run_copy(void *arg) {
@@ -319,7 +319,7 @@ static int run_copy(void *arg) {
     return 0;
 }
 
-static result copy(void *to, const void *from, size_t bytes, uint64_t *count, void *at) {
+static result copy(void *to, const void *from, size_t bytes, _Atomic uint64_t *count, void *at) {
     const copying c = {to, from, bytes, count};
     return standin_enqueue(at, run_copy, &c, sizeof c);
 }

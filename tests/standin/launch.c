@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,7 +171,7 @@ static result host_function(function *f) {
 result cuModuleGetFunction(void **out, void *at, const char *name) {
     ENTER(cuModuleGetFunction);
     static function *kept[4096];
-    static unsigned n_kept;
+    static _Atomic unsigned n_kept; /* kernels are loaded by several threads */
     function *f = calloc(1, sizeof *f);
     if (!f) return OUT_OF_MEMORY;
     f->module = at;
@@ -190,7 +191,8 @@ result cuModuleGetFunction(void **out, void *at, const char *name) {
         free(f);
         return code;
     }
-    if (n_kept < sizeof kept / sizeof *kept) kept[n_kept++] = f; /* reachable, so that nobody calls it leaked */
+    unsigned mine = atomic_fetch_add(&n_kept, 1);
+    if (mine < sizeof kept / sizeof *kept) kept[mine] = f; /* reachable, so that nobody calls it leaked */
     *out = f;
     return 0;
 }
