@@ -65,7 +65,7 @@ static void add_member_classes(role_search *r, ir_id v, int value) {
 
 /* Registers of one element: on a GPU they are all that a thread has, and 8 bytes take two. */
 static int64_t words(const fu_state *s, ir_id v) {
-    return s->machine == KN_FOR_GPU && sn_dtype_size((sn_dtype)ir_at(s->g, v)->dtype) > 4 ? 2 : 1;
+    return s->machine == KN_FOR_GPU ? kn_words((sn_dtype)ir_at(s->g, v)->dtype) : 1;
 }
 
 /* Unrolled iterations over the first n classes, if class extra (or none) is unrolled besides those that are. */

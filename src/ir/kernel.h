@@ -74,6 +74,9 @@ enum {
 };
 enum { KN_MAX_MEMS = 1024, KN_MAX_COPIES = 1 << 16 /* of all instructions together, once UNROLL axes are expanded */ };
 
+/* Registers that a thread of a GPU needs for one element: of 32 bits each. */
+static inline uint32_t kn_words(sn_dtype type) { return sn_dtype_size(type) > 4 ? 2 : 1; }
+
 /* k * dims[dim]; dim == KN_NONE: the constant k. */
 typedef struct {
     int64_t k;

@@ -18,14 +18,13 @@ enum {
     OF_ROW = 32,     /* .. so many for rows to stay in registers: a warp's WARP_ROW */
     FEW_ROWS = 512,  /* .. unless there are so few rows that warps (4 a processor) would leave it waiting for memory */
     MANY_POINTS = 1 << 16, /* 512 threads for each processor */
-    SUM_TILE = 4,    /* rows done together where each adds to sums kept per element of the row: as many loads on their
-                        way, and a fourth of the accesses to the sums */
-    SUM_TILES = 2,   /* .. and tiles of a chunk at least: its sums are written, and read again by who adds them up */
-    ACROSS_TILE = 8, /* rows done together where memory is read or written across them: 32 bytes of f32, the least that
-                        memory gives; threads are neighbours along the row, one element each */
-    ROW_VALUES = 32, /* registers for what is the same along a row, such as its values on an unrolled axis */
-    POINT_WORDS =
-        64, /* of 32 bits, for what one value of all points and iterations of a thread has on unrolled axes, .. */
+    SUM_TILE = 4,     /* rows done together where each adds to sums kept per element of the row: as many loads on their
+                         way, and a fourth of the accesses to the sums */
+    SUM_TILES = 2,    /* .. and tiles of a chunk at least: its sums are written, and read again by who adds them up */
+    ACROSS_TILE = 8,  /* rows done together where memory is read or written across them: 32 bytes of f32, the least that
+                         memory gives; threads are neighbours along the row, one element each */
+    ROW_VALUES = 32,  /* registers for what is the same along a row, such as its values on an unrolled axis */
+    POINT_WORDS = 64, /* of 32 bits, for what one value of a thread's points and iterations has on unrolled axes, .. */
     SMALL_WORDS = 32, /* .. where there are more than PER_THREAD points */
     WORDS = 72,       /* of 32 bits, for what a thread keeps of all values: with indices, addresses and what arithmetic
                          needs, 128 registers, of which a processor has enough for 512 threads: two blocks, as many as
@@ -88,9 +87,9 @@ static double point_words(const lw_part *p, uint32_t phase) {
         const lw_item *item = &p->item[p->list.at[i]];
         const ir_node *n = ir_at(p->s->g, p->list.at[i]);
         if (item->phase != phase) continue;
-        size_t size = sn_dtype_size((sn_dtype)n->dtype);
-        if (n->n_in && sn_dtype_size((sn_dtype)ir_at(p->s->g, n->in[0])->dtype) > size) size = 8;
-        double words = size > 4 ? 2 : 1;
+        double words = kn_words((sn_dtype)n->dtype),
+               of_input = n->n_in ? kn_words((sn_dtype)ir_at(p->s->g, n->in[0])->dtype) : 0;
+        if (words < of_input) words = of_input;
         for (uint32_t a = 0; a < p->n_axis; a++)
             if (p->axis[a].role == KN_UNROLL && p->axis[a].axis != KN_NONE &&
                 (item->over | item->reads) >> p->axis[a].axis & 1)

@@ -44,12 +44,10 @@ static double inside(const lw_part *p, const lw_phase *phase, uint32_t axes) {
     return n * phase->ilp * (phase->lanes == inner ? own_lanes(p, phase) : 1);
 }
 
-static double words_of(sn_dtype type) { return sn_dtype_size(type) > 4 ? 2 : 1; }
-
 /* Of an accumulator: of pairs, the value besides the index. */
 static double accumulator_words(const lw_part *p, ir_id v) {
     const ir_node *n = ir_at(p->s->g, v);
-    return words_of(lw_type(p, v)) + (IR_IS_ARG(n->op) ? words_of(lw_type(p, n->in[0])) : 0);
+    return kn_words(lw_type(p, v)) + (IR_IS_ARG(n->op) ? kn_words(lw_type(p, n->in[0])) : 0u);
 }
 
 typedef struct {
@@ -69,9 +67,9 @@ static need need_of(const lw_part *p, uint32_t index) {
         if (folds) {
             uint32_t along = inner == KN_NONE ? 0 : 1u << inner; /* accumulators are as many as iterations together */
             n.accumulators += words * inside(p, phase, item->over | along);
-            n.results += words_of(lw_type(p, v)) * outside(p, phase, item->over);
+            n.results += kn_words(lw_type(p, v)) * outside(p, phase, item->over);
         }
-        double value = words_of(lw_type(p, v)) * inside(p, phase, item->over | item->reads);
+        double value = kn_words(lw_type(p, v)) * inside(p, phase, item->over | item->reads);
         if (value > n.value) n.value = value;
     }
     return n;

@@ -108,6 +108,8 @@ typedef struct {
     uint32_t words;      /* most that a thread has at once, in the texts so far */
     int exchanges;       /* the part needs shared memory to pass values between warps */
 
+    uint8_t rare_kind[KP_COUNT][SN_BF16 + 1]; /* of ce_has_rare: 0: not asked yet, 1: no, 2: yes */
+
     const kn_phase *phase;
     ce_mode mode;
     uint32_t width, per_thread, ilp, copies; /* lanes, lanes of a thread, .. */
@@ -150,6 +152,8 @@ const char *ce_indices(ce *e, uint32_t axes);
 /* Number of the unroll indices of these axes, and the text that counts them: "(k1 * 2 + k2)". */
 uint32_t ce_unrolled(const ce *e, uint32_t axes);
 const char *ce_unroll_index(ce *e, uint32_t axes);
+/* Elements that one thread has of a value of the phase: what ce_dims declares. */
+uint32_t ce_elements(const ce *e, uint32_t axes);
 /* The value of an instruction at the loops' indices. */
 const char *ce_value(ce *e, kn_id inst);
 /* Condition that what runs over these axes is present here, and is to be stored by this thread if one: NULL: always. */

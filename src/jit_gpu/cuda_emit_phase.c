@@ -68,6 +68,13 @@ uint32_t ce_unrolled(const ce *e, uint32_t axes) {
     return n;
 }
 
+uint32_t ce_elements(const ce *e, uint32_t axes) {
+    uint32_t n = ce_unrolled(e, axes);
+    if (axes & ce_bit(e->last_point)) n *= e->copies;
+    if (axes & ce_bit(e->inner)) n *= e->ilp;
+    return axes & ce_bit(e->lane_axis) ? n * e->per_thread : n;
+}
+
 const char *ce_unroll_index(ce *e, uint32_t axes) {
     const char *text = NULL;
     for (uint32_t a = 0; a < e->k->n_axis; a++) {
@@ -278,30 +285,27 @@ void ce_instruction(ce *e, kn_id i, int again) {
     if (!again) ce_name_line(e, line, i);
 }
 
+/* The instructions of a place: those that a warp does alone, or the others. */
+static uint32_t instructions_at(const ce *e, int level, int after, int sole, kn_id *ids) {
+    uint32_t n = 0;
+    for (kn_id i = e->phase->first; i < e->phase->end; i++)
+        if (e->place[i].level == level && e->place[i].after == after && (level == KN_AT_POINT && e->sole[i]) == sole)
+            ids[n++] = i;
+    return n;
+}
+
 static void emit_level(ce *e, int level, int after) {
-    kn_id *ids = ARENA_ARRAY(e->arena, kn_id, e->phase->end - e->phase->first),
-          *sole = ids; /* those of all, the others */
-    uint32_t n = 0, n_sole = 0;
+    kn_id *ids = ARENA_ARRAY(e->arena, kn_id, e->phase->end - e->phase->first);
+    ce_run(e, ids, instructions_at(e, level, after, 0, ids));
+    uint32_t n = instructions_at(e, level, after, 1, ids);
+    if (!n) return;
     int meets = 0;
-    for (int only = 0; only < 2; only++) {
-        sole = ids + n;
-        for (kn_id i = e->phase->first; i < e->phase->end; i++) {
-            if (e->place[i].level != level || e->place[i].after != after) continue;
-            if ((level == KN_AT_POINT && e->sole[i]) != only) continue;
-            meets |= only && e->k->inst[i].kind == KI_STORE && ce_store_meets(e, i);
-            if (only)
-                sole[n_sole++] = i;
-            else
-                ids[n++] = i;
-        }
-    }
-    ce_run(e, ids, n);
-    if (!n_sole) return;
+    for (uint32_t i = 0; i < n; i++) meets |= e->k->inst[ids[i]].kind == KI_STORE && ce_store_meets(e, ids[i]);
     if (meets) ce_line(e, "SYNC%u;", e->part_id);
     ce_line(e, "if (t < %d) {", CE_WARP);
     e->depth++;
     e->in_sole = 1;
-    ce_run(e, sole, n_sole);
+    ce_run(e, ids, n);
     e->in_sole = 0;
     ce_close(e);
 }
@@ -401,7 +405,7 @@ static uint32_t rounds_ahead(const ce *e) {
         uint32_t over = stores ? ce_access_axes(&e->k->access[in->acc]) : in->over;
         if ((in->kind != KI_LOAD && !stores) || !(over & ce_bit(e->inner))) continue;
         uint32_t own = over & ce_bit(e->lane_axis) ? e->per_thread : 1, each = ce_unrolled(e, over) * e->ilp;
-        words += each * own * (sn_dtype_size((sn_dtype)in->type) > 4 ? 2 : 1) + (stores ? 2 * each : 0);
+        words += each * own * kn_words((sn_dtype)in->type) + (stores ? 2 * each : 0);
     }
     return words && words < TOGETHER ? TOGETHER / words : 1;
 }

@@ -36,10 +36,10 @@ static void find_rounds(const ce *e, ce_even *even) {
 
 /* Registers of one thread for what varies over these axes, in a phase that is written out. */
 static uint32_t words(const ce *e, const ce_even *even, uint32_t axes, sn_dtype type) {
-    uint32_t size = (uint32_t)sn_dtype_size(type), n = even->rounds * ce_unrolled(e, axes);
+    uint32_t n = even->rounds * ce_unrolled(e, axes);
     if (axes & ce_bit(e->last_point)) n *= e->part->tile;
     if (even->width > e->team) n *= even->width / e->team;
-    return n * (size > 4 ? size / 4 : 1);
+    return n * kn_words(type);
 }
 
 /* ---- memories ---------------------------------------------------------------------------------------------------- */

@@ -166,7 +166,10 @@ static void define_maths(ce *e, kn_prim prim, sn_dtype type) {
 
 int ce_has_rare(ce *e, kn_prim prim, sn_dtype type) {
     if (prim == KP_DIV || prim == KP_SQRT) return type == SN_F32;
-    return kn_prims[prim].is_maths && has_rare(expansion(e, prim, type));
+    if (!kn_prims[prim].is_maths) return 0;
+    uint8_t *kind = &e->rare_kind[prim][type];
+    if (!*kind) *kind = has_rare(expansion(e, prim, type)) ? 2 : 1;
+    return *kind == 2;
 }
 
 void ce_maths(ce *e) {

@@ -13,19 +13,11 @@ enum {
     MOST = 16  /* .. in registers, each for so many elements at most */
 };
 
-/* Elements of a value that one thread has. */
-static uint32_t elements(const ce *e, kn_id i) {
-    uint32_t over = e->k->inst[i].over, n = ce_unrolled(e, over);
-    if (over & ce_bit(e->last_point)) n *= e->copies;
-    if (over & ce_bit(e->inner)) n *= e->ilp;
-    return over & ce_bit(e->lane_axis) ? n * e->per_thread : n;
-}
-
 /* For many elements the compiler's quotients and roots, one after the other, need fewer registers. */
 static int has_two(ce *e, kn_id i) {
     const kn_inst *in = &e->k->inst[i];
     if (in->kind != KI_PRIM || ce_is_shared(e, i) || !ce_has_rare(e, (kn_prim)in->prim, (sn_dtype)in->type)) return 0;
-    return kn_prims[in->prim].is_maths || elements(e, i) <= MOST;
+    return kn_prims[in->prim].is_maths || ce_elements(e, in->over) <= MOST;
 }
 
 /* May the text of the instruction stand twice? */

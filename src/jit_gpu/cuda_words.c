@@ -3,33 +3,22 @@
  * where it is made to where it is used last. Indices and addresses are not among them. */
 #include "jit_gpu/cuda_emit.h"
 
-static uint32_t word(sn_dtype type) { return sn_dtype_size(type) > 4 ? 2 : 1; }
-
 enum { AT_ONCE = 4 /* lanes of a thread along a loop: of more the compiler does some after the others */ };
-
-/* Elements of a value of the present phase: what ce_dims declares. */
-static uint32_t elements(const ce *e, uint32_t over) {
-    uint32_t n = ce_unrolled(e, over);
-    if (over & ce_bit(e->last_point)) n *= e->copies;
-    if (over & ce_bit(e->inner)) n *= e->ilp;
-    if (over & ce_bit(e->lane_axis)) n *= e->per_thread;
-    return n;
-}
 
 static uint32_t value_words(const ce *e, const kn_inst *in) {
     if (in->kind == KI_LOAD && e->even && ce_is_held(e, e->k->access[in->acc].mem)) return 0;
     if (in->kind == KI_STORE || in->kind == KI_CONST || in->kind == KI_SCALAR || in->kind == KI_DIM ||
         in->kind == KI_INDEX || kn_is_point_fold(in))
         return 0;
-    uint32_t n = elements(e, in->over);
+    uint32_t n = ce_elements(e, in->over);
     if (e->mode == CE_LOOP_LANES && in->over & ce_bit(e->inner) && e->per_thread > AT_ONCE)
         n = n / e->per_thread * AT_ONCE;
-    return n * word((sn_dtype)in->type);
+    return n * kn_words((sn_dtype)in->type);
 }
 
 static uint32_t accumulator_words(const ce *e, const kn_inst *in) {
-    uint32_t pair = kn_is_pair((kn_prim)in->prim) ? word((sn_dtype)e->k->inst[in->a[0]].type) : 0;
-    return word((sn_dtype)in->type) + pair;
+    uint32_t pair = kn_is_pair((kn_prim)in->prim) ? kn_words((sn_dtype)e->k->inst[in->a[0]].type) : 0;
+    return kn_words((sn_dtype)in->type) + pair;
 }
 
 /* Accumulators of the loops of the present phase: one for each of their iterations that are done together. */
@@ -37,7 +26,7 @@ static uint32_t loop_words(const ce *e) {
     uint32_t words = 0;
     for (kn_id i = e->phase->first; i < e->phase->end; i++) {
         const kn_inst *in = &e->k->inst[i];
-        if (kn_is_loop_fold(e->k, in)) words += elements(e, in->over | ce_bit(e->inner)) * accumulator_words(e, in);
+        if (kn_is_loop_fold(e->k, in)) words += ce_elements(e, in->over | ce_bit(e->inner)) * accumulator_words(e, in);
     }
     return words;
 }
